@@ -1,0 +1,85 @@
+// HttpServer: HTTP/1.1 and HTTP/2 over TLS (or plain), requests to one handler. TLS and framing run on connection threads;
+// the handler and everything here that it is given run on the owner's loop. A request arrives whole (its body is at most
+// Options::body_bytes_max, else 413); an answer is one body, a stream of chunks, or an upgrade.
+// RFC 9110, 9112 (HTTP/1.1), 9113 (HTTP/2), 6455 (WebSocket).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/buffer.h"
+#include "core/base/result.h"
+#include "core/loop/loop.h"
+
+namespace bramble {
+
+struct Header {
+  std::string name;  // lower case
+  std::string value;
+};
+
+// Who the TLS peer proved to be. Empty common_name: no (valid) client certificate.
+struct PeerCertificate {
+  std::string common_name;
+  std::vector<std::string> organizations;
+  std::string der_sha256_hex;
+};
+
+struct HttpRequest {
+  std::string method;
+  std::string path;   // before '?', percent-decoding not applied
+  std::string query;  // after '?', raw
+  std::vector<Header> headers;
+  std::string body;
+  PeerCertificate peer;
+  std::string remote_ip;
+  std::string_view header(std::string_view lower_name) const;  // the first, or ""
+};
+
+// Messages of an accepted WebSocket: whole binary or text messages (fragments joined, at most kWebSocketMessageBytesMax).
+// PING and CLOSE are answered inside.
+class WebSocket {
+ public:
+  virtual ~WebSocket() = default;
+  virtual const std::string& protocol() const = 0;            // the subprotocol agreed on
+  virtual Task<std::optional<std::string>> receive() = 0;     // nullopt: closed by the peer or broken
+  virtual Task<bool> send(std::string message) = 0;           // binary; waits for room; false: closed
+  virtual void close(int code, std::string reason) = 0;
+};
+
+// The answer to one request. Call exactly one of send(), begin(), accept_websocket(). When dropped unanswered: 500.
+class Responder {
+ public:
+  virtual ~Responder() = default;
+  virtual void send(int status, std::vector<Header> headers, Buffer body) = 0;
+  virtual void begin(int status, std::vector<Header> headers) = 0;  // chunked / DATA frames follow
+  virtual Task<bool> write(Buffer chunk) = 0;                       // waits while the peer is slow; false: gone
+  virtual void end() = 0;
+  virtual Task<std::unique_ptr<WebSocket>> accept_websocket(std::vector<std::string> protocols) = 0;  // null: not a valid
+                                                                     // upgrade; a 400 was sent
+  virtual Event& gone() = 0;                                         // set when the peer went away
+};
+
+using HttpHandler = std::function<Task<void>(std::shared_ptr<const HttpRequest>, std::shared_ptr<Responder>)>;
+
+class TlsServerContext;  // core/crypto/tls.h
+
+class HttpServer {
+ public:
+  struct Options {
+    std::string address = "0.0.0.0";
+    uint16_t port = 0;                         // 0: chosen by the kernel
+    std::shared_ptr<TlsServerContext> tls;     // null: plain HTTP
+    std::string unix_path;                     // when set: a Unix socket (0600) in place of address and port, plain HTTP
+    size_t connection_threads = 1;
+    size_t body_bytes_max;                     // limits::kBodyBytesMax
+  };
+  // kAlreadyExists when the address is taken.
+  static Result<std::unique_ptr<HttpServer>> listen(Options options, HttpHandler handler);
+  virtual ~HttpServer() = default;  // closes all connections
+  virtual uint16_t port() const = 0;
+};
+
+}  // namespace bramble

@@ -1,0 +1,173 @@
+#include "core/json/value.h"
+
+#include <yyjson.h>
+
+#include <cmath>
+#include <cstdlib>
+
+#include "core/base/limits.h"
+
+namespace bramble {
+
+struct Document::Rep {
+  Buffer bytes;
+  yyjson_doc* doc = nullptr;
+  Rep(Buffer b, yyjson_doc* d) : bytes(std::move(b)), doc(d) {}
+  Rep(const Rep&) = delete;
+  ~Rep() { yyjson_doc_free(doc); }
+};
+
+bool Value::is_null() const { return yyjson_is_null(v_); }
+bool Value::is_object() const { return yyjson_is_obj(v_); }
+bool Value::is_array() const { return yyjson_is_arr(v_); }
+bool Value::is_string() const { return yyjson_is_str(v_); }
+bool Value::is_bool() const { return yyjson_is_bool(v_); }
+bool Value::is_number() const { return yyjson_is_num(v_); }
+bool Value::is_integer() const { return yyjson_is_int(v_); }
+
+const char* Value::type_name() const {
+  if (!v_) return "absent";
+  switch (yyjson_get_type(v_)) {
+    case YYJSON_TYPE_NULL: return "null";
+    case YYJSON_TYPE_BOOL: return "bool";
+    case YYJSON_TYPE_NUM: return "number";
+    case YYJSON_TYPE_STR: return "string";
+    case YYJSON_TYPE_ARR: return "array";
+    case YYJSON_TYPE_OBJ: return "object";
+    default: return "absent";
+  }
+}
+
+Value Value::operator[](std::string_view key) const { return Value(yyjson_obj_getn(v_, key.data(), key.size())); }
+Value Value::item(size_t index) const { return Value(yyjson_arr_get(v_, index)); }
+size_t Value::size() const { return yyjson_is_arr(v_) ? yyjson_arr_size(v_) : yyjson_obj_size(v_); }
+
+std::string_view Value::str(std::string_view fallback) const {
+  return yyjson_is_str(v_) ? std::string_view(yyjson_get_str(v_), yyjson_get_len(v_)) : fallback;
+}
+
+int64_t Value::integer(int64_t fallback) const {
+  if (yyjson_is_sint(v_)) return yyjson_get_sint(v_);
+  if (yyjson_is_uint(v_)) {
+    uint64_t u = yyjson_get_uint(v_);
+    return u <= INT64_MAX ? static_cast<int64_t>(u) : fallback;
+  }
+  if (!yyjson_is_real(v_)) return fallback;
+  double d = yyjson_get_real(v_);
+  return std::floor(d) == d && std::fabs(d) < 9e18 ? static_cast<int64_t>(d) : fallback;
+}
+
+double Value::number(double fallback) const { return yyjson_is_num(v_) ? yyjson_get_num(v_) : fallback; }
+bool Value::boolean(bool fallback) const { return yyjson_is_bool(v_) ? yyjson_get_bool(v_) : fallback; }
+
+static std::string print(yyjson_val* v, yyjson_write_flag flags) {
+  if (!v) return {};
+  size_t len = 0;
+  char* text = yyjson_val_write_opts(v, flags, nullptr, &len, nullptr);
+  CHECK(text != nullptr, "yyjson_val_write");
+  std::string out(text, len);
+  std::free(text);
+  return out;
+}
+std::string Value::dump() const { return print(v_, YYJSON_WRITE_ALLOW_INVALID_UNICODE); }
+std::string Value::dump_pretty() const { return print(v_, YYJSON_WRITE_PRETTY_TWO_SPACES | YYJSON_WRITE_ALLOW_INVALID_UNICODE); }
+
+Value::Items::It& Value::Items::It::operator++() {
+  if (--left_ > 0) at_ = unsafe_yyjson_get_next(at_);
+  return *this;
+}
+Value::Member Value::Members::It::operator*() const {
+  return {std::string_view(yyjson_get_str(key_), yyjson_get_len(key_)), Value(key_ + 1)};
+}
+Value::Members::It& Value::Members::It::operator++() {
+  if (--left_ > 0) key_ = unsafe_yyjson_get_next(key_ + 1);
+  return *this;
+}
+Value::Items Value::items() const {
+  size_t n = yyjson_arr_size(v_);
+  return Items(n ? yyjson_arr_get_first(v_) : nullptr, n);
+}
+Value::Members Value::members() const {
+  size_t n = yyjson_obj_size(v_);
+  return Members(n ? unsafe_yyjson_get_first(v_) : nullptr, n);
+}
+
+bool equal(Value a, Value b) {
+  if (!a || !b) return a.exists() == b.exists();
+  if (a.is_object()) {
+    if (!b.is_object() || a.size() != b.size()) return false;
+    for (auto [key, value] : a.members()) {
+      Value other = b[key];
+      if (!other || !equal(value, other)) return false;
+    }
+    return true;
+  }
+  if (a.is_array()) {
+    if (!b.is_array() || a.size() != b.size()) return false;
+    auto other = b.items().begin();
+    for (Value v : a.items()) {
+      if (!equal(v, *other)) return false;
+      ++other;
+    }
+    return true;
+  }
+  if (a.is_string()) return b.is_string() && a.str() == b.str();
+  if (a.is_number() && b.is_number()) {
+    if (a.is_integer() && b.is_integer()) return yyjson_get_uint(a.raw()) == yyjson_get_uint(b.raw()) && yyjson_is_sint(a.raw()) == yyjson_is_sint(b.raw());
+    return a.number() == b.number();
+  }
+  return yyjson_equals(a.raw(), b.raw());
+}
+
+// Nesting deeper than kJsonDepthMax is refused before the parser sees it: a scan of brackets outside of strings.
+static bool too_deep(std::string_view json) {
+  size_t depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < json.size(); i++) {
+    char c = json[i];
+    if (in_string) {
+      if (c == '\\') i++;
+      else if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth > limits::kJsonDepthMax) return true;
+    } else if ((c == '}' || c == ']') && depth > 0) {
+      depth--;
+    }
+  }
+  return false;
+}
+
+static Result<yyjson_doc*> read_json(std::string_view json) {
+  if (too_deep(json)) return Error(Code::kTooLarge, cat("json: nested deeper than ", limits::kJsonDepthMax, " levels"));
+  yyjson_read_err err{};
+  yyjson_doc* doc = yyjson_read_opts(const_cast<char*>(json.data()), json.size(), YYJSON_READ_NOFLAG, nullptr, &err);
+  if (doc) return doc;
+  size_t line = 1, column = 1, chars = 0;
+  yyjson_locate_pos(json.data(), json.size(), err.pos, &line, &column, &chars);
+  return Error(Code::kInvalidArgument, cat("json: line ", line, ", column ", column, ": ", err.msg ? err.msg : "malformed"));
+}
+
+Result<Document> Document::parse(std::string_view json) { return parse(make_buffer(std::string(json))); }
+
+Result<Document> Document::parse(Buffer json) {
+  TRY_ASSIGN(yyjson_doc * doc, read_json(*json));
+  return Document(std::make_shared<const Rep>(std::move(json), doc));
+}
+
+Document Document::of(Value v) {
+  if (!v) return {};
+  auto parsed = parse(v.dump());
+  CHECK(parsed.ok(), parsed.ok() ? std::string() : parsed.error().message());
+  return std::move(parsed).value();
+}
+
+Value Document::root() const { return rep_ ? Value(yyjson_doc_get_root(rep_->doc)) : Value(); }
+
+const Buffer& Document::bytes() const {
+  static const Buffer kEmpty = make_buffer({});
+  return rep_ ? rep_->bytes : kEmpty;
+}
+
+}  // namespace bramble

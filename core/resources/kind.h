@@ -1,0 +1,83 @@
+// Kind: one served kind: its names, its rules, its columns, its subresources. One file per kind (core/resources/pod.cc,
+// service.cc, ...) defines them; table.cc lists all (no self-registration). A kind without rules of its own has the
+// generic ones (ObjectMeta rules, status kept by update when it has a status subresource, generation counted).
+// Everything here is a pure function; any thread.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/json/builder.h"
+#include "core/resources/field_error.h"
+#include "core/schema/engine.h"
+
+namespace bramble {
+
+struct Column {
+  std::string_view name, type, format;  // "Name", "string", "name"
+  std::string_view description;
+  int priority = 0;                     // 1: only with -o wide
+};
+
+// One row's cells, in column order. Values are appended to a JSON array.
+using CellsFn = void (*)(Value object, int64_t now_us, Mut cells);
+
+struct Kind {
+  std::string_view group, version;        // "apps", "v1"; core has ""
+  std::string_view resource;              // "deployments"
+  std::string_view kind;                  // "Deployment"
+  std::string_view singular;              // "deployment"
+  std::vector<std::string_view> short_names, categories;
+  bool namespaced = true;
+  std::vector<std::string_view> verbs;    // as discovery lists them
+  const Type* type = nullptr;
+  bool stored = true;                     // false: reviews and the like, answered and forgotten
+  bool has_status = false;                // status subresource
+  bool counts_generation = false;         // metadata.generation grows when spec changes
+  bool graceful_delete = false;           // pods
+  bool allow_unconditional_update = true;
+  bool allow_create_on_update = false;
+  bool name_is_path_segment = false;      // names only need to be a path segment (RBAC kinds)
+
+  // Rules. Null: nothing beyond the generic ones. Called in this order on create:
+  //   canonicalize, set_defaults, prepare_create, validate;  on update: ..., prepare_update, validate_update.
+  void (*set_defaults)(Mut object) = nullptr;
+  void (*prepare_create)(Mut object) = nullptr;                           // e.g. status reset
+  void (*prepare_update)(Mut object, Value old) = nullptr;
+  void (*prepare_status_update)(Mut object, Value old) = nullptr;
+  void (*validate)(Value object, FieldErrors& errors) = nullptr;          // metadata is checked by the registry
+  void (*validate_update)(Value object, Value old, FieldErrors& errors) = nullptr;
+  void (*validate_status_update)(Value object, Value old, FieldErrors& errors) = nullptr;
+  // Validation of metadata.name; null: DNS subdomain. Gives upstream's detail texts, empty when fine.
+  std::vector<std::string> (*validate_name)(std::string_view name, bool prefix) = nullptr;
+  void (*warnings)(Value object, std::vector<std::string>& out) = nullptr;  // Warning headers on create and update
+
+  std::vector<Column> columns;            // empty: Name, Created At
+  CellsFn cells = nullptr;
+
+  // Field selectors beyond metadata.name and metadata.namespace.
+  struct Selectable {
+    std::string_view label;               // "spec.nodeName"
+    std::string (*value)(Value object);
+  };
+  std::vector<Selectable> selectable;
+
+  struct Scale {                          // the scale subresource's paths into the object
+    bool present = false;
+    bool selector_is_map = false;         // ReplicationController
+  } scale;
+  std::vector<std::string_view> subresources;  // "status", "scale", "log", "exec", ...
+};
+
+// All served kinds, in discovery order (preferred versions first within a group).
+std::span<const Kind> all_kinds();
+const Kind* find_kind(std::string_view group, std::string_view version, std::string_view resource);
+const Kind* find_kind_by_name(std::string_view group, std::string_view version, std::string_view kind);
+
+// ObjectMeta rules of every kind (names, namespace, labels, annotations, finalizers, owner references, managedFields).
+void validate_object_meta(Value object, const Kind& kind, FieldErrors& errors);
+void validate_object_meta_update(Value object, Value old, const Kind& kind, FieldErrors& errors);
+
+}  // namespace bramble
