@@ -25,4 +25,7 @@ constexpr uint64_t kRevisionBlock = 1000;         // revisions reserved on disk 
 constexpr size_t kRingBytesMax = 8 * 1024 * 1024;
 constexpr int64_t kRingAgeUsMax = 5 * 60 * 1000000LL;
 
+// app
+constexpr size_t kSmallFileBytesMax = 1024 * 1024;  // config files, certificates, tokens
+
 }  // namespace bramble::limits

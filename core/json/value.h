@@ -52,10 +52,7 @@ class Value {
   std::string dump_pretty() const;  // two spaces
 
   // for (Value v : a.items()) and for (auto [key, value] : o.members()), in order. Empty for other types.
-  struct Member {
-    std::string_view key;
-    Value value;
-  };
+  struct Member;  // {key, value}
   class Items {
    public:
     class It {
@@ -105,6 +102,11 @@ class Value {
 
  private:
   yyjson_val* v_ = nullptr;
+};
+
+struct Value::Member {
+  std::string_view key;
+  Value value;
 };
 
 // Same JSON value: objects without regard to order, numbers by value.

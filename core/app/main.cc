@@ -1,0 +1,61 @@
+// The binary's entrance: chooses a command by the first argument, or a CNI plugin by the name it was called with.
+#include <cstdio>
+#include <cstring>
+
+#include "cni/plugin/plugin_main.h"
+#include "core/app/command.h"
+#include "core/app/version.h"
+#include "core/base/strings.h"
+
+namespace bramble {
+
+std::vector<Command> all_commands() {
+  return {
+      {"server", "run the control plane and this node", run_server},
+      {"images", "import, list and remove images of this node", run_images},
+      {"check-config", "check this machine, and say what to change", run_check_config},
+      {"completion", "print a completion script for bash or zsh", run_completion},
+  };
+}
+
+int fail(std::string_view message) {
+  std::string line = cat("bramble: ", message, "\n");
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  return 1;
+}
+
+static void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+static std::string usage() {
+  std::string out = "bramble: Kubernetes for a shelf of Raspberry Pis, in one binary\n\nUsage:\n  bramble COMMAND [flags]\n\nCommands:\n";
+  for (const Command& c : all_commands()) {
+    std::string left = cat("  ", c.name);
+    left.append(left.size() < 18 ? 18 - left.size() : 1, ' ');
+    out += cat(left, c.about, "\n");
+  }
+  out += "\n  bramble COMMAND --help tells a command's flags; bramble --version the version.\n";
+  return out;
+}
+
+static int run(int argc, char** argv) {
+  std::string_view called = argc > 0 ? argv[0] : "bramble";
+  if (size_t slash = called.rfind('/'); slash != std::string_view::npos) called.remove_prefix(slash + 1);
+  if (is_cni_plugin(called)) return run_cni_plugin(called);
+
+  std::vector<std::string> args(argv + (argc > 0 ? 1 : 0), argv + argc);
+  if (args.empty() || args[0] == "--help" || args[0] == "-h" || args[0] == "help") {
+    print(usage());
+    return args.empty() ? 1 : 0;
+  }
+  if (args[0] == "--version" || args[0] == "-v" || args[0] == "version") {
+    print(cat("bramble version ", version_text(), "\nkubernetes ", kubernetes_version(), "\n"));
+    return 0;
+  }
+  for (const Command& c : all_commands())
+    if (c.name == args[0]) return c.run(std::vector<std::string>(args.begin() + 1, args.end()));
+  return fail(cat("unknown command ", go_quote(args[0]), "; see bramble --help"));
+}
+
+}  // namespace bramble
+
+int main(int argc, char** argv) { return bramble::run(argc, argv); }

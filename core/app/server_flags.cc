@@ -1,0 +1,41 @@
+#include "core/app/server_flags.h"
+
+namespace bramble {
+
+using Kind = FlagSpec::Kind;
+
+static const FlagSpec kServerFlags[] = {
+    {"config", 'c', "BRAMBLE_CONFIG_FILE", Kind::kText, "/etc/bramble/config.yaml", "Config", "file of flags; FILE.d/*.yaml are read after it"},
+    {"debug", 0, "BRAMBLE_DEBUG", Kind::kSwitch, "false", "Logging", "more log lines"},
+    {"bind-address", 0, "", Kind::kText, "0.0.0.0", "Listener", "address the API listens on"},
+    {"https-listen-port", 0, "", Kind::kNumber, "6443", "Listener", "port the API listens on"},
+    {"advertise-address", 0, "", Kind::kText, "", "Listener", "address that the kubernetes Service announces (the node's)"},
+    {"tls-san", 0, "", Kind::kList, "", "Listener", "more names and addresses for the API's certificate"},
+    {"data-dir", 'd', "BRAMBLE_DATA_DIR", Kind::kText, "/var/lib/bramble", "Data", "folder for all state"},
+    {"run-dir", 0, "", Kind::kText, "/run/bramble", "Data", "folder for sockets and namespaces, emptied by a reboot"},
+    {"kubelet-root-dir", 0, "", Kind::kText, "/var/lib/kubelet", "Data", "folder for the volumes of pods"},
+    {"pod-log-dir", 0, "", Kind::kText, "/var/log", "Data", "folder under which pods/ and containers/ hold logs"},
+    {"cluster-cidr", 0, "", Kind::kText, "10.42.0.0/16", "Networking", "addresses of pods"},
+    {"service-cidr", 0, "", Kind::kText, "10.43.0.0/16", "Networking", "addresses of services"},
+    {"service-node-port-range", 0, "", Kind::kText, "30000-32767", "Networking", "ports of NodePort services"},
+    {"cluster-dns", 0, "", Kind::kText, "10.43.0.10", "Networking", "address of the cluster's DNS"},
+    {"cluster-domain", 0, "", Kind::kText, "cluster.local", "Networking", "domain of the cluster's DNS"},
+    {"write-kubeconfig", 'o', "BRAMBLE_KUBECONFIG_OUTPUT", Kind::kText, "/etc/bramble/bramble.yaml", "Client", "where the admin's kubeconfig is written"},
+    {"write-kubeconfig-mode", 0, "BRAMBLE_KUBECONFIG_MODE", Kind::kText, "0600", "Client", "its file mode"},
+    {"disable-agent", 0, "", Kind::kSwitch, "false", "Components", "no node on this machine: control plane only"},
+    {"disable-scheduler", 0, "", Kind::kSwitch, "false", "Components", "no scheduler"},
+    {"disable-controller-manager", 0, "", Kind::kSwitch, "false", "Components", "no controllers"},
+    {"disable-kube-proxy", 0, "", Kind::kSwitch, "false", "Components", "no service proxy"},
+    {"node-name", 0, "BRAMBLE_NODE_NAME", Kind::kText, "", "Node", "name of this node (the host's)"},
+    {"node-ip", 'i', "", Kind::kText, "", "Node", "address of this node (of the default route)"},
+    {"node-label", 0, "", Kind::kList, "", "Node", "labels set when the node registers"},
+    {"node-taint", 0, "", Kind::kList, "", "Node", "taints set when the node registers"},
+    {"resolv-conf", 0, "BRAMBLE_RESOLV_CONF", Kind::kText, "/etc/resolv.conf", "Node", "where upstream name servers are read"},
+    {"runtime", 0, "", Kind::kText, "runc", "Node", "OCI runtime: runc, crun, or a path"},
+    {"cgroup-root", 0, "", Kind::kText, "", "Node", "cgroup under which kubepods lives"},
+    {"kubelet-port", 0, "", Kind::kNumber, "10250", "Node", "port of the kubelet's own API"},
+};
+
+std::span<const FlagSpec> server_flags() { return kServerFlags; }
+
+}  // namespace bramble

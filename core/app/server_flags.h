@@ -1,0 +1,12 @@
+// The flags of `bramble server`, as k3s's server has them where both have the thing.
+#pragma once
+
+#include <span>
+
+#include "core/app/flags.h"
+
+namespace bramble {
+
+std::span<const FlagSpec> server_flags();
+
+}  // namespace bramble
