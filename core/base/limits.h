@@ -11,6 +11,13 @@ namespace bramble::limits {
 constexpr size_t kBodyBytesMax = 3 * 1024 * 1024;
 constexpr size_t kJsonDepthMax = 256;
 
+// loop
+constexpr size_t kOffloadThreadsMax = 4;
+constexpr int64_t kOffloadIdleMs = 10 * 1000;              // then a worker thread ends and gives its stack back
+constexpr size_t kOffloadStackBytes = 512 * 1024;
+constexpr size_t kProcessOutputBytesMax = 1024 * 1024;     // of each of stdout and stderr
+constexpr int kListenBacklog = 512;
+
 // http
 constexpr size_t kHeaderBytesMax = 64 * 1024;
 constexpr size_t kConnectionsMax = 1024;
@@ -24,6 +31,45 @@ constexpr uint64_t kRevisionBlock = 1000;         // revisions reserved on disk 
 // watch cache
 constexpr size_t kRingBytesMax = 8 * 1024 * 1024;
 constexpr int64_t kRingAgeUsMax = 5 * 60 * 1000000LL;
+
+// events: client-go's own figures, and a smaller memory of what was recorded (each entry is some 300 bytes)
+constexpr size_t kEventQueueMax = 1000;                         // waiting to be written; beyond: dropped
+constexpr size_t kEventMemoryMax = 1024;                        // sorts of events that count up instead of being new
+constexpr size_t kEventSimilarMax = 10;                         // different messages before they are combined
+constexpr int64_t kEventSimilarUs = 600 * 1000000LL;            // within this time
+constexpr double kEventBurst = 25;                              // per source and object
+constexpr double kEventsPerSecond = 1.0 / 300;
+
+// controllers: client-go's default rate limiter; few workers, because all share one thread and only wait for the disk
+constexpr int64_t kRetryFirstUs = 5 * 1000;
+constexpr int64_t kRetryMaxUs = 1000 * 1000000LL;
+constexpr double kRetryBurst = 100;                             // retries of one controller
+constexpr double kRetriesPerSecond = 10;
+constexpr size_t kControllerWorkers = 5;                        // keys of one controller in flight
+constexpr size_t kReconcilesPerTurn = 8;                        // then the loop gets its turn (no step over 5 ms)
+constexpr size_t kReplicaBurst = 500;                           // pods created or deleted by one reconcile
+constexpr size_t kNamespaceDeletesPerPlan = 500;
+constexpr int64_t kNodeMonitorGraceUs = 50 * 1000000LL;         // without a heartbeat: Unknown
+constexpr int64_t kNodeStartupGraceUs = 60 * 1000000LL;         // the same for a node that never reported
+constexpr size_t kTerminatedPodsMax = 12500;
+constexpr size_t kEndpointsPerSlice = 100;
+constexpr size_t kEndpointsMax = 1000;                          // in one Endpoints object; beyond: truncated
+constexpr int kPodCidrNodeBits = 24;                            // a /24 for each node
+
+// scheduler: upstream's back-off
+constexpr int64_t kScheduleBackoffFirstUs = 1 * 1000000LL;
+constexpr int64_t kScheduleBackoffMaxUs = 10 * 1000000LL;
+constexpr int64_t kUnschedulableMaxUs = 5 * 60 * 1000000LL;     // then a pod is tried again even without a hint
+constexpr size_t kPodsPerTurn = 8;                              // scheduled before the loop gets its turn
+constexpr size_t kBindsInFlight = 64;
+
+// images: what one layer may unpack to, and what an archive's JSON may hold, before it is refused
+constexpr int64_t kLayerBytesMax = 8LL * 1024 * 1024 * 1024;
+constexpr size_t kLayerEntriesMax = 1000 * 1000;
+constexpr size_t kImageJsonBytesMax = 4 * 1024 * 1024;    // one manifest or config
+constexpr size_t kArchiveJsonBytesMax = 16 * 1024 * 1024;  // all of them in one archive
+constexpr size_t kImagesPerArchiveMax = 256;
+constexpr size_t kLayersPerImageMax = 60;                  // overlayfs takes one page of mount options
 
 // app
 constexpr size_t kSmallFileBytesMax = 1024 * 1024;  // config files, certificates, tokens

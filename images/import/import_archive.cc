@@ -1,0 +1,143 @@
+// Import: an archive file to unpacked layers and an index entry, all or nothing. Two passes over the file: the first learns
+// what is in it, the second streams each new layer straight into its folder, so nothing is written to the card twice.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <set>
+
+#include "core/base/limits.h"
+#include "core/crypto/hash.h"
+#include "images/import/archive_stream.h"
+#include "images/local_store.h"
+
+namespace bramble {
+namespace {
+
+// The archive's bytes from its start, counted for the progress bar.
+class FileSource {
+ public:
+  explicit FileSource(int fd) : fd_(fd) {}
+  ~FileSource() { close(fd_); }
+  FileSource(const FileSource&) = delete;
+  Status rewind() {
+    if (lseek(fd_, 0, SEEK_SET) != 0) return Error::from_errno(errno, "rewind");
+    return ok();
+  }
+  Result<size_t> read(char* out, size_t max) {
+    for (;;) {
+      ssize_t n = ::read(fd_, out, max);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return Error::from_errno(errno, "read");
+      done_ += n;
+      return static_cast<size_t>(n);
+    }
+  }
+  int64_t done() const { return done_; }
+
+ private:
+  int fd_;
+  int64_t done_ = 0;
+};
+
+// One layer entry: its stored bytes are hashed on the way when the format gives them a digest.
+Result<int64_t> unpack_entry(TarReader& tar, const ArchiveLayer& layer, LayerDirs& layers) {
+  Sha256 hash;
+  bool at_end = false;
+  ByteSource bytes = [&](char* out, size_t max) -> Result<size_t> {
+    TRY_ASSIGN(size_t n, tar.read(out, max));
+    hash.update(std::string_view(out, n));
+    at_end = n == 0;
+    return n;
+  };
+  TRY_ASSIGN(int64_t unpacked, layers.unpack(bytes, layer.diff_id));
+  char rest[4096];
+  while (!at_end) TRY(bytes(rest, sizeof rest));
+  if (!layer.blob_digest.empty() && layer.blob_digest != cat("sha256:", hash.finish_hex())) {
+    TRY(layers.remove(layer.diff_id));
+    return Error(Code::kCorrupt, cat("its content does not have the digest ", layer.blob_digest));
+  }
+  return unpacked;
+}
+
+}  // namespace
+
+Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path, std::function<void(int64_t, int64_t)> progress) {
+  std::lock_guard importing(import_mutex_);
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return Error::from_errno(errno, path);
+  FileSource file(fd);
+  struct stat st {};
+  if (fstat(fd, &st) != 0) return Error::from_errno(errno, path);
+  if (!S_ISREG(st.st_mode)) return Error(Code::kInvalidArgument, cat(path, ": not a regular file"));
+  ByteSource source = [&](char* out, size_t max) -> Result<size_t> {
+    auto n = file.read(out, max);
+    if (progress) progress(file.done(), 2 * st.st_size);
+    return n;
+  };
+
+  auto index = index_archive(source, node_architecture());
+  if (!index.ok()) return index.error().prefixed(path);
+  for (const ArchiveImage& image : index->images) {
+    std::string arch = image.config["architecture"].text();
+    if (!arch.empty() && arch != node_architecture())
+      return Error(Code::kInvalidArgument, cat(path, ": image ", image.names.empty() ? image.config_digest : image.names[0],
+                                               " is for ", arch, ", this machine is ", node_architecture()));
+  }
+
+  // Layers unpacked by this import go again if it fails.
+  std::vector<std::string> fresh;
+  std::map<std::string, int64_t> sizes;
+  auto unpack_all = [&]() -> Status {
+    TRY(file.rewind());
+    DecompressedStream plain(source);
+    TRY(plain.open());
+    TarReader tar([&](char* out, size_t max) { return plain.read(out, max); });
+    TRY(tar.open());
+    for (;;) {
+      TRY_ASSIGN(archive_entry * entry, tar.next());
+      if (!entry) return ok();
+      std::string_view name = archive_entry_pathname(entry) ? archive_entry_pathname(entry) : "";
+      while (name.starts_with("./")) name.remove_prefix(2);
+      auto layer = index->layer_entries.find(std::string(name));
+      if (layer == index->layer_entries.end() || archive_entry_filetype(entry) != AE_IFREG || layers_.has(layer->second.diff_id)) continue;
+      auto bytes = unpack_entry(tar, layer->second, layers_);
+      if (!bytes.ok()) return bytes.error().prefixed(cat("layer ", go_quote(name)));
+      fresh.push_back(layer->second.diff_id);
+      sizes[layer->second.diff_id] = *bytes;
+    }
+  };
+  Status unpacked = unpack_all();
+  for (const auto& [name, layer] : index->layer_entries)
+    if (unpacked.ok() && !layers_.has(layer.diff_id))
+      unpacked = Error(Code::kInvalidArgument, cat("layer ", go_quote(name), ": is missing from the archive"));
+
+  std::lock_guard lock(mutex_);
+  std::vector<Record> before = records_;
+  std::vector<ImageInfo> out;
+  if (unpacked.ok()) {
+    for (const ArchiveImage& image : index->images) {
+      int64_t size = 0;
+      std::set<std::string> counted;
+      for (const ArchiveLayer& l : image.layers)
+        if (counted.insert(l.diff_id).second) size += sizes[l.diff_id];
+      adopt(image, size);
+    }
+    unpacked = save();
+  }
+  if (!unpacked.ok()) {
+    records_ = std::move(before);
+    for (const std::string& d : fresh) {
+      Status removed = layers_.remove(d);
+      (void)removed;  // what stays is dropped at the next open
+    }
+    return unpacked.error().prefixed(path);
+  }
+  for (const ArchiveImage& image : index->images)
+    if (Record* r = find_record(image.config_digest)) out.push_back(r->info);
+  return out;
+}
+
+}  // namespace bramble

@@ -1,0 +1,40 @@
+// LayerDirs: unpacked layers of this node, one folder each by the digest of its uncompressed tar (OCI image-spec, diff_id).
+// A layer appears by rename after all of it is on disk, so a crash leaves only temporary folders, removed at open.
+// Blocking; the caller holds the store's lock.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+
+namespace bramble {
+
+// Bytes of a (maybe compressed) layer: fills up to `max` bytes, gives the count, 0 at the end.
+using ByteSource = std::function<Result<size_t>(char* out, size_t max)>;
+
+class LayerDirs {
+ public:
+  static Result<LayerDirs> open(std::string directory);
+
+  bool has(std::string_view diff_id) const;
+  std::string path(std::string_view diff_id) const;
+  // Reads a tar (plain, gzip, zstd by content) to its end, unpacks it and checks that its uncompressed digest is diff_id.
+  // Refused by name: "..", links that lead out, sizes beyond the limits or the free space. Nothing stays on error.
+  // Gives the unpacked bytes.
+  Result<int64_t> unpack(const ByteSource& source, std::string_view diff_id);
+  Status remove(std::string_view diff_id);
+  std::vector<std::string> list() const;  // folder names
+  Status sync() const;                    // all of it on disk
+
+ private:
+  explicit LayerDirs(std::string directory) : directory_(std::move(directory)) {}
+  std::string directory_;
+};
+
+// rm -r without following links or crossing mounts; not there is fine.
+Status remove_tree(const std::string& path);
+
+}  // namespace bramble

@@ -1,0 +1,252 @@
+#include "images/local_store.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+
+#include "core/base/limits.h"
+#include "core/json/builder.h"
+
+namespace bramble {
+namespace {
+
+void read_texts(Value list, std::vector<std::string>* out) {
+  for (Value v : list.items()) out->push_back(v.text());
+}
+
+ImageConfig read_config(Value config) {
+  ImageConfig out;
+  Value c = config["config"];
+  read_texts(c["Entrypoint"], &out.entrypoint);
+  read_texts(c["Cmd"], &out.cmd);
+  read_texts(c["Env"], &out.env);
+  out.working_dir = c["WorkingDir"].text();
+  out.user = c["User"].text();
+  out.stop_signal = c["StopSignal"].text();
+  out.architecture = config["architecture"].text();
+  out.os = config["os"].text();
+  return out;
+}
+
+void write_texts(Mut object, std::string_view key, const std::vector<std::string>& texts) {
+  Mut list = object.array(key);
+  for (const std::string& t : texts) list.append(t);
+}
+
+std::string repository_of(std::string_view name) {
+  size_t slash = name.rfind('/');
+  size_t end = name.find_first_of(":@", slash == std::string_view::npos ? 0 : slash);
+  return std::string(name.substr(0, end));
+}
+
+Status replace_file(const std::string& path, std::string_view bytes) {
+  std::string temporary = path + ".new";
+  int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return Error::from_errno(errno, temporary);
+  while (!bytes.empty()) {
+    ssize_t n = write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      int err = errno;
+      close(fd);
+      return Error::from_errno(err, temporary);
+    }
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  int failed = fsync(fd), err = errno;
+  close(fd);
+  if (failed) return Error::from_errno(err, temporary);
+  if (rename(temporary.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path);
+  return ok();
+}
+
+}  // namespace
+
+std::string_view node_architecture() {
+#if defined(__x86_64__)
+  return "amd64";
+#elif defined(__aarch64__)
+  return "arm64";
+#elif defined(__arm__)
+  return "arm";
+#else
+#error "name this architecture as Go does"
+#endif
+}
+
+Result<std::unique_ptr<ImageStore>> ImageStore::open(std::string directory) {
+  if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return Error::from_errno(errno, directory);
+  std::string lock = directory + "/lock";
+  int fd = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return Error::from_errno(errno, lock);
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    close(fd);
+    return Error(Code::kAlreadyExists, cat("images ", directory, ": another bramble has this folder open; stop it first"));
+  }
+  auto layers = LayerDirs::open(directory + "/layers");
+  if (!layers.ok()) {
+    close(fd);
+    return layers.error();
+  }
+  auto store = std::make_unique<LocalImageStore>(std::move(directory), fd, std::move(*layers));
+  TRY(store->load());
+  return std::unique_ptr<ImageStore>(std::move(store));
+}
+
+LocalImageStore::LocalImageStore(std::string directory, int lock_fd, LayerDirs layers)
+    : directory_(std::move(directory)), lock_fd_(lock_fd), layers_(std::move(layers)) {}
+
+LocalImageStore::~LocalImageStore() { close(lock_fd_); }
+
+Status LocalImageStore::load() {
+  std::string path = directory_ + "/index.json";
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno == ENOENT ? drop_unused_layers() : Status(Error::from_errno(errno, path));
+  std::string text;
+  char buf[16384];
+  for (ssize_t n; (n = read(fd, buf, sizeof buf)) > 0;) text.append(buf, static_cast<size_t>(n));
+  close(fd);
+  auto parsed = Document::parse(text);
+  if (!parsed.ok()) {
+    // The layers cannot be named without it; keep the file for inspection and start empty rather than not at all.
+    if (rename(path.c_str(), (path + ".damaged").c_str()) != 0) return Error::from_errno(errno, path);
+    return ok();
+  }
+  for (Value v : (*parsed)["images"].items()) {
+    Record r;
+    r.info.id = v["id"].text();
+    read_texts(v["names"], &r.info.names);
+    read_texts(v["digests"], &r.info.digests);
+    r.info.size_bytes = v["sizeBytes"].integer();
+    r.info.pinned = v["pinned"].boolean();
+    r.imported_us = v["importedMicroseconds"].integer();
+    r.info.config = read_config(v["config"]);
+    read_texts(v["layers"], &r.diff_ids);
+    bool whole = true;
+    for (const std::string& d : r.diff_ids) whole = whole && layers_.has(d);
+    if (whole) records_.push_back(std::move(r));
+  }
+  return drop_unused_layers();
+}
+
+Status LocalImageStore::save() {
+  Builder b;
+  Mut images = b.root().array("images");
+  for (const Record& r : records_) {
+    Mut image = images.append_object();
+    image.set("id", r.info.id);
+    write_texts(image, "names", r.info.names);
+    write_texts(image, "digests", r.info.digests);
+    image.set("sizeBytes", r.info.size_bytes);
+    image.set("pinned", r.info.pinned);
+    image.set("importedMicroseconds", r.imported_us);
+    write_texts(image, "layers", r.diff_ids);
+    Mut config = image.object("config");
+    config.set("architecture", r.info.config.architecture);
+    config.set("os", r.info.config.os);
+    Mut run = config.object("config");
+    write_texts(run, "Entrypoint", r.info.config.entrypoint);
+    write_texts(run, "Cmd", r.info.config.cmd);
+    write_texts(run, "Env", r.info.config.env);
+    run.set("WorkingDir", r.info.config.working_dir);
+    run.set("User", r.info.config.user);
+    run.set("StopSignal", r.info.config.stop_signal);
+  }
+  TRY(layers_.sync());
+  TRY(replace_file(directory_ + "/index.json", b.dump()));
+  return layers_.sync();
+}
+
+Status LocalImageStore::drop_unused_layers() {
+  std::set<std::string> used;
+  for (const Record& r : records_)
+    for (const std::string& d : r.diff_ids) {
+      std::string path = layers_.path(d);
+      used.insert(path.substr(path.rfind('/') + 1));
+    }
+  for (const std::string& name : layers_.list())
+    if (!used.contains(name)) TRY(layers_.remove(name));
+  return ok();
+}
+
+LocalImageStore::Record* LocalImageStore::find_record(std::string_view name) {
+  for (Record& r : records_)
+    if (r.info.id == name || (r.info.id.size() > 7 && std::string_view(r.info.id).substr(7) == name)) return &r;
+  auto full = normalize_image_name(name);
+  if (!full.ok()) return nullptr;
+  for (Record& r : records_) {
+    auto has = [&](const std::vector<std::string>& list) { return std::find(list.begin(), list.end(), *full) != list.end(); };
+    if (has(r.info.names) || has(r.info.digests)) return &r;
+  }
+  return nullptr;
+}
+
+std::optional<ImageInfo> LocalImageStore::find(std::string_view name_or_id) {
+  std::lock_guard lock(mutex_);
+  Record* r = find_record(name_or_id);
+  if (!r) return std::nullopt;
+  return r->info;
+}
+
+std::vector<ImageInfo> LocalImageStore::list() {
+  std::lock_guard lock(mutex_);
+  std::vector<ImageInfo> out;
+  for (const Record& r : records_) out.push_back(r.info);
+  return out;
+}
+
+// Enters an image whose layers are all unpacked. Its names leave any other image.
+void LocalImageStore::adopt(const ArchiveImage& image, int64_t size_bytes) {
+  for (Record& r : records_)
+    std::erase_if(r.info.names, [&](const std::string& n) {
+      return r.info.id != image.config_digest && std::find(image.names.begin(), image.names.end(), n) != image.names.end();
+    });
+  Record* r = nullptr;
+  for (Record& known : records_)
+    if (known.info.id == image.config_digest) r = &known;
+  if (!r) {
+    records_.emplace_back();
+    r = &records_.back();
+    r->info.id = image.config_digest;
+    r->info.size_bytes = size_bytes;
+    r->info.config = read_config(image.config.root());
+    for (const ArchiveLayer& l : image.layers) r->diff_ids.push_back(l.diff_id);
+  }
+  r->info.pinned = true;  // imported by hand: never garbage
+  for (const std::string& name : image.names) {
+    if (std::find(r->info.names.begin(), r->info.names.end(), name) == r->info.names.end()) r->info.names.push_back(name);
+    if (image.manifest_digest.empty()) continue;
+    std::string digest = cat(repository_of(name), "@", image.manifest_digest);
+    if (std::find(r->info.digests.begin(), r->info.digests.end(), digest) == r->info.digests.end()) r->info.digests.push_back(digest);
+  }
+}
+
+Status LocalImageStore::remove(std::string_view name_or_id) {
+  std::lock_guard importing(import_mutex_);
+  std::lock_guard lock(mutex_);
+  Record* r = find_record(name_or_id);
+  if (!r) return Error(Code::kNotFound, cat("image ", go_quote(name_or_id), ": not found; see bramble images list"));
+  auto full = normalize_image_name(name_or_id);
+  bool by_id = name_or_id == r->info.id || cat("sha256:", name_or_id) == r->info.id;
+  std::vector<Record> before = records_;
+  // Removing one of several names only unnames; the image goes with its last name or by its id.
+  if (!by_id && full.ok() && r->info.names.size() > 1) {
+    std::erase(r->info.names, *full);
+  } else {
+    std::string id = r->info.id;
+    std::erase_if(records_, [&](const Record& x) { return x.info.id == id; });
+  }
+  Status saved = save();
+  if (!saved.ok()) {
+    records_ = std::move(before);
+    return saved;
+  }
+  return drop_unused_layers();
+}
+
+}  // namespace bramble

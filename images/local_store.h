@@ -1,0 +1,50 @@
+// LocalImageStore: the ImageStore on this node's disk.
+//   <dir>/index.json   what images there are (written by rename after everything they need is on disk)
+//   <dir>/layers/<digest>/   unpacked layers
+//   <dir>/lock         held while a process has the store open
+#pragma once
+
+#include <mutex>
+
+#include "images/image_store.h"
+#include "images/import/archive_index.h"
+#include "images/layers/layer_dirs.h"
+
+namespace bramble {
+
+class LocalImageStore final : public ImageStore {
+ public:
+  LocalImageStore(std::string directory, int lock_fd, LayerDirs layers);
+  ~LocalImageStore() override;
+  Status load();
+
+  std::optional<ImageInfo> find(std::string_view name_or_id) override;
+  std::vector<ImageInfo> list() override;
+  Result<std::vector<ImageInfo>> import_archive(std::string path, std::function<void(int64_t, int64_t)> progress) override;
+  Status remove(std::string_view name_or_id) override;
+  Status mount_rootfs(const std::string& image_id, const std::string& work_dir, const std::string& target) override;
+  Status unmount_rootfs(const std::string& work_dir, const std::string& target) override;
+
+ private:
+  struct Record {
+    ImageInfo info;
+    std::vector<std::string> diff_ids;  // bottom first
+    int64_t imported_us = 0;
+  };
+  Record* find_record(std::string_view name_or_id);
+  void adopt(const ArchiveImage& image, int64_t size_bytes);
+  Status save();
+  Status drop_unused_layers();
+
+  std::string directory_;
+  int lock_fd_;
+  LayerDirs layers_;
+  std::mutex mutex_;         // over records_; never held while an archive is read
+  std::mutex import_mutex_;  // one import or removal at a time
+  std::vector<Record> records_;
+};
+
+// The node's architecture in Go's words.
+std::string_view node_architecture();
+
+}  // namespace bramble
