@@ -11,7 +11,7 @@
 
 namespace bramble {
 
-struct HostPort {
+struct PortMapping {
   std::string protocol;  // "tcp" "udp" "sctp"
   uint16_t host_port = 0;
   uint16_t container_port = 0;
@@ -22,7 +22,7 @@ struct PodNetworkRequest {
   std::string container_id;  // the pod's uid
   std::string netns_path;    // "/run/bramble/pods/<uid>/ns/net"
   std::string pod_namespace, pod_name, pod_uid;
-  std::vector<HostPort> host_ports;
+  std::vector<PortMapping> host_ports;
 };
 
 struct PodNetworkResult {
