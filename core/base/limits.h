@@ -17,6 +17,8 @@ constexpr int64_t kOffloadIdleMs = 10 * 1000;              // then a worker thre
 constexpr size_t kOffloadStackBytes = 512 * 1024;
 constexpr size_t kProcessOutputBytesMax = 1024 * 1024;     // of each of stdout and stderr
 constexpr int kListenBacklog = 512;
+constexpr int64_t kAcceptPauseMs = 100;                    // after "too many open files"
+constexpr size_t kDatagramBytesMax = 8192;                 // DNS over UDP asks for 4096 at most
 
 // http
 constexpr size_t kHeaderBytesMax = 64 * 1024;
@@ -70,6 +72,17 @@ constexpr size_t kImageJsonBytesMax = 4 * 1024 * 1024;    // one manifest or con
 constexpr size_t kArchiveJsonBytesMax = 16 * 1024 * 1024;  // all of them in one archive
 constexpr size_t kImagesPerArchiveMax = 256;
 constexpr size_t kLayersPerImageMax = 60;                  // overlayfs takes one page of mount options
+
+// runtime and its shim: log figures are the kubelet's defaults (containerLogMaxSize, containerLogMaxFiles) and containerd's line
+constexpr size_t kLogLineBytesMax = 16 * 1024;                  // a longer line is cut into parts
+constexpr size_t kLogFileBytesMax = 10 * 1024 * 1024;           // then a container's log is rotated
+constexpr int kLogFilesMax = 5;                                 // of one container, with the current one
+constexpr size_t kShimStdinBytesMax = 64 * 1024;                // waiting for a process to read; then the writer waits
+constexpr size_t kShimOutputBytesMax = 64 * 1024;               // waiting for the reader of an exec; then the process waits
+constexpr size_t kShimAttachBytesMax = 256 * 1024;              // waiting for the reader of an attach; then it is detached
+constexpr int kShimConnectionsMax = 64;                         // of one pod
+constexpr int64_t kShimConnectMs = 5 * 1000;
+constexpr int64_t kRuntimeCommandMs = 120 * 1000;               // one runc command on a loaded Pi
 
 // app
 constexpr size_t kSmallFileBytesMax = 1024 * 1024;  // config files, certificates, tokens

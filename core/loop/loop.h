@@ -5,6 +5,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "core/base/result.h"
 #include "core/loop/task.h"
@@ -26,6 +29,20 @@ class Loop {
   int64_t now_us() const;           // monotonic
   uv_loop_s* raw() { return uv_; }
 
+  // What other threads keep when they may live longer than the loop.
+  class Remote {
+   public:
+    Remote() = default;
+    // Any thread. False when the loop is gone: fn is destroyed and never runs.
+    bool post(std::function<void()> fn) const;
+
+   private:
+    friend class Loop;
+    struct Mailbox;
+    std::shared_ptr<Mailbox> mailbox_;
+  };
+  Remote remote() const;
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
@@ -35,7 +52,7 @@ class Loop {
 // Waits. Dropping the task cancels the timer.
 Task<void> sleep_ms(int64_t ms);
 
-// Runs a blocking function on the pool of worker threads (min(4, cores) of them) and gives its value on this loop. When the
+// Runs a blocking function on the pool of worker threads (min(4, cores) of them, started on demand, gone when idle) and gives its value on this loop. When the
 // task is dropped the function still runs to its end and its value is thrown away; so fn owns all that it touches.
 // fn must not touch state of the loop's thread.
 template <class F>

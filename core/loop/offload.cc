@@ -1,0 +1,113 @@
+// The worker pool behind offload(): threads start when work waits and no worker is free, and end when idle, so that a
+// quiet process has none. One pool for the process, never destroyed: a worker may be inside a blocking call at exit.
+#include <pthread.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+
+#include "core/base/limits.h"
+#include "core/loop/loop.h"
+
+namespace bramble::loop_detail {
+
+namespace {
+
+struct Job {
+  std::function<void()> work;
+  std::function<void()> finish;  // posts the result home
+};
+
+class WorkerPool {
+ public:
+  void submit(Job job) {
+    std::lock_guard<std::mutex> lock(mu_);
+    jobs_.push_back(std::move(job));
+    if (idle_ >= jobs_.size()) {
+      wake_.notify_one();
+    } else if (threads_ < threads_max_) {
+      start_thread();
+    }
+  }
+
+ private:
+  // With mu_ held.
+  void start_thread() {
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, limits::kOffloadStackBytes);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_t id;
+    int rc = pthread_create(
+        &id, &attr,
+        [](void* self) -> void* {
+          static_cast<WorkerPool*>(self)->serve();
+          return nullptr;
+        },
+        this);
+    pthread_attr_destroy(&attr);
+    // Without any worker the jobs would never run; with some they wait their turn.
+    CHECK(rc == 0 || threads_ > 0, "pthread_create: error ", rc);
+    if (rc == 0) threads_++;
+  }
+
+  void serve() {
+    pthread_setname_np(pthread_self(), "offload");
+    std::unique_lock<std::mutex> lock(mu_);
+    for (;;) {
+      if (jobs_.empty()) {
+        idle_++;
+        bool work_came = wake_.wait_for(lock, std::chrono::milliseconds(limits::kOffloadIdleMs), [&] { return !jobs_.empty(); });
+        idle_--;
+        if (!work_came) {
+          threads_--;
+          return;
+        }
+      }
+      Job job = std::move(jobs_.front());
+      jobs_.pop_front();
+      lock.unlock();
+      job.work();
+      job.work = nullptr;
+      job.finish();
+      job.finish = nullptr;
+      lock.lock();
+    }
+  }
+
+  static size_t worker_count() {
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (cores < 1) return 1;
+    return static_cast<size_t>(cores) < limits::kOffloadThreadsMax ? static_cast<size_t>(cores) : limits::kOffloadThreadsMax;
+  }
+
+  std::mutex mu_;
+  std::condition_variable wake_;
+  std::deque<Job> jobs_;
+  size_t threads_ = 0;
+  size_t idle_ = 0;
+  const size_t threads_max_ = worker_count();
+};
+
+WorkerPool& pool() {
+  static WorkerPool* one = new WorkerPool;
+  return *one;
+}
+
+}  // namespace
+
+void offload_start(std::function<void()> work, std::function<void()> done, std::shared_ptr<bool> dropped) {
+  Loop::Remote home = Loop::current().remote();
+  Job job;
+  job.work = std::move(work);
+  job.finish = [home, done = std::move(done), dropped = std::move(dropped)] {
+    home.post([done, dropped] {
+      if (!*dropped) done();
+    });
+  };
+  pool().submit(std::move(job));
+}
+
+}  // namespace bramble::loop_detail

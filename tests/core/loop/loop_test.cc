@@ -1,0 +1,264 @@
+#include "core/loop/loop.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <fstream>
+#include <thread>
+
+#include "core/loop/channel.h"
+#include "core/loop/file_watch.h"
+#include "tests/core/loop/run_task.h"
+
+namespace bramble {
+namespace {
+
+TEST(Loop, runs_posts_of_another_thread_in_order) {
+  Loop loop;
+  std::vector<int> seen;
+  std::thread other([&] {
+    for (int i = 0; i < 1000; i++) loop.post([&seen, i] { seen.push_back(i); });
+    loop.post([&] { loop.stop(); });
+  });
+  loop.run();
+  other.join();
+  ASSERT_EQ(seen.size(), 1000u);
+  for (int i = 0; i < 1000; i++) EXPECT_EQ(seen[static_cast<size_t>(i)], i);
+}
+
+TEST(Loop, remote_outlives_the_loop_and_answers_false) {
+  Loop::Remote remote;
+  {
+    Loop loop;
+    remote = loop.remote();
+    EXPECT_TRUE(remote.post([] {}));
+  }
+  EXPECT_FALSE(remote.post([] { FAIL(); }));
+}
+
+TEST(Loop, posts_that_never_ran_are_destroyed_with_the_loop) {
+  auto held = std::make_shared<int>(1);
+  {
+    Loop loop;
+    loop.post([held] {});
+    EXPECT_EQ(held.use_count(), 2);
+  }
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+TEST(Loop, does_not_wake_while_idle) {
+  Loop loop;
+  Timer later([&] { loop.stop(); });
+  later.arm_ms(200);
+  rusage before{}, after{};
+  getrusage(RUSAGE_THREAD, &before);
+  loop.run();
+  getrusage(RUSAGE_THREAD, &after);
+  EXPECT_LE(after.ru_nvcsw - before.ru_nvcsw, 3);  // one wait, one wake
+}
+
+Task<void> sleep_then_push(int64_t ms, std::vector<int>* out, int value) {
+  co_await sleep_ms(ms);
+  out->push_back(value);
+}
+
+TEST(Sleep, resumes_in_order_of_time) {
+  Loop loop;
+  std::vector<int> order;
+  TaskGroup group;
+  group.start(sleep_then_push(20, &order, 2));
+  group.start(sleep_then_push(5, &order, 1));
+  run_task(loop, sleep_ms(40));
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+}
+
+TEST(Sleep, dropping_the_task_cancels_it) {
+  Loop loop;
+  std::vector<int> order;
+  {
+    TaskGroup group;
+    group.start(sleep_then_push(1, &order, 1));
+  }
+  run_task(loop, sleep_ms(10));
+  EXPECT_TRUE(order.empty());
+}
+
+TEST(Timer, may_be_destroyed_by_its_own_callback_and_rearmed) {
+  Loop loop;
+  int fired = 0;
+  std::unique_ptr<Timer> timer;
+  timer = std::make_unique<Timer>([&] {
+    if (++fired < 3) {
+      timer->arm_ms(0);
+    } else {
+      timer.reset();
+      loop.stop();
+    }
+  });
+  EXPECT_FALSE(timer->armed());
+  timer->arm_ms(1);
+  EXPECT_TRUE(timer->armed());
+  timer->disarm();
+  EXPECT_FALSE(timer->armed());
+  timer->arm_ms(0);
+  loop.run();
+  EXPECT_EQ(fired, 3);
+}
+
+Task<int> offload_sum(int n) {
+  auto work = [n] {
+    int sum = 0;
+    for (int i = 1; i <= n; i++) sum += i;
+    return sum;
+  };
+  int sum = co_await offload(work);
+  co_return sum;
+}
+
+TEST(Offload, gives_the_value_on_the_loop) {
+  Loop loop;
+  EXPECT_EQ(run_task(loop, offload_sum(100)), 5050);
+}
+
+Task<void> offload_hold(std::shared_ptr<std::atomic<int>> ran, bool* resumed) {
+  auto work = [ran] {
+    usleep(20000);
+    ran->fetch_add(1);
+    return 0;
+  };
+  int x = co_await offload(work);
+  *resumed = x == 0;
+}
+
+TEST(Offload, a_dropped_task_lets_the_work_finish_and_never_resumes) {
+  auto ran = std::make_shared<std::atomic<int>>(0);
+  bool resumed = false;
+  Loop loop;
+  {
+    TaskGroup group;
+    group.start(offload_hold(ran, &resumed));
+  }
+  run_until(loop, [&] { return ran->load() == 1; });
+  run_task(loop, sleep_ms(5));
+  EXPECT_FALSE(resumed);
+}
+
+Task<void> offload_count(int n, int* done) {
+  auto work = [n] { return n; };
+  int got = co_await offload(work);
+  *done += got == n;
+}
+
+TEST(Offload, many_at_once_all_come_home) {
+  Loop loop;
+  int done = 0;
+  TaskGroup group;
+  for (int i = 0; i < 500; i++) group.start(offload_count(i, &done));
+  run_until(loop, [&] { return done == 500; });
+  EXPECT_EQ(group.size(), 0u);
+}
+
+TEST(FdWatch, reports_readable_and_may_go_in_its_callback) {
+  Loop loop;
+  int fds[2];
+  ASSERT_EQ(pipe(fds), 0);
+  std::optional<FdWatch> watch;
+  int calls = 0;
+  watch.emplace(fds[0], FdWatch::kReadable, [&](int events) {
+    EXPECT_EQ(events, FdWatch::kReadable);
+    calls++;
+    watch.reset();
+    loop.stop();
+  });
+  ASSERT_EQ(write(fds[1], "x", 1), 1);
+  loop.run();
+  run_task(loop, sleep_ms(5));
+  EXPECT_EQ(calls, 1);
+  close(fds[0]);
+  close(fds[1]);
+}
+
+TEST(SignalWatch, calls_back_on_the_loop) {
+  Loop loop;
+  int got = 0;
+  SignalWatch watch(SIGUSR1, [&] {
+    got++;
+    loop.stop();
+  });
+  kill(getpid(), SIGUSR1);
+  loop.run();
+  EXPECT_EQ(got, 1);
+}
+
+TEST(FileWatch, tells_of_a_new_file_in_a_folder) {
+  Loop loop;
+  char dir[] = "/tmp/file_watch_XXXXXX";
+  ASSERT_NE(mkdtemp(dir), nullptr);
+  std::string name;
+  auto watch = FileWatch::start(dir, [&](const std::string& n) {
+    name = n;
+    loop.stop();
+  });
+  ASSERT_TRUE(watch.ok());
+  std::string path = cat(dir, "/pod.yaml");
+  std::ofstream(path) << "kind: Pod\n";
+  loop.run();
+  EXPECT_EQ(name, "pod.yaml");
+  unlink(path.c_str());
+  rmdir(dir);
+}
+
+TEST(FileWatch, of_a_missing_path_is_not_found) {
+  Loop loop;
+  auto watch = FileWatch::start("/nowhere/at/all", [](const std::string&) {});
+  ASSERT_FALSE(watch.ok());
+  EXPECT_EQ(watch.error().code(), Code::kNotFound);
+}
+
+Task<void> produce(Channel<int>* channel, int count) {
+  for (int i = 0; i < count; i++) {
+    bool sent = co_await channel->send(i);
+    if (!sent) co_return;
+  }
+  channel->close();
+}
+Task<int> consume(Channel<int>* channel) {
+  int sum = 0;
+  for (;;) {
+    std::optional<int> v = co_await channel->receive();
+    if (!v) co_return sum;
+    sum += *v;
+  }
+}
+
+TEST(Channel, is_bounded_and_drains_after_close) {
+  Loop loop;
+  Channel<int> channel(2);
+  TaskGroup group;
+  group.start(produce(&channel, 100));
+  EXPECT_EQ(channel.size(), 2u);
+  EXPECT_EQ(run_task(loop, consume(&channel)), 4950);
+}
+
+TEST(Channel, send_after_close_answers_false) {
+  Channel<int> channel(1);
+  channel.close();
+  EXPECT_FALSE(channel.try_send(1));
+}
+
+TEST(TaskGroup, a_task_that_starts_another_and_ends_is_forgotten) {
+  Loop loop;
+  TaskGroup group;
+  std::vector<int> out;
+  for (int i = 0; i < 10; i++) group.start(sleep_then_push(0, &out, i));
+  EXPECT_EQ(group.size(), 10u);
+  run_task(loop, sleep_ms(10));
+  EXPECT_EQ(group.size(), 0u);
+  EXPECT_EQ(out.size(), 10u);
+}
+
+}  // namespace
+}  // namespace bramble
