@@ -34,7 +34,8 @@ Result<SocketAddress> SocketAddress::unix_path(std::string_view path) {
   SocketAddress a;
   auto* un = reinterpret_cast<sockaddr_un*>(&a.storage_);
   if (path.empty() || path.size() >= sizeof un->sun_path)
-    return Error(Code::kInvalidArgument, cat("socket path ", go_quote(path), ": must have 1 to ", sizeof un->sun_path - 1, " characters"));
+    return Error(Code::kInvalidArgument,
+                 cat("socket path ", go_quote(path), ": must have 1 to ", sizeof un->sun_path - 1, " characters"));
   un->sun_family = AF_UNIX;
   std::memcpy(un->sun_path, path.data(), path.size());
   a.bytes_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);

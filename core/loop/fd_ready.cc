@@ -8,8 +8,8 @@ namespace bramble {
 // Lives until libuv has let go of the handle and the last waiter is gone.
 struct FdReady::Impl {
   uv_poll_t poll;
-  std::shared_ptr<Impl> self;  // until the close callback
-  int polled = 0;  // what the kernel is asked for: UV_READABLE, UV_WRITABLE
+  std::shared_ptr<Impl> self;             // until the close callback
+  int polled = 0;                         // what the kernel is asked for: UV_READABLE, UV_WRITABLE
   int wanted_read = 0, wanted_write = 0;  // waiters
   bool closing = false, cancelled = false;
   Event read_ready, write_ready;
@@ -54,7 +54,8 @@ FdReady::FdReady(int fd) : impl_(std::make_shared<Impl>()) {
 
 FdReady::~FdReady() {
   impl_->closing = true;
-  uv_close(reinterpret_cast<uv_handle_t*>(&impl_->poll), [](uv_handle_t* h) { static_cast<Impl*>(h->data)->self.reset(); });
+  uv_close(reinterpret_cast<uv_handle_t*>(&impl_->poll),
+           [](uv_handle_t* h) { static_cast<Impl*>(h->data)->self.reset(); });
 }
 
 Task<void> FdReady::readable() {

@@ -7,16 +7,20 @@
 
 namespace bramble {
 
-Result<std::unique_ptr<FileWatch>> FileWatch::start(const std::string& path, std::function<void(const std::string&)> changed) {
+Result<std::unique_ptr<FileWatch>> FileWatch::start(const std::string& path,
+                                                    std::function<void(const std::string&)> changed) {
   UniqueFd fd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!fd.valid()) return Error::from_errno(errno, "inotify");
-  uint32_t mask = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVED_FROM | IN_MOVED_TO | IN_MOVE_SELF | IN_ATTRIB;
+  uint32_t mask =
+      IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVED_FROM | IN_MOVED_TO | IN_MOVE_SELF | IN_ATTRIB;
   if (inotify_add_watch(fd.get(), path.c_str(), mask) < 0) return Error::from_errno(errno, cat("watch ", path));
   return std::unique_ptr<FileWatch>(new FileWatch(std::move(fd), std::move(changed)));
 }
 
 FileWatch::FileWatch(UniqueFd fd, std::function<void(const std::string&)> changed)
-    : fd_(std::move(fd)), changed_(std::move(changed)), watch_(fd_.get(), FdWatch::kReadable, [this](int) { drain(); }) {}
+    : fd_(std::move(fd)),
+      changed_(std::move(changed)),
+      watch_(fd_.get(), FdWatch::kReadable, [this](int) { drain(); }) {}
 
 void FileWatch::drain() {
   std::shared_ptr<bool> alive = alive_;

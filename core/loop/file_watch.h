@@ -17,7 +17,8 @@ class FileWatch {
  public:
   // name: the entry of the folder that changed, or "" for the path itself. Called on writing finished, creation,
   // removal, renaming and attribute changes. kNotFound when the path is not there.
-  static Result<std::unique_ptr<FileWatch>> start(const std::string& path, std::function<void(const std::string& name)> changed);
+  static Result<std::unique_ptr<FileWatch>> start(const std::string& path,
+                                                  std::function<void(const std::string& name)> changed);
   FileWatch(const FileWatch&) = delete;
 
  private:

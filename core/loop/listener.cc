@@ -113,8 +113,8 @@ UdpSocket::UdpSocket(UniqueFd fd) : fd_(std::move(fd)), ready_(fd_.get()) {}
 
 Result<std::unique_ptr<UdpSocket>> UdpSocket::bind(SocketAddress address, Options options) {
   TRY_ASSIGN(UniqueFd fd, bound(address, SOCK_DGRAM, options.free_bind, options.reuse_port));
-  if (!options.device.empty() &&
-      setsockopt(fd.get(), SOL_SOCKET, SO_BINDTODEVICE, options.device.data(), static_cast<socklen_t>(options.device.size())) != 0)
+  if (!options.device.empty() && setsockopt(fd.get(), SOL_SOCKET, SO_BINDTODEVICE, options.device.data(),
+                                            static_cast<socklen_t>(options.device.size())) != 0)
     return Error::from_errno(errno, cat("device ", options.device));
   return std::unique_ptr<UdpSocket>(new UdpSocket(std::move(fd)));
 }

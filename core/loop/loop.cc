@@ -99,6 +99,12 @@ int64_t Loop::now_us() const {
   return static_cast<int64_t>(t.tv_sec) * 1000000 + t.tv_nsec / 1000;
 }
 
+uint64_t Loop::turns() const {
+  uv_metrics_t m{};
+  uv_metrics_info(uv_, &m);
+  return m.loop_count;
+}
+
 // A libuv handle and its callback on the heap until libuv has let go of it.
 template <class Self, class Handle, class Fn>
 struct HeapHandle {
@@ -124,7 +130,8 @@ Timer::~Timer() { impl_->close(); }
 void Timer::arm_ms(int64_t ms) {
   uv_update_time(impl_->handle.loop);  // a long step before this must not make the timer early
   uint64_t delay = ms > 0 ? static_cast<uint64_t>(ms) : 0;
-  uv_timer_start(&impl_->handle, [](uv_timer_t* t) { Impl::of(t)->fn(); }, delay, 0);
+  uv_timer_start(
+      &impl_->handle, [](uv_timer_t* t) { Impl::of(t)->fn(); }, delay, 0);
 }
 void Timer::disarm() { uv_timer_stop(&impl_->handle); }
 bool Timer::armed() const { return uv_is_active(reinterpret_cast<uv_handle_t*>(&impl_->handle)); }
@@ -145,7 +152,8 @@ FdWatch::FdWatch(int fd, int events, std::function<void(int events)> ready) : im
   int wanted = (events & kReadable ? UV_READABLE : 0) | (events & kWritable ? UV_WRITABLE : 0);
   uv_poll_start(&impl_->handle, wanted, [](uv_poll_t* p, int status, int got) {
     // An error shows itself to whoever reads or writes next.
-    int seen = status < 0 ? kReadable | kWritable : (got & UV_READABLE ? kReadable : 0) | (got & UV_WRITABLE ? kWritable : 0);
+    int seen =
+        status < 0 ? kReadable | kWritable : (got & UV_READABLE ? kReadable : 0) | (got & UV_WRITABLE ? kWritable : 0);
     Impl::of(p)->fn(seen);
   });
 }

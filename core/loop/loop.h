@@ -27,6 +27,7 @@ class Loop {
   void stop();                      // this thread
   void post(std::function<void()>); // any thread: runs fn on the loop's thread, in order of posting
   int64_t now_us() const;           // monotonic
+  uint64_t turns() const;           // how often it woke: of an idle loop this stands still
   uv_loop_s* raw() { return uv_; }
 
   // What other threads keep when they may live longer than the loop.

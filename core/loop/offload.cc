@@ -59,7 +59,8 @@ class WorkerPool {
     for (;;) {
       if (jobs_.empty()) {
         idle_++;
-        bool work_came = wake_.wait_for(lock, std::chrono::milliseconds(limits::kOffloadIdleMs), [&] { return !jobs_.empty(); });
+        bool work_came =
+            wake_.wait_for(lock, std::chrono::milliseconds(limits::kOffloadIdleMs), [&] { return !jobs_.empty(); });
         idle_--;
         if (!work_came) {
           threads_--;
@@ -80,7 +81,8 @@ class WorkerPool {
   static size_t worker_count() {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     if (cores < 1) return 1;
-    return static_cast<size_t>(cores) < limits::kOffloadThreadsMax ? static_cast<size_t>(cores) : limits::kOffloadThreadsMax;
+    return static_cast<size_t>(cores) < limits::kOffloadThreadsMax ? static_cast<size_t>(cores)
+                                                                   : limits::kOffloadThreadsMax;
   }
 
   std::mutex mu_;

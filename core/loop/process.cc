@@ -159,7 +159,8 @@ Status spawn(const ProcessSpec& spec, Child* child, Feeder* in, Collector* out, 
   }
   std::vector<char*> argv = pointers(spec.argv), env = pointers(spec.env);
   pid_t pid = -1;
-  int rc = posix_spawnp(&pid, argv[0], &actions.files, &actions.attr, argv.data(), spec.env.empty() ? environ : env.data());
+  int rc =
+      posix_spawnp(&pid, argv[0], &actions.files, &actions.attr, argv.data(), spec.env.empty() ? environ : env.data());
   if (rc != 0) return Error::from_errno(rc, spec.argv[0]);
   child->pid = pid;
   child->pidfd.reset(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));

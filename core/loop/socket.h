@@ -1,7 +1,7 @@
 // Sockets as coroutines wait on them: connected byte streams (TCP, Unix, any pollable descriptor), listeners, UDP.
 // Everything belongs to the loop of the thread that made it. One reader and one writer may wait on a stream at a time;
-// dropping a waiting task takes the wait back. Destroying a socket closes its descriptor and leaves its waiters asleep for
-// good: drop them with it, or close() it first. All descriptors are close-on-exec and non-blocking.
+// dropping a waiting task takes the wait back. Destroying a socket closes its descriptor and leaves its waiters asleep
+// for good: drop them with it, or close() it first. All descriptors are close-on-exec and non-blocking.
 #pragma once
 
 #include <sys/socket.h>
@@ -40,8 +40,8 @@ class SocketAddress {
   socklen_t bytes_ = 0;
 };
 
-// Waits until a descriptor is readable or writable. Owned by the socket classes; keeps its place in the poll set between
-// waits, so that a busy connection costs no system call for it.
+// Waits until a descriptor is readable or writable. Owned by the socket classes; keeps its place in the poll set
+// between waits, so that a busy connection costs no system call for it.
 class FdReady {
  public:
   explicit FdReady(int fd);
@@ -107,8 +107,8 @@ class Listener {
     bool reuse_port = false;  // several listeners on one port
     int unix_mode = 0600;     // of a Unix socket's file
   };
-  // kAlreadyExists when the address is taken, kUnavailable when the machine has no such address. A Unix socket file that
-  // nobody listens on is replaced.
+  // kAlreadyExists when the address is taken, kUnavailable when the machine has no such address. A Unix socket file
+  // that nobody listens on is replaced.
   static Result<std::unique_ptr<Listener>> listen(SocketAddress address, Options options);
   static Result<std::unique_ptr<Listener>> listen(SocketAddress address) { return listen(address, Options()); }
   ~Listener();  // removes a Unix socket's file
@@ -149,7 +149,8 @@ class UdpSocket {
   static Result<std::unique_ptr<UdpSocket>> connect(SocketAddress peer);
   UdpSocket(const UdpSocket&) = delete;
 
-  Task<Result<Datagram>> receive();  // at most limits::kDatagramBytesMax; errors of earlier sends (ICMP) are kUnavailable
+  Task<Result<Datagram>>
+  receive();  // at most limits::kDatagramBytesMax; errors of earlier sends (ICMP) are kUnavailable
   // Never waits: a datagram that does not fit the socket's buffer is lost, as on the wire.
   Status send_to(std::string_view bytes, const SocketAddress& peer);
   Status send(std::string_view bytes);  // connected

@@ -13,7 +13,7 @@ namespace bramble {
 namespace {
 
 bool is_socket(int fd) {
-  struct stat st{};
+  struct stat st {};
   return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
@@ -33,7 +33,8 @@ Error connect_error(int err, const SocketAddress& address) {
 
 }  // namespace
 
-Stream::Stream(UniqueFd fd) : fd_(std::move(fd)), socket_(is_socket(fd_.get())), ready_(std::make_unique<FdReady>(fd_.get())) {
+Stream::Stream(UniqueFd fd)
+    : fd_(std::move(fd)), socket_(is_socket(fd_.get())), ready_(std::make_unique<FdReady>(fd_.get())) {
   fcntl(fd_.get(), F_SETFL, fcntl(fd_.get(), F_GETFL) | O_NONBLOCK);
   if (socket_) {
     int one = 1;  // fails quietly on what is not TCP

@@ -187,7 +187,7 @@ TEST(Listener, replaces_a_dead_unix_socket_but_not_a_live_one) {
   dead.reset();
   auto first = Listener::listen(address);
   ASSERT_TRUE(first.ok()) << first.error().message();
-  struct stat st{};
+  struct stat st {};
   ASSERT_EQ(stat(path.c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 0777, 0600u);
   auto second = Listener::listen(address);
