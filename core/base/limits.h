@@ -84,7 +84,14 @@ constexpr int kShimConnectionsMax = 64;                         // of one pod
 constexpr int64_t kShimConnectMs = 5 * 1000;
 constexpr int64_t kRuntimeCommandMs = 120 * 1000;               // one runc command on a loaded Pi
 
+// cni
+constexpr size_t kCniConfigBytesMax = 256 * 1024;
+
 // app
 constexpr size_t kSmallFileBytesMax = 1024 * 1024;  // config files, certificates, tokens
+
+// registry
+constexpr int64_t kEventTtlUs = 3600 * 1000000LL;   // as upstream's --event-ttl
+constexpr int64_t kEventSweepUs = 60 * 1000000LL;   // expired Events go in batches, at most once a minute
 
 }  // namespace bramble::limits

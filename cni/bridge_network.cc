@@ -1,0 +1,114 @@
+// PodNetwork by the bundled bridge and host-local plugins, called in the process. State: the leases (cni/ipam), the links of
+// the kernel; nothing in memory, so a restart finds all of it again.
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <mutex>
+
+#include "cni/ipam/host_local.h"
+#include "cni/netlink/netns.h"
+#include "cni/plugin/bridge.h"
+#include "cni/pod_network.h"
+#include "core/base/strings.h"
+
+namespace bramble {
+namespace {
+
+constexpr const char* kInterface = "eth0";
+
+class BridgeNetwork final : public PodNetwork {
+ public:
+  BridgeNetwork(BridgeOptions bridge, HostLocal ipam) : bridge_(std::move(bridge)), ipam_(std::move(ipam)) {}
+
+  Status raise() {
+    TRY(set_net_sysctl("ipv4/ip_forward", "1"));
+    return ensure_bridge(bridge_, gateway_with_length());
+  }
+
+  Result<PodNetworkResult> add(const PodNetworkRequest& request) override {
+    std::lock_guard lock(mutex_);
+    TRY_ASSIGN(IpPrefix address, ipam_.add(request.container_id));
+    auto attached = attach(request, address);
+    if (!attached.ok()) {
+      // CNI specification, section "ADD": a failed ADD leaves nothing behind.
+      Status freed = ipam_.del(request.container_id);
+      (void)freed;
+      return attached.error().prefixed(cat("pod ", request.pod_namespace, "/", request.pod_name, ": network"));
+    }
+    return PodNetworkResult{{address.address_text()}};
+  }
+
+  Status del(const PodNetworkRequest& request) override {
+    std::lock_guard lock(mutex_);
+    TRY(detach_from_bridge(request.container_id, kInterface));
+    return ipam_.del(request.container_id);
+  }
+
+  Status collect(const std::vector<std::string>& live) override {
+    std::lock_guard lock(mutex_);
+    TRY_ASSIGN(auto known, ipam_.containers());
+    for (const std::string& id : known) {
+      if (std::find(live.begin(), live.end(), id) != live.end()) continue;
+      TRY(detach_from_bridge(id, kInterface));
+      TRY(ipam_.del(id));
+    }
+    return ok();
+  }
+
+  Status down() override {
+    std::lock_guard lock(mutex_);
+    TRY_ASSIGN(auto known, ipam_.containers());
+    for (const std::string& id : known) TRY(detach_from_bridge(id, kInterface));
+    TRY_ASSIGN(Rtnetlink rt, Rtnetlink::open());
+    return rt.remove_link(bridge_.name);
+  }
+
+ private:
+  IpPrefix gateway_with_length() const {
+    IpPrefix gateway = ipam_.gateway();
+    gateway.length = ipam_.range_length();
+    return gateway;
+  }
+  Result<AttachedLinks> attach(const PodNetworkRequest& request, const IpPrefix& address) {
+    TRY(ensure_bridge(bridge_, gateway_with_length()));
+    BridgeAttachment a{request.container_id, request.netns_path, kInterface, address, ipam_.gateway()};
+    return attach_to_bridge(bridge_, a);
+  }
+
+  std::mutex mutex_;
+  BridgeOptions bridge_;
+  HostLocal ipam_;
+};
+
+Result<int> mtu_of_default_route() {
+  TRY_ASSIGN(Rtnetlink rt, Rtnetlink::open());
+  TRY_ASSIGN(auto route, rt.default_route());
+  if (!route) return 0;
+  TRY_ASSIGN(auto links, rt.links());
+  for (const Link& l : links)
+    if (l.index == route->index) return l.mtu;
+  return 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PodNetwork>> PodNetwork::open(Options options) {
+  auto range = IpPrefix::parse(options.pod_cidr);
+  if (!range) return Error(Code::kInvalidArgument, cat("pod addresses ", go_quote(options.pod_cidr), ": not a range like 10.42.0.0/24"));
+  if (mkdir(options.state_dir.c_str(), 0700) != 0 && errno != EEXIST) return Error::from_errno(errno, options.state_dir);
+  BridgeOptions bridge;
+  bridge.name = options.bridge;
+  bridge.mtu = options.mtu;
+  if (bridge.mtu == 0) {
+    TRY_ASSIGN(bridge.mtu, mtu_of_default_route());
+  }
+  TRY_ASSIGN(HostLocal ipam, HostLocal::open(cat(options.state_dir, "/leases"), *range));
+  auto network = std::make_unique<BridgeNetwork>(std::move(bridge), std::move(ipam));
+  TRY(network->raise());
+  return std::unique_ptr<PodNetwork>(std::move(network));
+}
+
+}  // namespace bramble
