@@ -1,0 +1,234 @@
+// Archives to images on a real disk: Docker and OCI layouts, compression, hostile and broken input. Needs root (ownership,
+// device nodes for whiteouts, overlayfs).
+#include <archive.h>
+#include <archive_entry.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/strings.h"
+#include "core/crypto/hash.h"
+#include "images/image_store.h"
+#include "images/local_store.h"
+
+namespace bramble {
+namespace {
+
+struct File {
+  std::string name, content;
+  unsigned type = AE_IFREG;
+  std::string link;  // of AE_IFLNK; a hard link's target when type is 0
+  int64_t claimed = -1;
+};
+
+enum class Packing { kPlain, kGzip, kZstd };
+
+std::string pack(const std::vector<File>& files, Packing packing = Packing::kPlain) {
+  archive* a = archive_write_new();
+  archive_write_set_format_gnutar(a);
+  if (packing == Packing::kGzip) archive_write_add_filter_gzip(a);
+  if (packing == Packing::kZstd) archive_write_add_filter_zstd(a);
+  std::string out(4 << 20, '\0');
+  size_t used = 0;
+  archive_write_open_memory(a, out.data(), out.size(), &used);
+  for (const File& f : files) {
+    archive_entry* e = archive_entry_new();
+    archive_entry_set_pathname(e, f.name.c_str());
+    if (f.type != 0) archive_entry_set_filetype(e, f.type);
+    else archive_entry_set_hardlink(e, f.link.c_str());
+    if (f.type == AE_IFLNK) archive_entry_set_symlink(e, f.link.c_str());
+    archive_entry_set_perm(e, f.type == AE_IFDIR ? 0755 : 0644);
+    archive_entry_set_size(e, f.claimed >= 0 ? f.claimed : static_cast<int64_t>(f.content.size()));
+    archive_write_header(a, e);
+    if (!f.content.empty()) archive_write_data(a, f.content.data(), f.content.size());
+    archive_entry_free(e);
+  }
+  archive_write_close(a);
+  archive_write_free(a);
+  out.resize(used);
+  return out;
+}
+
+std::string digest(std::string_view bytes) { return cat("sha256:", sha256_hex(bytes)); }
+
+std::string config_of(const std::vector<std::string>& plain_layers, std::string_view arch = node_architecture()) {
+  std::string ids;
+  for (const auto& l : plain_layers) ids += cat(ids.empty() ? "" : ",", "\"", digest(l), "\"");
+  return cat("{\"architecture\":\"", arch, "\",\"os\":\"linux\",\"config\":{\"Cmd\":[\"/bin/sh\"],\"Env\":[\"A=b\"],\"User\":\"web\"},",
+             "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[", ids, "]}}");
+}
+
+std::vector<File> docker_files(const std::string& layer, const std::string& tag = "web:1") {
+  std::string config = config_of({layer});
+  std::string name = sha256_hex(config) + ".json";
+  return {{name, config}, {"layer.tar", layer}, {"manifest.json", cat("[{\"Config\":\"", name, "\",\"RepoTags\":[\"", tag, "\"],\"Layers\":[\"layer.tar\"]}]")}};
+}
+
+class Import : public testing::Test {
+ protected:
+  void SetUp() override {
+    char folder[] = "/var/tmp/bramble-images-XXXXXX";  // not a tmpfs: overlayfs uppers live here
+    ASSERT_NE(mkdtemp(folder), nullptr);
+    dir_ = folder;
+    reopen();
+  }
+  void TearDown() override {
+    store_.reset();
+    std::string command = "rm -rf " + dir_;
+    EXPECT_EQ(system(command.c_str()), 0);
+  }
+  void reopen() {
+    store_.reset();
+    auto opened = ImageStore::open(dir_ + "/store");
+    ASSERT_TRUE(opened.ok()) << opened.error().message();
+    store_ = std::move(*opened);
+  }
+  Result<std::vector<ImageInfo>> import(const std::string& bytes) {
+    std::string path = dir_ + "/archive.tar";
+    FILE* f = fopen(path.c_str(), "w");
+    fwrite(bytes.data(), 1, bytes.size(), f);
+    fclose(f);
+    return store_->import_archive(path, nullptr);
+  }
+  size_t layers_on_disk() {
+    auto dirs = LayerDirs::open(dir_ + "/store/layers");
+    return dirs.ok() ? dirs->list().size() : 999;
+  }
+  std::string dir_;
+  std::unique_ptr<ImageStore> store_;
+};
+
+TEST_F(Import, reads_docker_archives_plain_gzip_and_zstd) {
+  std::string layer = pack({{"etc", "", AE_IFDIR, ""}, {"etc/motd", "hello"}});
+  for (Packing p : {Packing::kPlain, Packing::kGzip, Packing::kZstd}) {
+    auto r = import(pack(docker_files(layer), p));
+    ASSERT_TRUE(r.ok()) << r.error().message();
+    ASSERT_EQ(r->size(), 1u);
+    EXPECT_EQ(r->front().names, std::vector<std::string>{"docker.io/library/web:1"});
+    EXPECT_EQ(r->front().config.cmd, std::vector<std::string>{"/bin/sh"});
+    EXPECT_EQ(r->front().config.user, "web");
+  }
+  reopen();
+  ASSERT_TRUE(store_->find("web:1").has_value());
+  EXPECT_EQ(layers_on_disk(), 1u);
+}
+
+TEST_F(Import, reads_oci_layouts_with_compressed_layers) {
+  std::string layer = pack({{"a", "1"}}), packed = pack({{"a", "1"}}, Packing::kGzip), config = config_of({layer});
+  std::string manifest = cat("{\"schemaVersion\":2,\"config\":{\"digest\":\"", digest(config), "\"},\"layers\":[{\"digest\":\"", digest(packed), "\"}]}");
+  std::string index = cat("{\"schemaVersion\":2,\"manifests\":[{\"digest\":\"", digest(manifest),
+                          "\",\"annotations\":{\"org.opencontainers.image.ref.name\":\"registry.local/team/web:2\"}}]}");
+  auto blob = [](const std::string& b) { return File{"blobs/sha256/" + sha256_hex(b), b}; };
+  auto r = import(pack({{"oci-layout", "{}"}, {"index.json", index}, blob(manifest), blob(config), blob(packed)}));
+  ASSERT_TRUE(r.ok()) << r.error().message();
+  EXPECT_EQ(r->front().names, std::vector<std::string>{"registry.local/team/web:2"});
+  EXPECT_EQ(r->front().digests, std::vector<std::string>{"registry.local/team/web@" + digest(manifest)});
+}
+
+TEST_F(Import, mounts_layers_with_whiteouts) {
+  std::string lower = pack({{"keep", "k"}, {"gone", "g"}, {"dir", "", AE_IFDIR, ""}, {"dir/old", "o"}});
+  std::string upper = pack({{".wh.gone", ""}, {"dir", "", AE_IFDIR, ""}, {"dir/.wh..wh..opq", ""}, {"dir/new", "n"}});
+  std::string config = config_of({lower, upper}), name = sha256_hex(config) + ".json";
+  auto r = import(pack({{name, config}, {"1.tar", lower}, {"2.tar", upper},
+                        {"manifest.json", cat("[{\"Config\":\"", name, "\",\"RepoTags\":[\"two:1\"],\"Layers\":[\"1.tar\",\"2.tar\"]}]")}}));
+  ASSERT_TRUE(r.ok()) << r.error().message();
+  std::string work = dir_ + "/work", root = dir_ + "/root";
+  Status m = store_->mount_rootfs(r->front().id, work, root);
+  ASSERT_TRUE(m.ok()) << m.error().message();
+  EXPECT_EQ(access((root + "/keep").c_str(), F_OK), 0);
+  EXPECT_NE(access((root + "/gone").c_str(), F_OK), 0);
+  EXPECT_NE(access((root + "/dir/old").c_str(), F_OK), 0);
+  EXPECT_EQ(access((root + "/dir/new").c_str(), F_OK), 0);
+  ASSERT_TRUE(store_->unmount_rootfs(work, root).ok());
+  EXPECT_NE(access(work.c_str(), F_OK), 0);
+}
+
+TEST_F(Import, refuses_hostile_and_broken_archives_by_name_and_keeps_nothing) {
+  std::string good = pack({{"a", "1"}});
+  auto with_layer = [](const std::string& l) { return pack(docker_files(l)); };
+  auto wrong_digest = docker_files(good);
+  wrong_digest[1].content = pack({{"a", "2"}});
+  auto wrong_config = docker_files(good);
+  wrong_config[0].content += " ";
+  auto no_layer = docker_files(good);
+  no_layer.erase(no_layer.begin() + 1);
+  std::string whole = with_layer(pack({{"a", std::string(100000, 'x')}}));
+  std::string other_arch = config_of({good}, "s390x"), other_name = sha256_hex(other_arch) + ".json";
+  struct Case {
+    const char* name;
+    std::string bytes;
+    const char* says;
+  } cases[] = {
+      {"dotdot", with_layer(pack({{"../../etc/passwd", "x"}})), "climbs out of the layer"},
+      {"through a link", with_layer(pack({{"out", "", AE_IFLNK, "/etc"}, {"out/passwd", "x"}})), "through a link"},
+      {"hard link out", with_layer(pack({{"h", "", 0, "../../../etc/shadow"}})), "climbs out"},
+      {"wrong layer digest", pack(wrong_digest), "digest of the unpacked layer"},
+      {"wrong config digest", pack(wrong_config), "does not have the digest in its name"},
+      {"missing layer", pack(no_layer), "is missing from the archive"},
+      {"truncated", whole.substr(0, whole.size() / 2), "archive.tar"},
+      {"truncated gzip", pack(docker_files(good), Packing::kGzip).substr(0, 100), "archive.tar"},
+      {"not an archive", std::string(5000, 'z'), "archive.tar"},
+      {"empty", "", "neither a Docker archive"},
+      {"no manifest", pack({{"a", "1"}}), "neither a Docker archive"},
+      {"bad name", pack(docker_files(good, "UPPER/case:1")), "couldn't parse image name"},
+      {"other machine", pack({{other_name, other_arch}, {"layer.tar", good},
+                              {"manifest.json", cat("[{\"Config\":\"", other_name, "\",\"RepoTags\":[],\"Layers\":[\"layer.tar\"]}]")}}), "is for s390x"},
+      {"broken json", pack({{"manifest.json", "[{"}}), "line 1"},
+  };
+  for (const Case& c : cases) {
+    auto r = import(c.bytes);
+    ASSERT_FALSE(r.ok()) << c.name;
+    EXPECT_NE(r.error().message().find(c.says), std::string::npos) << c.name << ": " << r.error().message();
+    EXPECT_TRUE(store_->list().empty()) << c.name;
+    EXPECT_EQ(layers_on_disk(), 0u) << c.name;
+  }
+  EXPECT_NE(access("/etc/passwd", F_OK), -1);
+}
+
+TEST_F(Import, a_claimed_size_is_refused_before_it_is_written) {
+  std::string layer = pack({{"huge", "", AE_IFREG, "", int64_t{1} << 45}});
+  auto r = import(pack(docker_files(layer)));
+  ASSERT_FALSE(r.ok());
+  EXPECT_NE(r.error().message().find("claims"), std::string::npos) << r.error().message();
+}
+
+TEST_F(Import, a_name_moves_to_the_newest_image_and_removal_drops_layers) {
+  ASSERT_TRUE(import(pack(docker_files(pack({{"a", "1"}})))).ok());
+  ASSERT_TRUE(import(pack(docker_files(pack({{"a", "2"}})))).ok());
+  EXPECT_EQ(store_->list().size(), 2u);
+  EXPECT_EQ(layers_on_disk(), 2u);
+  ASSERT_TRUE(store_->remove("web:1").ok());
+  EXPECT_FALSE(store_->find("web:1").has_value());
+  EXPECT_EQ(layers_on_disk(), 1u);
+  EXPECT_FALSE(store_->remove("web:1").ok());
+}
+
+TEST_F(Import, a_second_process_is_told_that_the_folder_is_in_use) {
+  auto second = ImageStore::open(dir_ + "/store");
+  ASSERT_FALSE(second.ok());
+  EXPECT_NE(second.error().message().find("another bramble"), std::string::npos);
+}
+
+TEST(ImageName, normalizes_as_docker_does) {
+  struct Case {
+    const char* name;
+    const char* full;  // null: refused
+  } cases[] = {
+      {"nginx", "docker.io/library/nginx:latest"},
+      {"nginx:1.25", "docker.io/library/nginx:1.25"},
+      {"team/web", "docker.io/team/web:latest"},
+      {"localhost:5000/web", "localhost:5000/web:latest"},
+      {"registry.local/a/b:c", "registry.local/a/b:c"},
+      {"index.docker.io/library/x", "docker.io/library/x:latest"},
+      {"Nginx", nullptr}, {"", nullptr}, {"a b", nullptr}, {"x:", nullptr}, {"x@sha256:12", nullptr}, {"-x", nullptr},
+  };
+  for (const Case& c : cases) {
+    auto r = normalize_image_name(c.name);
+    EXPECT_EQ(r.ok(), c.full != nullptr) << c.name;
+    if (r.ok() && c.full) EXPECT_EQ(*r, c.full) << c.name;
+  }
+}
+
+}  // namespace
+}  // namespace bramble
