@@ -1,0 +1,129 @@
+// Registry: the rules that every object obeys between a request and the store: names and versions, optimistic
+// concurrency, generations, finalizers, grace, propagation, allocation of addresses and ports. Not here: who may ask
+// (core/apiserver), what a kind allows (core/resources).
+//
+// Owner's loop thread. What a call acknowledged is on disk (or, if volatile, in memory; see durability.h). One write at a
+// time per key. Errors carry the whole Kubernetes Status. Specification: Kubernetes API concepts, API conventions; the
+// behaviour of k8s.io/apiserver/pkg/registry/{rest,generic/registry}.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/base/random.h"
+#include "core/json/builder.h"
+#include "core/loop/task.h"
+#include "core/registry/cache.h"
+#include "core/registry/key_locks.h"
+#include "core/registry/service_pools.h"
+#include "core/resources/kind.h"
+#include "storage/store.h"
+
+namespace bramble {
+
+// "/registry/<group or core>/<resource>/[namespace/]name"; a list's prefix ends in '/'.
+std::string registry_key(const Kind& kind, std::string_view ns, std::string_view name);
+std::string registry_prefix(const Kind& kind, std::string_view ns);
+
+// Refuses or completes an object before it is validated; `old` is absent on create. Runs on each attempt.
+using AdmitFn = std::function<Status(Mut object, Value old)>;
+
+struct WriteRequest {
+  const Kind* kind = nullptr;
+  std::string ns, name;      // name empty on create
+  bool dry_run = false;
+  bool from_put = false;     // a whole object by PUT: its uid is a precondition; creates when missing if the kind allows it
+  AdmitFn admit;             // may be empty
+  std::vector<std::string>* warnings = nullptr;  // outlives the call; may be null
+};
+
+struct DeleteRequest {
+  const Kind* kind = nullptr;
+  std::string ns, name;
+  bool dry_run = false;
+  std::optional<int64_t> grace_period_s;
+  std::optional<bool> orphan_dependents;
+  std::string propagation;                      // "" Background Foreground Orphan
+  std::optional<std::string> uid, resource_version;  // preconditions
+  std::function<Status(Value object)> admit;
+  std::vector<std::string>* warnings = nullptr;
+};
+
+// What changed of an object is decided by the part that an update may touch.
+enum class UpdatePart { kMain, kStatus, kFinalize, kBinding };
+
+// Makes the new object of the current one (absent when it is to be created by a PUT), canonical and with its defaults.
+// Called again if a write is lost to another server.
+using ChangeFn = std::function<Result<Builder>(Value current)>;
+
+struct Written {
+  Document object;
+  bool created = false;
+};
+
+struct Deleted {
+  Document object;         // as it was last, with deletionTimestamp where that applies
+  bool show_status = false;  // answer with a Status rather than the object
+};
+
+class Registry {
+ public:
+  struct Options {
+    std::string service_cidr = "10.43.0.0/16";
+    std::string dns_address = "10.43.0.10";
+    int node_port_first = 30000, node_port_last = 32767;
+  };
+  Registry(Store& store, WatchCache& cache, Clock& clock, Random& random, Options options);
+
+  WatchCache& cache() { return cache_; }
+  Clock& clock() { return clock_; }
+  Random& random() { return random_; }
+  const Options& options() const { return options_; }
+
+  // The present object, or empty.
+  Document get(const Kind& kind, std::string_view ns, std::string_view name) const;
+
+  // The object is canonical and has its defaults; admission, system fields, allocation, validation happen here. A
+  // dry-run gives the object as it would be, without a resourceVersion.
+  Task<Result<Document>> create(WriteRequest request, Builder object);
+  Task<Result<Written>> update(WriteRequest request, UpdatePart part, ChangeFn change);
+  Task<Result<Deleted>> remove(DeleteRequest request);
+
+  // pods/binding: sets spec.nodeName once, with the Binding's annotations and the PodScheduled condition.
+  Task<Status> bind(WriteRequest request, Document binding);
+
+  // Takes what the cache holds into the allocators; once, after the cache is loaded and before the first write.
+  void adopt();
+  // Deletes Events older than their time to live; gives the microseconds until the next one is due, nothing if none.
+  Task<std::optional<int64_t>> expire_events();
+  // Does so whenever one is due; for ever. Its owner starts it in a TaskGroup.
+  Task<void> run_event_expiry();
+
+ private:
+  Task<Result<Document>> put(const Kind* kind, std::string key, uint64_t expected, Document before, Document next);
+  Task<Status> erase(const Kind* kind, std::string key, Document current);
+  Document present(std::string_view key) const;
+  // The object with a mark in place of its resourceVersion, which put() exchanges when the revision is known.
+  Document marked(Mut object);
+  Result<Builder> prepare_update(const WriteRequest& request, UpdatePart part, const ChangeFn& change,
+                                 const Document& current, ServicePools::Hold& hold);
+  Status validate_new(const WriteRequest& request, Value object);
+  Status validate_changed(const WriteRequest& request, UpdatePart part, Value object, Value old);
+  void note_written(const Kind& kind, Value before, Value after);
+
+  Store& store_;
+  WatchCache& cache_;
+  Clock& clock_;
+  Random& random_;
+  Options options_;
+  std::string version_mark_;
+  KeyLocks locks_;
+  Event event_written_;
+  ServicePools services_;
+};
+
+}  // namespace bramble
