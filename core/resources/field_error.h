@@ -43,6 +43,7 @@ class FieldErrors {
   void duplicate(const Path& at, std::string_view bad_text);
   void duplicate_raw(const Path& at, std::string_view printed_value);
   void not_supported(const Path& at, std::string_view bad_text, const std::vector<std::string_view>& valid);
+  void not_supported_raw(const Path& at, std::string_view printed_value, const std::vector<std::string_view>& valid);
   void forbidden(const Path& at, std::string_view detail);
   void not_found(const Path& at, std::string_view bad_text);
   void too_long(const Path& at, size_t max_bytes);

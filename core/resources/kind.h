@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -71,6 +72,9 @@ struct Kind {
   std::vector<std::string_view> subresources;  // "status", "scale", "log", "exec", ...
 };
 
+// "PodList" of "Pod": every stored kind has a list kind.
+std::string list_kind(const Kind& kind);
+
 // All served kinds, in discovery order (preferred versions first within a group).
 std::span<const Kind> all_kinds();
 const Kind* find_kind(std::string_view group, std::string_view version, std::string_view resource);
@@ -78,6 +82,9 @@ const Kind* find_kind_by_name(std::string_view group, std::string_view version, 
 
 // ObjectMeta rules of every kind (names, namespace, labels, annotations, finalizers, owner references, managedFields).
 void validate_object_meta(Value object, const Kind& kind, FieldErrors& errors);
+// Before validation of an update: metadata that a client may leave out or cannot change is taken from `old` (uid,
+// creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation unless counted by the caller).
+void carry_object_meta(Mut object, Value old);
 void validate_object_meta_update(Value object, Value old, const Kind& kind, FieldErrors& errors);
 
 }  // namespace bramble

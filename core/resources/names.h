@@ -19,5 +19,14 @@ std::vector<std::string> check_env_var_name(std::string_view s);
 std::vector<std::string> check_config_key(std::string_view s);       // ConfigMap and Secret keys
 std::vector<std::string> check_path_segment(std::string_view s);
 std::vector<std::string> check_ip(std::string_view s);
+std::vector<std::string> check_cidr(std::string_view s);
+std::vector<std::string> check_wildcard_subdomain(std::string_view s);       // "*.example.com"
+std::vector<std::string> check_fully_qualified_name(std::string_view s);     // "acme.io/foo": a path with a domain
+std::vector<std::string> check_percent(std::string_view s);                  // "25%"
+std::vector<std::string> check_http_header_name(std::string_view s);
+std::vector<std::string> check_relaxed_env_var_name(std::string_view s);     // printable ASCII but '='
+
+bool is_ipv4(std::string_view s);
+bool is_ipv6(std::string_view s);
 
 }  // namespace bramble

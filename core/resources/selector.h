@@ -14,7 +14,8 @@ struct Requirement {
   enum class Op { kIn, kNotIn, kExists, kDoesNotExist, kGt, kLt };
   std::string key;
   Op op = Op::kExists;
-  std::vector<std::string> values;
+  std::vector<std::string> values;  // sorted
+  bool exact = false;               // kIn and kNotIn written as = and !=: one value
 };
 
 class LabelSelector {
