@@ -1,0 +1,63 @@
+#include "core/schema/type.h"
+
+#include <algorithm>
+
+#include "core/base/strings.h"
+
+namespace bramble {
+
+namespace schema_tables {
+extern const char kPool[];
+extern const Field kFields[];
+extern const Type kTypes[];
+extern const size_t kTypeCount;
+}  // namespace schema_tables
+
+using schema_tables::kPool;
+
+std::string_view Field::name() const { return {kPool + name_, name_len_}; }
+std::string_view Field::merge_key() const { return {kPool + merge_, merge_len_}; }
+
+const Type* Field::type() const {
+  switch (kind_) {
+    case FieldKind::kMessage:
+    case FieldKind::kSchemaOrArray:
+    case FieldKind::kSchemaOrBool:
+    case FieldKind::kSchemaOrStrings: return &schema_tables::kTypes[type_];
+    default: return nullptr;
+  }
+}
+
+std::vector<std::string_view> Field::list_map_keys() const {
+  return keys_len_ ? split({kPool + keys_, keys_len_}, ',') : std::vector<std::string_view>{};
+}
+
+std::vector<std::string_view> Field::enum_values() const {
+  return values_len_ ? split({kPool + values_, values_len_}, '|') : std::vector<std::string_view>{};
+}
+
+bool Field::map_atomic() const {
+  if (flags_ & 32) return true;
+  return container_ == Container::kOne && kind_ == FieldKind::kMessage && type()->map_atomic();
+}
+
+std::span<const Type> Type::all() { return {schema_tables::kTypes, schema_tables::kTypeCount}; }
+
+const Type* Type::find(std::string_view name) {
+  std::span<const Type> types = all();
+  auto at = std::lower_bound(types.begin(), types.end(), name, [](const Type& t, std::string_view n) { return t.name() < n; });
+  return at != types.end() && at->name() == name ? &*at : nullptr;
+}
+
+std::string_view Type::name() const { return {kPool + name_, name_len_}; }
+std::string_view Type::short_name() const { return name().substr(name().rfind('.') + 1); }
+std::span<const Field> Type::fields() const { return {schema_tables::kFields + first_, count_}; }
+
+const Field* Type::field(std::string_view json_name) const {
+  for (const Field& f : fields()) {
+    if (f.name() == json_name) return &f;
+  }
+  return nullptr;
+}
+
+}  // namespace bramble
