@@ -1,17 +1,17 @@
 # Imported static targets deps::<name> for the libraries that deps.sh builds. Included by the root CMakeLists.txt after
 # project(). BRAMBLE_DEPS is their prefix; without it deps.sh runs now for the target (minutes the first time, then at once).
 
-if(NOT BRAMBLE_ARCH)   # set by the toolchain files
-  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+if(NOT BRAMBLE_ARCH)   # set by the toolchain files; else what the compiler makes, which is not always what the kernel is
+  if(CMAKE_CXX_LIBRARY_ARCHITECTURE STREQUAL "x86_64-linux-gnu")
     set(BRAMBLE_ARCH amd64)
-  elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
+  elseif(CMAKE_CXX_LIBRARY_ARCHITECTURE STREQUAL "aarch64-linux-gnu")
     set(BRAMBLE_ARCH arm64)
-  elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL "armv7l")
+  elseif(CMAKE_CXX_LIBRARY_ARCHITECTURE STREQUAL "arm-linux-gnueabihf")
     set(BRAMBLE_ARCH armhf)
-  elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL "armv6l")
+  elseif(CMAKE_CXX_LIBRARY_ARCHITECTURE STREQUAL "arm-linux-gnueabi")
     set(BRAMBLE_ARCH armv6)
   else()
-    message(FATAL_ERROR "no bramble architecture for ${CMAKE_SYSTEM_PROCESSOR}; give -DCMAKE_TOOLCHAIN_FILE=toolchains/<arch>.cmake")
+    message(FATAL_ERROR "no bramble architecture for '${CMAKE_CXX_LIBRARY_ARCHITECTURE}'; give -DCMAKE_TOOLCHAIN_FILE=toolchains/<arch>.cmake")
   endif()
 endif()
 

@@ -34,7 +34,9 @@ exec 9>"$cache/kubectl/.lock"
 flock 9
 
 # The lists of a moving suite expire after days, and a mirror may lag: an old kubectl is better than none. They stay signed.
+# shellcheck disable=SC2031  # apt.sh sets it in subshells only
 { cat "${APT_CONFIG:-/dev/null}"; echo 'Acquire::Check-Valid-Until "false";'; } >"$cache/kubectl/.apt.conf"
+# shellcheck disable=SC2031
 export APT_CONFIG=$cache/kubectl/.apt.conf
 
 # The first suite that this mirror serves; what is unpacked already wins.
