@@ -29,10 +29,23 @@ constexpr size_t kSendAheadBytesMax = 64 * 1024;  // handed out ahead of a slow 
 // store
 constexpr size_t kStoreQueueMax = 4096;           // writes waiting for the disk; beyond: 429
 constexpr uint64_t kRevisionBlock = 1000;         // revisions reserved on disk at once, so that none is used twice
+constexpr uint64_t kRevisionJumpRepair = 1000 * 1000;      // after a repair or a restore: far beyond anything handed out
+constexpr size_t kStoreQueueBytesMax = 32 * 1024 * 1024;   // of values waiting for the disk; beyond: 429
+constexpr size_t kStoreGroupMax = 512;                     // writes that share one fsync
+constexpr size_t kStoreGroupBytesMax = 4 * 1024 * 1024;    // of values in one group; a larger single value goes alone
+constexpr int kStoreWalPagesMax = 512;                     // 2 MB of log, then its pages are copied into the database
+constexpr int64_t kStoreCacheKiB = 256;                    // SQLite's pages in memory: only writes need them
+constexpr int64_t kVolatileRideUsMax = 10 * 60 * 1000000LL;  // older volatile writes ride with the next durable group
+constexpr int64_t kVolatileFlushMs = 30 * 60 * 1000;       // an idle server writes them this often (some 100 kB/hour)
+constexpr size_t kVolatileBytesMax = 4 * 1024 * 1024;      // of volatile values not on disk; beyond: written at once
+constexpr int kBackupPagesPerStep = 64;                    // copied between two groups, so that writes wait for 256 kB at most
+constexpr int kBackupsKept = 5;
 
 // watch cache
 constexpr size_t kRingBytesMax = 8 * 1024 * 1024;
 constexpr int64_t kRingAgeUsMax = 5 * 60 * 1000000LL;
+constexpr size_t kPinnedBytesMax = 8 * 1024 * 1024;        // of documents that only pinned LIST pages may hold
+constexpr size_t kPinnedViewsMax = 64;
 
 // events: client-go's own figures, and a smaller memory of what was recorded (each entry is some 300 bytes)
 constexpr size_t kEventQueueMax = 1000;                         // waiting to be written; beyond: dropped

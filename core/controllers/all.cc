@@ -1,0 +1,50 @@
+#include "core/controllers/controllers.h"
+
+namespace bramble {
+
+std::vector<Controller> all_controllers(const ControllerOptions& options) {
+  std::vector<Controller> all;
+  all.push_back(system_namespaces_controller());
+  all.push_back(kubernetes_service_controller(options.advertise_address, options.api_port, options.api_cluster_ip));
+  all.push_back(namespace_controller());
+  all.push_back(service_account_controller());
+  all.push_back(root_ca_publisher_controller(options.ca_pem));
+  all.push_back(replicaset_controller());
+  all.push_back(deployment_controller());
+  all.push_back(endpoints_controller());
+  all.push_back(endpointslice_controller());
+  return all;
+}
+
+Identity controller_identity(const std::string& account) {
+  Identity id;
+  if (account.find(':') != std::string::npos) {
+    id.user = account;
+    id.groups = {"system:masters", "system:authenticated"};
+    return id;
+  }
+  id.user = cat("system:serviceaccount:kube-system:", account);
+  id.groups = {"system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"};
+  return id;
+}
+
+Controllers::Controllers(const ClientFactory& clients, const Clock& clock, const ControllerOptions& options,
+                         const AlarmFactory& alarms, ReconcileNote note) {
+  for (Controller& c : all_controllers(options)) {
+    std::unique_ptr<Client> client = clients(controller_identity(c.account));
+    drivers_.push_back(std::make_unique<Driver>(std::move(c), std::move(client), clock, alarms, note));
+  }
+}
+
+void Controllers::start() {
+  for (const std::unique_ptr<Driver>& d : drivers_) d->start();
+}
+
+bool Controllers::idle() const {
+  for (const std::unique_ptr<Driver>& d : drivers_) {
+    if (!d->idle()) return false;
+  }
+  return true;
+}
+
+}  // namespace bramble

@@ -1,0 +1,35 @@
+// The list of all controllers, each made by its file. To add one: its file, a line here, a line in all.cc.
+#pragma once
+
+#include <vector>
+
+#include "core/controllers/controller.h"
+
+namespace bramble {
+
+struct ControllerOptions {
+  std::string ca_pem;                       // published as kube-root-ca.crt in every namespace
+  std::string advertise_address;            // where the kubernetes Service's endpoint points
+  uint16_t api_port = 6443;
+  std::string api_cluster_ip = "10.43.0.1"; // of the kubernetes Service: the first address of the service network
+  std::string pod_network = "10.42.0.0/16"; // nodes get their podCIDR from here
+};
+
+Controller system_namespaces_controller();
+Controller namespace_controller();
+Controller service_account_controller();
+Controller root_ca_publisher_controller(std::string ca_pem);
+Controller replicaset_controller();
+Controller deployment_controller();
+Controller endpoints_controller();
+Controller endpointslice_controller();
+Controller kubernetes_service_controller(std::string advertise_address, uint16_t api_port, std::string cluster_ip);
+Controller garbage_collector();
+Controller pod_gc_controller();
+Controller node_lifecycle_controller();
+Controller taint_eviction_controller();
+Controller node_ipam_controller(std::string pod_network);
+
+std::vector<Controller> all_controllers(const ControllerOptions& options);
+
+}  // namespace bramble

@@ -1,0 +1,31 @@
+// Controllers: all controllers of the cluster, running. core/app makes one on the server's owner loop and starts it when the
+// API is ready. Destroying it ends them.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/controllers/all.h"
+#include "core/controllers/driver.h"
+
+namespace bramble {
+
+using ClientFactory = std::function<std::unique_ptr<Client>(Identity)>;
+
+// The identity that a controller's account stands for.
+Identity controller_identity(const std::string& account);
+
+class Controllers {
+ public:
+  // clients: makes the client of one identity. clock must outlive this. note: may be empty (see ReconcileNote).
+  Controllers(const ClientFactory& clients, const Clock& clock, const ControllerOptions& options,
+              const AlarmFactory& alarms = loop_alarms(), ReconcileNote note = {});
+
+  void start();
+  bool idle() const;  // nothing ready and nothing under way; keys that wait for a time do not count
+
+ private:
+  std::vector<std::unique_ptr<Driver>> drivers_;
+};
+
+}  // namespace bramble

@@ -1,0 +1,165 @@
+#include "core/controllers/driver.h"
+
+#include <algorithm>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+
+namespace bramble {
+
+namespace {
+
+Task<Result<Document>> send(Client* client, const Write& write) {
+  switch (write.verb) {
+    case Write::Verb::kCreate: return client->create(write.resource, write.key.ns, write.body, write.options);
+    case Write::Verb::kUpdate: return client->update(write.resource, write.key, write.body, write.options);
+    case Write::Verb::kPatch:
+      return client->patch(write.resource, write.key, write.patch_type, write.body, write.options);
+    case Write::Verb::kDelete: break;
+  }
+  return client->remove(write.resource, write.key, write.delete_options);
+}
+
+void record_answer(Recorder* recorder, const Write& write, const Result<Document>& answer) {
+  const std::optional<EventNote>& wanted = answer.ok() ? write.on_success : write.on_failure;
+  if (!wanted) return;
+  EventNote note = *wanted;
+  if (answer.ok()) {
+    std::string_view name = write.key.name.empty() ? name_of(*answer) : std::string_view(write.key.name);
+    note.message = replace_all(note.message, "{name}", name);
+  } else {
+    note.message = replace_all(note.message, "{name}", write.key.name);
+    note.message = replace_all(note.message, "{error}", answer.error().message());
+  }
+  recorder->record(note);
+}
+
+bool tolerated(const Write& write, const Result<Document>& answer) {
+  return !answer.ok() && std::find(write.tolerate.begin(), write.tolerate.end(), answer.error().code()) != write.tolerate.end();
+}
+
+// One batch of writes that are under way at the same time.
+struct Batch {
+  size_t waiting = 0;
+  Event all_answered;
+  Outcome* outcome;
+};
+
+Task<void> send_one(Client* client, Recorder* recorder, const Write* write, Batch* batch) {
+  Task<Result<Document>> call = send(client, *write);
+  Result<Document> answer = co_await call;
+  if (!tolerated(*write, answer)) record_answer(recorder, *write, answer);
+  if (answer.ok() || tolerated(*write, answer)) {
+    batch->outcome->succeeded++;
+  } else if (!batch->outcome->error) {
+    batch->outcome->error = answer.error();
+  }
+  if (--batch->waiting == 0) batch->all_answered.set();
+}
+
+}  // namespace
+
+// send_one's last act resumes the coroutine below, so the calls cannot belong to a group in its frame: it would destroy a
+// call that is still running.
+Task<Outcome> carry_out(Client* client, Recorder* recorder, TaskGroup* calls, Plan plan) {
+  Outcome outcome;
+  for (const EventNote& note : plan.events) recorder->record(note);
+  for (size_t at = 0; at < plan.writes.size() && !outcome.error;) {
+    size_t end = at + 1;
+    while (end < plan.writes.size() && plan.writes[end].with_previous) end++;
+    Batch batch;
+    batch.waiting = end - at;
+    batch.outcome = &outcome;
+    for (; at < end; at++) calls->start(send_one(client, recorder, &plan.writes[at], &batch));
+    co_await batch.all_answered.wait();
+  }
+  if (!outcome.error) {
+    for (const EventNote& note : plan.events_after_success) recorder->record(note);
+  }
+  co_return outcome;
+}
+
+Driver::Driver(Controller controller, std::unique_ptr<Client> client, const Clock& clock, const AlarmFactory& alarms,
+               ReconcileNote note)
+    : controller_(std::move(controller)),
+      client_(std::move(client)),
+      clock_(clock),
+      note_(std::move(note)),
+      recorder_(*client_, clock, controller_.event_source),
+      alarm_(alarms([this] { turn(); })) {}
+
+void Driver::start() {
+  subscription_ = client_->subscribe(controller_.watches, [this](const Change& change) { on_change(change); });
+  for (const ObjectKey& key : controller_.standing_keys) queue_.add(key);
+  for (const ResourceId& resource : controller_.watches) {
+    client_->snapshot().each(resource, "", [&](const Document& object) {
+      on_change(Change{resource, {}, object});
+      return true;
+    });
+  }
+  wake();
+}
+
+void Driver::on_change(const Change& change) {
+  controller_.keys(client_->snapshot(), change, [this](const ObjectKey& key) { queue_.add(key); });
+  wake();
+}
+
+// Never reconciles here: the caller may be the watch cache in the middle of telling everybody.
+void Driver::wake() {
+  if (in_flight_ >= limits::kControllerWorkers) return;  // the one that finishes wakes again
+  if (queue_.has_ready()) {
+    alarm_->set_in_ms(0);
+  } else if (std::optional<int64_t> due_us = queue_.next_due_us()) {
+    int64_t wait_us = std::max<int64_t>(0, *due_us - clock_.monotonic_us());
+    alarm_->set_in_ms((wait_us + 999) / 1000);
+  } else {
+    alarm_->clear();
+  }
+}
+
+void Driver::turn() {
+  for (size_t n = 0; n < limits::kReconcilesPerTurn && in_flight_ < limits::kControllerWorkers; n++) {
+    std::optional<ObjectKey> key = queue_.take(clock_.monotonic_us());
+    if (!key) break;
+    if (note_ && !note_(controller_.name, *key)) {
+      queue_.done(*key);
+      continue;
+    }
+    in_flight_++;
+    tasks_.start(process(*key));
+  }
+  wake();
+}
+
+Task<void> Driver::process(ObjectKey key) {
+  Plan plan = controller_.reconcile(client_->snapshot(), key, clock_.wall_us());
+  std::optional<int64_t> requeue_after_ms = plan.requeue_after_ms;
+  Task<Outcome> writes = carry_out(client_.get(), &recorder_, &tasks_, std::move(plan));
+  Outcome outcome = co_await writes;
+  if (controller_.finish) {
+    Plan last = controller_.finish(client_->snapshot(), key, clock_.wall_us(), outcome);
+    if (last.requeue_after_ms) requeue_after_ms = last.requeue_after_ms;
+    Task<Outcome> last_writes = carry_out(client_.get(), &recorder_, &tasks_, std::move(last));
+    Outcome last_outcome = co_await last_writes;
+    if (!outcome.error) outcome.error = last_outcome.error;
+  }
+  finished(key, outcome, requeue_after_ms);
+}
+
+void Driver::finished(const ObjectKey& key, const Outcome& outcome, std::optional<int64_t> requeue_after_ms) {
+  int64_t now_us = clock_.monotonic_us();
+  if (outcome.error) {
+    bool usual = outcome.error->code() == Code::kConflict;  // somebody else was first: look again
+    if (!usual) log_warning("controller ", controller_.name, ": ", key.text(), ": ", outcome.error->message());
+    queue_.add_failed(key, now_us);
+  } else {
+    queue_.forget(key);
+    if (requeue_after_ms) queue_.add_at(key, now_us + *requeue_after_ms * 1000);
+  }
+  queue_.done(key);
+  in_flight_--;
+  wake();
+}
+
+}  // namespace bramble

@@ -1,0 +1,52 @@
+// Driver: runs one controller: the only queue, retry, back-off and rate limit of the control plane. Woken by watches and by
+// the times that plans asked for, never by polling. Owner's loop thread. Nothing survives a crash: at start every object
+// there is gives its keys again.
+#pragma once
+
+#include <memory>
+
+#include "core/base/clock.h"
+#include "core/client/alarm.h"
+#include "core/client/recorder.h"
+#include "core/controllers/controller.h"
+#include "core/controllers/work_queue.h"
+
+namespace bramble {
+
+// Told before each reconcile what is about to be touched, so that an object that makes us abort can be found afterwards;
+// false: leave this key alone (it is quarantined).
+using ReconcileNote = std::function<bool(std::string_view controller, const ObjectKey& key)>;
+
+// Carries out a plan's writes through a client, batch by batch, and records its Events. The calls of a batch run in `calls`,
+// which lives as long as the caller's own tasks.
+Task<Outcome> carry_out(Client* client, Recorder* recorder, TaskGroup* calls, Plan plan);
+
+class Driver {
+ public:
+  // clock must outlive the driver.
+  Driver(Controller controller, std::unique_ptr<Client> client, const Clock& clock, const AlarmFactory& alarms, ReconcileNote note);
+
+  void start();
+  bool idle() const { return in_flight_ == 0 && !queue_.has_ready(); }
+  const Controller& controller() const { return controller_; }
+
+ private:
+  void on_change(const Change& change);
+  void turn();
+  void wake();  // the next turn as soon as there is work and room for it
+  Task<void> process(ObjectKey key);
+  void finished(const ObjectKey& key, const Outcome& outcome, std::optional<int64_t> requeue_after_ms);
+
+  Controller controller_;
+  std::unique_ptr<Client> client_;
+  const Clock& clock_;
+  ReconcileNote note_;
+  Recorder recorder_;
+  WorkQueue queue_;
+  size_t in_flight_ = 0;
+  std::unique_ptr<Alarm> alarm_;
+  std::unique_ptr<Subscription> subscription_;
+  TaskGroup tasks_;
+};
+
+}  // namespace bramble
