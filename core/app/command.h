@@ -2,6 +2,7 @@
 // run() gives the process's exit code; errors are one line on standard error that says what and what to do.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,8 @@ int run_server(const std::vector<std::string>& argv);        // cmd_server.cc
 int run_images(const std::vector<std::string>& argv);        // cmd_images.cc
 int run_check_config(const std::vector<std::string>& argv);  // cmd_check_config.cc
 int run_completion(const std::vector<std::string>& argv);    // cmd_completion.cc
+
+std::optional<std::string> environment_variable(std::string_view name);
 
 // Prints "bramble: message" and gives 1.
 int fail(std::string_view message);

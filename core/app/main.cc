@@ -1,6 +1,6 @@
 // The binary's entrance: chooses a command by the first argument, or a CNI plugin by the name it was called with.
 #include <cstdio>
-#include <cstring>
+#include <cstdlib>
 
 #include "cni/plugin/plugin_main.h"
 #include "core/app/command.h"
@@ -16,6 +16,12 @@ std::vector<Command> all_commands() {
       {"check-config", "check this machine, and say what to change", run_check_config},
       {"completion", "print a completion script for bash or zsh", run_completion},
   };
+}
+
+std::optional<std::string> environment_variable(std::string_view name) {
+  const char* value = std::getenv(std::string(name).c_str());
+  if (!value) return std::nullopt;
+  return std::string(value);
 }
 
 int fail(std::string_view message) {
