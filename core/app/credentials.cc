@@ -1,0 +1,122 @@
+#include "core/app/credentials.h"
+
+#include <algorithm>
+
+#include "cni/netlink/rtnetlink.h"
+#include "core/app/files.h"
+#include "core/app/version.h"
+
+namespace bramble {
+namespace {
+
+constexpr int64_t kDay_s = 24 * 3600;
+constexpr int64_t kAuthorityLife_s = 3650 * kDay_s;
+constexpr int64_t kLeafLife_s = 365 * kDay_s;
+
+// A board without a clock starts in 1970: what it issues must still be valid when the clock is right, and at once.
+int64_t issuing_time_s(const Clock& clock) { return std::max(clock.wall_us() / 1000000, build_time_s()); }
+
+Result<CertificateAuthority> authority(const std::string& directory, std::string_view name, std::string_view common_name, int64_t now_s) {
+  std::string certificate_path = cat(directory, "/", name, ".crt"), key_path = cat(directory, "/", name, ".key");
+  if (file_exists(certificate_path) != file_exists(key_path))
+    return Error(Code::kCorrupt, cat(file_exists(key_path) ? certificate_path : key_path, ": missing; restore it from a backup"));
+  if (file_exists(certificate_path)) {
+    TRY_ASSIGN(std::string certificate, read_small_file(certificate_path));
+    TRY_ASSIGN(std::string key, read_small_file(key_path));
+    auto ca = CertificateAuthority::from_pem(certificate, key);
+    if (!ca.ok()) return ca.error().prefixed(certificate_path);
+    return ca;
+  }
+  TRY_ASSIGN(CertificateAuthority ca, CertificateAuthority::create(cat(common_name, "@", now_s), now_s + kAuthorityLife_s));
+  // The key first: a crash between the two leaves a key alone, which the next start names instead of trusting half a pair.
+  TRY(write_file_atomically(key_path, ca.key_pem(), 0600));
+  TRY(write_file_atomically(certificate_path, ca.certificate_pem(), 0644));
+  return ca;
+}
+
+bool same_names(std::vector<std::string> a, std::vector<std::string> b) {
+  std::sort(a.begin(), a.end());
+  std::sort(b.begin(), b.end());
+  return a == b;
+}
+
+bool still_good(const CertificateInfo& info, const CertificateSubject& subject, int64_t now_s) {
+  // notBefore is a fixed date, so the life is counted back from the end.
+  if (now_s > info.not_after_s - kLeafLife_s / 3) return false;
+  return info.subject.common_name == subject.common_name && same_names(info.subject.organizations, subject.organizations) &&
+         same_names(info.subject.dns_names, subject.dns_names) && same_names(info.subject.ip_addresses, subject.ip_addresses);
+}
+
+Result<CertifiedKey> leaf(const std::string& directory, std::string_view name, const CertificateAuthority& ca,
+                          const CertificateSubject& subject, LeafOptions options, int64_t now_s) {
+  std::string certificate_path = cat(directory, "/", name, ".crt"), key_path = cat(directory, "/", name, ".key");
+  auto old_certificate = read_small_file(certificate_path);
+  auto old_key = read_small_file(key_path);
+  if (old_certificate.ok() && old_key.ok()) {
+    auto info = parse_certificate(*old_certificate);
+    auto key = PrivateKey::from_pem(*old_key);
+    bool ours = verify_certificate(*old_certificate, ca.certificate_pem(), CertificateUse::kAny).ok();
+    if (info.ok() && key.ok() && ours && still_good(*info, subject, now_s) && key->public_key().pem() == info->public_key_pem)
+      return CertifiedKey{*old_certificate, *old_key};
+  }
+  options.not_after_s = now_s + kLeafLife_s;
+  TRY_ASSIGN(CertifiedKey made, ca.issue_with_key(subject, options));
+  TRY(write_file_atomically(key_path, made.key_pem, 0600));
+  TRY(write_file_atomically(certificate_path, made.certificate_pem, 0644));
+  return made;
+}
+
+Result<std::string> service_account_key(const std::string& path) {
+  if (file_exists(path)) {
+    TRY_ASSIGN(std::string pem, read_small_file(path));
+    auto key = PrivateKey::from_pem(pem);
+    if (!key.ok()) return key.error().prefixed(path);
+    return pem;
+  }
+  TRY_ASSIGN(PrivateKey key, PrivateKey::generate_p256());
+  TRY(write_file_atomically(path, key.pem(), 0600));
+  return key.pem();
+}
+
+// Addresses and names sort into their own lists.
+CertificateSubject server_subject(std::string_view common_name, const std::vector<std::string>& names) {
+  CertificateSubject out;
+  out.common_name = std::string(common_name);
+  for (const std::string& n : names) {
+    auto address = IpPrefix::parse(n);
+    auto& list = address ? out.ip_addresses : out.dns_names;
+    std::string text = address ? address->address_text() : n;
+    if (!text.empty() && std::find(list.begin(), list.end(), text) == list.end()) list.push_back(text);
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<Credentials> load_or_make_credentials(const CredentialOptions& options, const Clock& clock) {
+  TRY(make_directories(options.directory, 0700));
+  int64_t now_s = issuing_time_s(clock);
+  const std::string& dir = options.directory;
+  TRY_ASSIGN(CertificateAuthority server_ca, authority(dir, "server-ca", "bramble-server-ca", now_s));
+  TRY_ASSIGN(CertificateAuthority client_ca, authority(dir, "client-ca", "bramble-client-ca", now_s));
+  Credentials out;
+  out.server_ca_pem = server_ca.certificate_pem();
+  out.client_ca_pem = client_ca.certificate_pem();
+  TRY_ASSIGN(out.service_account_key_pem, service_account_key(dir + "/service.key"));
+  LeafOptions server{true, false, 0}, client{false, true, 0};
+  TRY_ASSIGN(out.api_server, leaf(dir, "serving-kube-apiserver", server_ca, server_subject("kube-apiserver", options.server_names), server, now_s));
+  TRY_ASSIGN(out.kubelet_server, leaf(dir, "serving-kubelet", server_ca, server_subject(options.node_name, options.node_names), server, now_s));
+  TRY_ASSIGN(out.admin, leaf(dir, "client-admin", client_ca, {"system:admin", {"system:masters"}, {}, {}}, client, now_s));
+  return out;
+}
+
+std::string make_kubeconfig(const std::string& server_url, const std::string& ca_pem, const CertifiedKey& client) {
+  return cat(
+      "apiVersion: v1\nkind: Config\nclusters:\n- cluster:\n    certificate-authority-data: ", base64_encode(ca_pem),
+      "\n    server: ", server_url,
+      "\n  name: default\ncontexts:\n- context:\n    cluster: default\n    user: default\n  name: default\n"
+      "current-context: default\nusers:\n- name: default\n  user:\n    client-certificate-data: ",
+      base64_encode(client.certificate_pem), "\n    client-key-data: ", base64_encode(client.key_pem), "\n");
+}
+
+}  // namespace bramble
