@@ -10,6 +10,9 @@ namespace bramble::limits {
 // json: upstream refuses request bodies over 3 MiB; nesting of JSON in Go stops at 10000, ours far earlier.
 constexpr size_t kBodyBytesMax = 3 * 1024 * 1024;
 constexpr size_t kJsonDepthMax = 256;
+constexpr size_t kYamlNodesMax = 1000 * 1000;              // of one YAML stream after its aliases are expanded (alias bombs)
+constexpr int64_t kQuantityExponentMax = 100 * 1000;       // "1e100000"; upstream takes any, and burns the CPU for it
+constexpr size_t kStrictErrorsMax = 100;                   // unknown and duplicate fields told of one object
 
 // loop
 constexpr size_t kOffloadThreadsMax = 4;
@@ -19,6 +22,9 @@ constexpr size_t kProcessOutputBytesMax = 1024 * 1024;     // of each of stdout 
 constexpr int kListenBacklog = 512;
 constexpr int64_t kAcceptPauseMs = 100;                    // after "too many open files"
 constexpr size_t kDatagramBytesMax = 8192;                 // DNS over UDP asks for 4096 at most
+
+// crypto
+constexpr uint32_t kTlsTicketLifetimeS = 12 * 3600;
 
 // http
 constexpr size_t kHeaderBytesMax = 64 * 1024;

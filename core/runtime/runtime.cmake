@@ -1,0 +1,12 @@
+# The shim: a program of its own, built first and carried inside bramble as bytes (shim_binary.cc). Without the C++ library.
+add_executable(bramble-shim core/runtime/shim/shim_main.cc)
+target_include_directories(bramble-shim PRIVATE ${CMAKE_SOURCE_DIR})
+target_compile_options(bramble-shim PRIVATE -Os -Wall -Wextra -Wshadow -Werror -fno-exceptions -fno-rtti -fno-threadsafe-statics
+  -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections -fno-sanitize=all)
+set_target_properties(bramble-shim PROPERTIES LINKER_LANGUAGE C)
+target_link_options(bramble-shim PRIVATE -static -Wl,--gc-sections -s -fno-sanitize=all)
+set_source_files_properties(core/runtime/shim_binary.cc PROPERTIES
+  OBJECT_DEPENDS ${CMAKE_BINARY_DIR}/bramble-shim
+  COMPILE_DEFINITIONS BRAMBLE_SHIM_FILE="${CMAKE_BINARY_DIR}/bramble-shim"
+  COMPILE_OPTIONS -fno-lto)
+add_dependencies(core_runtime bramble-shim)
