@@ -1,0 +1,35 @@
+#include "core/crypto/hash.h"
+
+#include <gtest/gtest.h>
+
+#include "core/base/strings.h"
+
+namespace bramble {
+namespace {
+
+// FIPS 180-4 examples and RFC 4231 test case 2.
+TEST(Hash, known_answers) {
+  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256_hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(hex(sha1("abc")), "a9993e364706816aba3e25717850c26c9cd0d89d");
+  EXPECT_EQ(hex(hmac_sha256("Jefe", "what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+TEST(Hash, pieces_give_the_same_as_the_whole) {
+  Sha256 h;
+  h.update("a");
+  h.update("");
+  Sha256 moved = std::move(h);
+  moved.update("bc");
+  EXPECT_EQ(moved.finish_hex(), sha256_hex("abc"));
+}
+
+TEST(Hash, constant_time_equal_compares) {
+  EXPECT_TRUE(constant_time_equal("abc", "abc"));
+  EXPECT_FALSE(constant_time_equal("abc", "abd"));
+  EXPECT_FALSE(constant_time_equal("abc", "ab"));
+}
+
+}  // namespace
+}  // namespace bramble
