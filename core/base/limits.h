@@ -31,6 +31,22 @@ constexpr size_t kHeaderBytesMax = 64 * 1024;
 constexpr size_t kConnectionsMax = 1024;
 constexpr size_t kStreamsPerConnectionMax = 250;
 constexpr size_t kSendAheadBytesMax = 64 * 1024;  // handed out ahead of a slow reader
+constexpr size_t kReceiveChunkBytes = 16 * 1024;   // one read of a connection thread: a TLS record
+constexpr size_t kPipelinedBytesMax = 64 * 1024;   // read ahead of an answer on HTTP/1.1; then the peer waits
+constexpr uint32_t kHttp2StreamWindowBytes = 256 * 1024;
+constexpr int32_t kHttp2ConnectionWindowBytes = 25 * 1024 * 1024;
+constexpr size_t kWebSocketMessageBytesMax = 1024 * 1024;
+constexpr size_t kWebSocketUnreadBytesMax = 256 * 1024;  // received and not yet taken by the handler; then the peer waits
+constexpr int64_t kTlsHandshakeMs = 10 * 1000;
+constexpr int64_t kRequestHeadMs = 32 * 1000;      // upstream's ReadHeaderTimeout
+constexpr int64_t kRequestBodyMs = 60 * 1000;
+constexpr int64_t kIdleConnectionMs = 90 * 1000;   // upstream's IdleTimeout
+constexpr int64_t kLingerMs = 2 * 1000;            // reading on after a refusal, so that the peer gets to see it
+constexpr int64_t kWebSocketCloseMs = 5 * 1000;    // for the peer's half of the closing handshake
+constexpr int kKeepAliveIdleS = 60, kKeepAliveIntervalS = 15, kKeepAliveProbes = 4;  // a peer that vanished: two minutes
+constexpr unsigned kTcpUserTimeoutMs = 120 * 1000;
+constexpr int64_t kConnectMs = 10 * 1000;
+constexpr size_t kResponseBytesMax = 64 * 1024 * 1024;  // that a client takes whole
 
 // store
 constexpr size_t kStoreQueueMax = 4096;           // writes waiting for the disk; beyond: 429
@@ -106,11 +122,22 @@ constexpr int64_t kRuntimeCommandMs = 120 * 1000;               // one runc comm
 // cni
 constexpr size_t kCniConfigBytesMax = 256 * 1024;
 
+// proxy: how soon a refused change of the packet filter is tried again
+constexpr int64_t kProxyRetryMsMin = 1000;
+constexpr int64_t kProxyRetryMsMax = 60 * 1000;
+
 // app
 constexpr size_t kSmallFileBytesMax = 1024 * 1024;  // config files, certificates, tokens
 
 // registry
 constexpr int64_t kEventTtlUs = 3600 * 1000000LL;   // as upstream's --event-ttl
 constexpr int64_t kEventSweepUs = 60 * 1000000LL;   // expired Events go in batches, at most once a minute
+
+// apiserver
+constexpr int64_t kWatchSecondsMin = 1800;          // a watch without timeoutSeconds lasts once to twice this, as upstream's
+constexpr int64_t kWatchSecondsMax = 24 * 3600;
+constexpr int64_t kBookmarkMs = 60 * 1000;          // between bookmarks of one watch
+constexpr size_t kWatchBatch = 100;                 // events looked up at once
+constexpr size_t kWatchChunkBytes = 32 * 1024;      // existing objects at a watch's begin go in chunks of about this
 
 }  // namespace bramble::limits

@@ -1,0 +1,51 @@
+// Proxy: keeps the node's nftables table equal to the cluster's Services and EndpointSlices. The whole table is written once at
+// start; after that one transaction a turn of the loop carries what changed. Owner's loop thread. State is the table itself,
+// removed by down() only: a restart of bramble cuts no connection.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "core/client/client.h"
+#include "core/loop/loop.h"
+#include "core/proxy/rules.h"
+
+namespace bramble {
+
+class Proxy {
+ public:
+  struct Options {
+    ProxyNetwork network;
+    std::string service_range;  // "10.43.0.0/16": routed on this node, so that no default route is needed
+  };
+  Proxy(Options options, Client& client);
+  ~Proxy();
+  Status start();
+  Status down();  // removes the table and the route
+
+ private:
+  void on_change(const Change& change);
+  void soon();     // one pass of sync() after this turn of the loop
+  void sync();
+  Status bring_up_to_date();
+  ServicePorts wanted_ports(const ObjectKey& service);
+  void settle_claims(const std::string& key, ServicePort* port);
+  void release_claims(const std::string& key);
+  void count_hairpins(const ServicePort* before, const ServicePort* after, std::map<std::string, int>* counts) const;
+
+  Options options_;
+  Client& client_;
+  ServicePorts installed_;                        // what the table holds
+  std::map<std::string, int> hairpins_;           // endpoint address -> how many installed ports have it
+  std::map<std::string, std::string> claims_;     // "address/protocol/port" -> the port key that has it; first come, first served
+  std::set<ObjectKey> denied_;                    // services that found something claimed
+  std::set<ObjectKey> dirty_;
+  bool rewrite_ = true;                           // the table must be written whole
+  std::unique_ptr<Timer> timer_;
+  int64_t backoff_ms_ = 0;
+  std::unique_ptr<Subscription> subscription_;
+};
+
+}  // namespace bramble
