@@ -62,6 +62,7 @@ constexpr int64_t kVolatileFlushMs = 30 * 60 * 1000;       // an idle server wri
 constexpr size_t kVolatileBytesMax = 4 * 1024 * 1024;      // of volatile values not on disk; beyond: written at once
 constexpr int kBackupPagesPerStep = 64;                    // copied between two groups, so that writes wait for 256 kB at most
 constexpr int kBackupsKept = 5;
+constexpr int64_t kEpochGuardUs = 30 * 60 * 1000000LL;      // after a repair or a restore nothing is deleted for being absent
 
 // watch cache
 constexpr size_t kRingBytesMax = 8 * 1024 * 1024;

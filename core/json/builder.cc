@@ -80,10 +80,39 @@ void Mut::put(std::string_view key, yyjson_mut_val* v) {
   yyjson_mut_obj_add(v_, text_node(doc_, key), v);
 }
 
+// Go prints whole doubles without a fraction.
+static yyjson_mut_val* number_node(yyjson_mut_doc* doc, double v) {
+  return std::floor(v) == v && std::fabs(v) < 9e15 ? yyjson_mut_int(doc, static_cast<int64_t>(v)) : yyjson_mut_real(doc, v);
+}
+static yyjson_mut_val* integer_node(yyjson_mut_doc* doc, int64_t v) {
+  return v < 0 ? yyjson_mut_sint(doc, v) : yyjson_mut_uint(doc, static_cast<uint64_t>(v));
+}
+static yyjson_mut_val* copy_node(yyjson_mut_doc* doc, Value v) { return yyjson_val_mut_copy(doc, v.raw()); }
+static void append_member(yyjson_mut_val* object, yyjson_mut_doc* doc, std::string_view key, yyjson_mut_val* v) {
+  CHECK(yyjson_mut_is_obj(object) && v != nullptr, "add ", key);
+  yyjson_mut_obj_add(object, text_node(doc, key), v);
+}
+void Mut::add(std::string_view key, std::string_view text) { append_member(v_, doc_, key, text_node(doc_, text)); }
+void Mut::add(std::string_view key, int64_t v) { append_member(v_, doc_, key, integer_node(doc_, v)); }
+void Mut::add(std::string_view key, bool v) { append_member(v_, doc_, key, yyjson_mut_bool(doc_, v)); }
+void Mut::add_number(std::string_view key, double v) { append_member(v_, doc_, key, number_node(doc_, v)); }
+void Mut::add_null(std::string_view key) { append_member(v_, doc_, key, yyjson_mut_null(doc_)); }
+void Mut::add(std::string_view key, Value v) { append_member(v_, doc_, key, copy_node(doc_, v)); }
+Mut Mut::add_object(std::string_view key) {
+  yyjson_mut_val* v = yyjson_mut_obj(doc_);
+  append_member(v_, doc_, key, v);
+  return Mut(doc_, v);
+}
+Mut Mut::add_array(std::string_view key) {
+  yyjson_mut_val* v = yyjson_mut_arr(doc_);
+  append_member(v_, doc_, key, v);
+  return Mut(doc_, v);
+}
+
 void Mut::set(std::string_view key, std::string_view text) { put(key, text_node(doc_, text)); }
-void Mut::set(std::string_view key, int64_t v) { put(key, v < 0 ? yyjson_mut_sint(doc_, v) : yyjson_mut_uint(doc_, static_cast<uint64_t>(v))); }
+void Mut::set(std::string_view key, int64_t v) { put(key, integer_node(doc_, v)); }
 void Mut::set(std::string_view key, bool v) { put(key, yyjson_mut_bool(doc_, v)); }
-void Mut::set_number(std::string_view key, double v) { put(key, yyjson_mut_real(doc_, v)); }
+void Mut::set_number(std::string_view key, double v) { put(key, number_node(doc_, v)); }
 void Mut::set_null(std::string_view key) { put(key, yyjson_mut_null(doc_)); }
 void Mut::set(std::string_view key, Value v) {
   if (v) put(key, yyjson_val_mut_copy(doc_, v.raw()));
@@ -112,11 +141,12 @@ bool Mut::remove(std::string_view key) {
 void Mut::append(std::string_view text) { CHECK(is_array(), "append"); yyjson_mut_arr_append(v_, text_node(doc_, text)); }
 void Mut::append(int64_t v) {
   CHECK(is_array(), "append");
-  yyjson_mut_arr_append(v_, v < 0 ? yyjson_mut_sint(doc_, v) : yyjson_mut_uint(doc_, static_cast<uint64_t>(v)));
+  yyjson_mut_arr_append(v_, integer_node(doc_, v));
 }
 void Mut::append(bool v) { CHECK(is_array(), "append"); yyjson_mut_arr_append(v_, yyjson_mut_bool(doc_, v)); }
 void Mut::append(Value v) { CHECK(is_array() && v, "append"); yyjson_mut_arr_append(v_, yyjson_val_mut_copy(doc_, v.raw())); }
 void Mut::append(Mut v) { CHECK(is_array() && v, "append"); yyjson_mut_arr_append(v_, yyjson_mut_val_mut_copy(doc_, v.v_)); }
+void Mut::append_number(double v) { CHECK(is_array(), "append"); yyjson_mut_arr_append(v_, number_node(doc_, v)); }
 void Mut::append_null() { CHECK(is_array(), "append"); yyjson_mut_arr_append(v_, yyjson_mut_null(doc_)); }
 Mut Mut::append_object() {
   CHECK(is_array(), "append");

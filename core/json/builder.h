@@ -53,13 +53,26 @@ class Mut {
   void set(std::string_view key, int64_t v);
   void set(std::string_view key, int v) { set(key, static_cast<int64_t>(v)); }
   void set(std::string_view key, bool v);
-  void set_number(std::string_view key, double v);
+  void set_number(std::string_view key, double v);  // a whole number is written without a fraction
   void set_null(std::string_view key);
   void set(std::string_view key, Value copy_of);   // deep copy; absent: removes the key
   void set(std::string_view key, Mut copy_of);     // deep copy (also from another Builder); absent: removes the key
   Mut object(std::string_view key);                // the member as an object, made if missing or of another type
   Mut array(std::string_view key);                 // the same as an array
   bool remove(std::string_view key);               // all members of that key; whether there was one
+
+  // Members that the caller knows to be new: appended without the search that set() makes (which costs a walk of the object).
+  void add(std::string_view key, std::string_view text);
+  void add(std::string_view key, const char* text) { add(key, std::string_view(text)); }
+  void add(std::string_view key, const std::string& text) { add(key, std::string_view(text)); }
+  void add(std::string_view key, int64_t v);
+  void add(std::string_view key, int v) { add(key, static_cast<int64_t>(v)); }
+  void add(std::string_view key, bool v);
+  void add_number(std::string_view key, double v);
+  void add_null(std::string_view key);
+  void add(std::string_view key, Value copy_of);
+  Mut add_object(std::string_view key);
+  Mut add_array(std::string_view key);
 
   // Items of an array.
   void append(std::string_view text);
@@ -69,6 +82,7 @@ class Mut {
   void append(bool v);
   void append(Value copy_of);
   void append(Mut copy_of);
+  void append_number(double v);  // a whole number is written without a fraction
   void append_null();
   Mut append_object();
   Mut append_array();

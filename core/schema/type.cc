@@ -49,6 +49,12 @@ const Type* Type::find(std::string_view name) {
   return at != types.end() && at->name() == name ? &*at : nullptr;
 }
 
+const Type* Type::find_kind(std::string_view group, std::string_view version, std::string_view kind) {
+  std::string_view package = group.empty() ? "core" : group.substr(0, group.find('.'));
+  const Type* t = find(cat(package, ".", version, ".", kind));
+  return t && t->is_kind() ? t : nullptr;
+}
+
 std::string_view Type::name() const { return {kPool + name_, name_len_}; }
 std::string_view Type::short_name() const { return name().substr(name().rfind('.') + 1); }
 std::span<const Field> Type::fields() const { return {schema_tables::kFields + first_, count_}; }

@@ -72,6 +72,8 @@ class Type {
  public:
   // "core.v1.Pod", "meta.v1.ObjectMeta"; null when there is none.
   static const Type* find(std::string_view name);
+  // The type of a built-in top-level kind, by its group as the API names it ("", "apps", "rbac.authorization.k8s.io").
+  static const Type* find_kind(std::string_view group, std::string_view version, std::string_view kind);
   static std::span<const Type> all();                 // sorted by name
   std::string_view name() const;                      // "core.v1.Pod"
   std::string_view short_name() const;                // "Pod": Go's name of the struct

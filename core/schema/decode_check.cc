@@ -1,0 +1,332 @@
+#include "core/schema/decode_check.h"
+
+#include <algorithm>
+#include <bitset>
+#include <optional>
+
+#include "core/base/limits.h"
+#include "core/base/strings.h"
+#include "core/schema/go_time.h"
+#include "core/schema/quantity.h"
+
+namespace bramble {
+
+namespace {
+
+constexpr size_t kFieldsMax = 128;  // of one type; no row has half as many
+
+// "v1.Container" of core.v1.Container.
+std::string_view go_name(const Type& type) {
+  std::string_view name = type.name();
+  return name.substr(name.find('.') + 1);
+}
+
+std::string go_element(const Field& f) {
+  switch (f.kind()) {
+    case FieldKind::kString: return "string";
+    case FieldKind::kBool: return "bool";
+    case FieldKind::kInt32: return "int32";
+    case FieldKind::kInt64: return "int64";
+    case FieldKind::kDouble: return "float64";
+    case FieldKind::kBytes: return "[]uint8";
+    case FieldKind::kTime: return "v1.Time";
+    case FieldKind::kMicroTime: return "v1.MicroTime";
+    case FieldKind::kDuration: return "v1.Duration";
+    case FieldKind::kQuantity: return "resource.Quantity";
+    case FieldKind::kIntOrString: return "intstr.IntOrString";
+    case FieldKind::kMessage: return std::string(go_name(*f.type()));
+    case FieldKind::kRaw: return "runtime.RawExtension";
+    case FieldKind::kAny: return "v1.JSON";
+    case FieldKind::kSchemaOrArray: return "v1.JSONSchemaPropsOrArray";
+    case FieldKind::kSchemaOrBool: return "v1.JSONSchemaPropsOrBool";
+    case FieldKind::kSchemaOrStrings: return "v1.JSONSchemaPropsOrStringArray";
+  }
+  return "";
+}
+
+std::string go_container(const Field& f) {
+  if (f.container() == Container::kList) return cat("[]", go_element(f));
+  if (f.container() == Container::kMapOfLists) return "map[string]v1.ExtraValue";
+  if (f.kind() == FieldKind::kQuantity) return "v1.ResourceList";
+  return cat("map[string]", go_element(f));
+}
+
+// What Go's reflection calls the kind of a decoded JSON value.
+std::string_view go_kind(Value v) {
+  if (v.is_object()) return "map";
+  if (v.is_array()) return "slice";
+  if (v.is_integer()) return "int64";
+  if (v.is_number()) return "float64";
+  return v.is_bool() ? "bool" : "string";
+}
+
+class Checker {
+ public:
+  Checker(DecodeNotes* notes, DecodeFrom from) : notes_(notes), json_(from == DecodeFrom::kJson) {}
+
+  void message(const Type& type, Value v) {
+    if (!v.is_object()) {
+      if (json_) mismatch(v, go_name(type));
+      else fatal(cat("cannot restore struct from: ", go_kind(v)));
+      return;
+    }
+    const Type* outer = struct_;
+    struct_ = &type;
+    std::span<const Field> fields = type.fields();
+    std::bitset<kFieldsMax> seen;
+    size_t next = 0;  // members mostly stand in row order
+    for (auto [key, value] : v.members()) {
+      const size_t at = find(fields, key, next);
+      path_.push_back({key, kNoIndex, true});
+      if (at == fields.size()) {
+        note("unknown", notes_ ? &notes_->unknown : nullptr);
+      } else {
+        if (seen[at]) note("duplicate", notes_ ? &notes_->duplicate : nullptr);
+        seen[at] = true;
+        next = at + 1;
+        field(fields[at], value);
+      }
+      path_.pop_back();
+      if (stopped_) return;
+    }
+    struct_ = outer;
+  }
+
+  Status outcome() const {
+    if (error_) return Error(Code::kInvalidArgument, *error_);
+    return ok();
+  }
+
+ private:
+  static constexpr size_t kNoIndex = SIZE_MAX;
+  struct Step {
+    std::string_view name;
+    size_t index;
+    bool is_field;  // Go's texts name fields only
+  };
+
+  static size_t find(std::span<const Field> fields, std::string_view key, size_t start) {
+    for (size_t i = start; i < fields.size(); i++) {
+      if (fields[i].name() == key) return i;
+    }
+    for (size_t i = 0; i < std::min(start, fields.size()); i++) {
+      if (fields[i].name() == key) return i;
+    }
+    return fields.size();
+  }
+
+  void field(const Field& f, Value v) {
+    if (v.is_null()) return;
+    switch (f.container()) {
+      case Container::kOne: return element(f, v);
+      case Container::kList: return list(f, v);
+      default: return map(f, v);
+    }
+  }
+
+  void list(const Field& f, Value v) {
+    if (!v.is_array()) {
+      if (json_) mismatch(v, go_container(f));
+      else fatal(cat("cannot restore slice from ", go_kind(v)));
+      return;
+    }
+    path_.push_back({{}, 0, false});
+    for (Value item : v.items()) {
+      if (!item.is_null()) element(f, item);
+      if (stopped_) return;
+      path_.back().index++;
+    }
+    path_.pop_back();
+  }
+
+  void map(const Field& f, Value v) {
+    if (!v.is_object()) {
+      if (json_) mismatch(v, go_container(f));
+      else fatal(cat("cannot restore map from ", go_kind(v)));
+      return;
+    }
+    std::vector<size_t> repeated = repeated_keys(v);
+    size_t at = 0;
+    for (auto [key, value] : v.members()) {
+      path_.push_back({key, kNoIndex, false});
+      if (std::binary_search(repeated.begin(), repeated.end(), at++)) note("duplicate", notes_ ? &notes_->duplicate : nullptr);
+      if (value.is_null()) {
+      } else if (f.container() == Container::kMapOfLists) {
+        list(f, value);
+      } else {
+        element(f, value);
+      }
+      if (stopped_) return;
+      path_.pop_back();
+    }
+  }
+
+  // Positions of members whose key stood before.
+  std::vector<size_t> repeated_keys(Value v) const {
+    std::vector<size_t> out;
+    if (notes_ == nullptr || v.size() < 2) return out;
+    std::vector<std::pair<std::string_view, size_t>> keys;
+    keys.reserve(v.size());
+    for (auto [key, value] : v.members()) keys.emplace_back(key, keys.size());
+    std::sort(keys.begin(), keys.end());
+    for (size_t i = 1; i < keys.size(); i++) {
+      if (keys[i].first == keys[i - 1].first) out.push_back(keys[i].second);
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+
+  void element(const Field& f, Value v) {
+    switch (f.kind()) {
+      case FieldKind::kString: return scalar(v.is_string(), v, "string");
+      case FieldKind::kBool: return scalar(v.is_bool(), v, "bool");
+      case FieldKind::kInt32: return integer(v, INT32_MIN, INT32_MAX, "int32");
+      case FieldKind::kInt64: return integer(v, INT64_MIN, INT64_MAX, "int64");
+      case FieldKind::kDouble: return scalar(v.is_number(), v, "float64");
+      case FieldKind::kBytes: return bytes(v);
+      case FieldKind::kTime: return text(v, normal_time);
+      case FieldKind::kMicroTime: return text(v, normal_micro_time);
+      case FieldKind::kDuration: return text(v, normal_duration);
+      case FieldKind::kQuantity: return quantity(v);
+      case FieldKind::kIntOrString:
+        if (!v.is_string()) integer(v, INT32_MIN, INT32_MAX, "int32");
+        return;
+      case FieldKind::kMessage: return message(*f.type(), v);
+      case FieldKind::kRaw:
+      case FieldKind::kAny: return;
+      case FieldKind::kSchemaOrBool:
+        if (v.is_object()) message(*f.type(), v);
+        else if (!v.is_bool()) fatal("boolean or JSON schema expected");
+        return;
+      case FieldKind::kSchemaOrArray:
+      case FieldKind::kSchemaOrStrings: return schema_or_list(f, v);
+    }
+  }
+
+  void schema_or_list(const Field& f, Value v) {
+    if (v.is_object()) return message(*f.type(), v);
+    if (!v.is_array()) return;
+    path_.push_back({{}, 0, false});
+    for (Value item : v.items()) {
+      if (f.kind() == FieldKind::kSchemaOrArray) message(*f.type(), item);
+      else scalar(item.is_string() || item.is_null(), item, "string");
+      if (stopped_) return;
+      path_.back().index++;
+    }
+    path_.pop_back();
+  }
+
+  void scalar(bool fits, Value v, std::string_view wanted) {
+    if (!fits) mismatch(v, wanted);
+  }
+
+  void integer(Value v, int64_t low, int64_t high, std::string_view wanted) {
+    if (v.is_integer()) {
+      int64_t n = v.integer(INT64_MIN);
+      bool beyond = n == INT64_MIN && v.integer(0) == 0;  // an unsigned number over 63 bits
+      if (!beyond && n >= low && n <= high) return;
+    }
+    if (v.is_number()) return mismatch_text(cat("number ", v.dump()), wanted);
+    mismatch(v, wanted);
+  }
+
+  void bytes(Value v) {
+    if (!v.is_string()) return mismatch(v, "[]uint8");
+    if (!decode_bytes(v.str())) fatal(cat("illegal base64 data at input byte ", illegal_base64_at(v.str())));
+  }
+
+  // Where Go's decoder stops: at the first byte outside of the alphabet, or at the start of the broken last quantum.
+  static size_t illegal_base64_at(std::string_view s) {
+    for (size_t i = 0; i < s.size(); i++) {
+      char c = s[i];
+      bool fits = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/' ||
+                  c == '\n' || c == '\r' || (c == '=' && i + 2 >= s.size() && i % 4 >= 2);
+      if (!fits) return i;
+    }
+    return s.size() / 4 * 4;
+  }
+
+  template <class Normal>
+  void text(Value v, Normal normal) {
+    if (!v.is_string()) {
+      mismatch(v, "string");
+      stopped_ = true;
+      return;
+    }
+    auto r = normal(v.str());
+    if (!r.ok()) fatal(r.error().message());
+  }
+
+  void quantity(Value v) {
+    auto q = Quantity::canonical(quantity_source(v));
+    if (!q.ok()) fatal(q.error().message());
+  }
+
+  void mismatch(Value v, std::string_view wanted) { mismatch_text(v.type_name(), wanted); }
+
+  // Go keeps the first mismatch and decodes on.
+  void mismatch_text(std::string_view found, std::string_view wanted) {
+    if (!json_) return fatal(cat("unrecognized type: ", wanted));
+    if (error_) return;
+    if (struct_ == nullptr) {
+      error_ = cat("json: cannot unmarshal ", found, " into Go value of type ", wanted);
+      return;
+    }
+    std::string names;
+    for (const Step& s : path_) {
+      if (s.is_field) names += names.empty() ? std::string(s.name) : cat(".", s.name);
+    }
+    error_ = cat("json: cannot unmarshal ", found, " into Go struct field ", struct_->short_name(), ".", names, " of type ", wanted);
+  }
+
+  // An error that ends decoding, and hides what was kept before it.
+  void fatal(std::string message) {
+    error_ = std::move(message);
+    stopped_ = true;
+  }
+
+  void note(std::string_view what, std::vector<std::string>* to) {
+    if (to == nullptr || notes_->all.size() >= limits::kStrictErrorsMax) return;
+    std::string name;
+    for (const Step& s : path_) {
+      if (s.index != kNoIndex) name += cat("[", s.index, "]");
+      else name += name.empty() ? std::string(s.name) : cat(".", s.name);
+    }
+    std::string text = cat(what, " field ", go_quote(name));
+    if (std::find(notes_->all.begin(), notes_->all.end(), text) != notes_->all.end()) return;
+    to->push_back(text);
+    notes_->all.push_back(std::move(text));
+  }
+
+  DecodeNotes* notes_;
+  bool json_;
+  const Type* struct_ = nullptr;
+  std::vector<Step> path_;
+  std::optional<std::string> error_;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+std::string quantity_source(Value v) {
+  if (v.is_string()) return std::string(trim(v.str()));
+  return v.is_number() ? v.dump() : std::string();
+}
+
+std::optional<std::string> decode_bytes(std::string_view text) {
+  if (text.find_first_of("\r\n") == std::string_view::npos) return base64_decode(text);
+  std::string flat;
+  for (char c : text) {
+    if (c != '\r' && c != '\n') flat.push_back(c);
+  }
+  return base64_decode(flat);
+}
+
+Status check_decodable(const Type& type, Value in, DecodeNotes* notes, DecodeFrom from) {
+  if (in.is_null() || !in) return ok();
+  Checker checker(notes, from);
+  checker.message(type, in);
+  return checker.outcome();
+}
+
+}  // namespace bramble
