@@ -44,7 +44,9 @@ class NftRule {
   NftRule& load_from(std::string_view map, NftRegister key, NftRegister data);
   NftRule& dnat(NftRegister address, NftRegister port);
   NftRule& masquerade();
+  NftRule& match_protocol(uint8_t protocol);         // meta l4proto
   NftRule& reject();                                 // ICMP port unreachable
+  NftRule& reject_with_reset();                      // TCP RST; only after match_protocol(IPPROTO_TCP)
   NftRule& jump(std::string_view chain);
   NftRule& go_to(std::string_view chain);
 

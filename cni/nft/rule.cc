@@ -191,6 +191,17 @@ NftRule& NftRule::masquerade() {
   add("masq");
   return *this;
 }
+NftRule& NftRule::match_protocol(uint8_t protocol) {
+  load_protocol(NftRegister::kR0);
+  compare(NftRegister::kR0, true, bytes_of(protocol));
+  return *this;
+}
+NftRule& NftRule::reject_with_reset() {
+  nftnl_expr* e = add("reject");
+  nftnl_expr_set_u32(e, NFTNL_EXPR_REJECT_TYPE, NFT_REJECT_TCP_RST);
+  nftnl_expr_set_u8(e, NFTNL_EXPR_REJECT_CODE, 0);
+  return *this;
+}
 NftRule& NftRule::reject() {
   nftnl_expr* e = add("reject");
   nftnl_expr_set_u32(e, NFTNL_EXPR_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH);

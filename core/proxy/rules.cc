@@ -114,6 +114,9 @@ Status add_frame(const ProxyNetwork& network, NftBatch* batch) {
   }
   batch->add_rule(look_up("no-endpoints", kNoEndpointMap));
   batch->add_rule(look_up("no-endpoints", kNoEndpointNodePortMap));
+  NftRule reset("reject");
+  reset.match_protocol(IPPROTO_TCP).reject_with_reset();
+  batch->add_rule(std::move(reset));
   NftRule reject("reject");
   reject.reject();
   batch->add_rule(std::move(reject));
