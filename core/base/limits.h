@@ -89,6 +89,7 @@ constexpr size_t kReplicaBurst = 500;                           // pods created 
 constexpr size_t kNamespaceDeletesPerPlan = 500;
 constexpr int64_t kNodeMonitorGraceUs = 50 * 1000000LL;         // without a heartbeat: Unknown
 constexpr int64_t kNodeStartupGraceUs = 60 * 1000000LL;         // the same for a node that never reported
+constexpr int64_t kNodeQuarantineUs = 40 * 1000000LL;          // a node missing for less may come back: its pods stay
 constexpr size_t kTerminatedPodsMax = 12500;
 constexpr size_t kEndpointsPerSlice = 100;
 constexpr size_t kEndpointsMax = 1000;                          // in one Endpoints object; beyond: truncated
@@ -129,6 +130,7 @@ constexpr int64_t kProxyRetryMsMax = 60 * 1000;
 
 // app
 constexpr size_t kSmallFileBytesMax = 1024 * 1024;  // config files, certificates, tokens
+constexpr int64_t kImportProgressMs = 200;          // how often a waiting command hears of an import
 
 // registry
 constexpr int64_t kEventTtlUs = 3600 * 1000000LL;   // as upstream's --event-ttl

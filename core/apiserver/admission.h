@@ -1,0 +1,46 @@
+// Stage 4, admission: what depends on the cluster's state or on who asks, decided before validation: namespaces that end,
+// service accounts and their tokens in pods, tolerations, priorities. Runs inside the registry's write, on each attempt.
+// Reads the watch cache and the Random given; writes only the object. Owner's loop thread.
+// Specification: Kubernetes "Admission Controllers Reference" (NamespaceLifecycle, ServiceAccount,
+// DefaultTolerationSeconds, Priority).
+#pragma once
+
+#include "core/client/client.h"
+#include "core/registry/registry.h"
+
+namespace bramble {
+
+enum class Operation { kCreate, kUpdate, kDelete };
+
+struct AdmissionCall {
+  Operation operation = Operation::kCreate;
+  const Kind* kind = nullptr;
+  std::string subresource, ns, name;
+  Identity user;
+  bool dry_run = false;
+};
+
+class Admission {
+ public:
+  explicit Admission(Registry& registry) : registry_(registry) {}
+
+  // Completes or refuses an object on its way in. kPermissionDenied, kNotFound with upstream's texts.
+  Status admit(const AdmissionCall& call, Mut object, Value old) const;
+  Status admit_delete(const AdmissionCall& call) const;
+
+ private:
+  Status check_namespace(const AdmissionCall& call, Mut object) const;
+  Status service_account(const AdmissionCall& call, Mut pod) const;
+  Status priority(const AdmissionCall& call, Mut pod, Value old) const;
+  Document find(std::string_view group, std::string_view version, std::string_view resource, std::string_view ns,
+                std::string_view name) const;
+
+  Registry& registry_;
+};
+
+// The parts that need no state.
+void default_tolerations(Mut pod);
+// The projected volume of a pod's service account token, mounted in each container that mounts nothing there.
+void mount_token(Mut pod, const std::string& volume_name);
+
+}  // namespace bramble

@@ -1,0 +1,77 @@
+// ApiServer: the Kubernetes API over a Registry. One request goes down pipeline.cc:
+// route -> authn -> authz -> (negotiate) -> admission within verbs -> registry; reads and watches from the cache.
+//
+// Owner's loop thread for everything. Holds nothing that must survive a crash. Parts of the same process use client(): they
+// enter at admission with their identity.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "core/apiserver/discovery.h"
+#include "core/apiserver/respond.h"
+#include "core/apiserver/tokens.h"
+#include "core/apiserver/verbs.h"
+#include "core/client/client.h"
+#include "core/client/node_streams.h"
+#include "core/http/server.h"
+#include "core/registry/registry.h"
+
+namespace bramble {
+
+class ApiServer {
+ public:
+  struct Options {
+    TokenKeys tokens;
+    std::string server_address;                // "10.0.0.1:6443"
+    std::string git_version = "v1.36.3";       // what /version says
+    std::string platform = "linux/amd64";
+    // Finds the way to a node's pods, by node name; null when there is none.
+    std::function<NodeStreams*(std::string_view node)> streams;
+    // Named checks of /readyz and /livez beyond ping: false when failing.
+    std::vector<std::pair<std::string, std::function<bool()>>> checks;
+  };
+  ApiServer(Registry& registry, Options options);
+
+  // Serves one request to its end.
+  Task<void> handle(std::shared_ptr<const HttpRequest> http, std::shared_ptr<Responder> responder);
+
+  // A client for a part of this process. It must not outlive the ApiServer.
+  std::unique_ptr<Client> client(Identity identity);
+
+  Registry& registry() { return registry_; }
+  TokenIssuer& tokens() { return tokens_; }
+  Verbs& verbs() { return verbs_; }
+
+ private:
+  using RequestRef = std::shared_ptr<Request>;
+  // pipeline.cc
+  Result<Identity> identify(const Request& request) const;
+  Status find_resource(Request& request) const;
+  Task<void> serve_resource(RequestRef request);
+  // http_writes.cc
+  Task<void> serve_create(RequestRef request);
+  Task<void> serve_update(RequestRef request);
+  Task<void> serve_patch(RequestRef request);
+  Task<void> serve_delete(RequestRef request);
+  Task<void> serve_delete_collection(RequestRef request);
+  // http_reads.cc
+  void serve_get(RequestRef request);
+  void serve_list(RequestRef request);
+  // service_paths.cc: health, version, discovery, OpenAPI, metrics
+  void serve_path(RequestRef request);
+  bool serve_health(RequestRef request);
+  bool serve_discovery(RequestRef request);
+  std::string metrics() const;
+  // pod_streams.cc: logs, exec, attach, port-forward
+  Task<void> serve_stream(RequestRef request);
+
+  Registry& registry_;
+  Options options_;
+  TokenIssuer tokens_;
+  Verbs verbs_;
+  Discovery discovery_;
+};
+
+}  // namespace bramble

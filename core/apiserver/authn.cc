@@ -1,0 +1,98 @@
+#include "core/apiserver/authn.h"
+
+#include <algorithm>
+
+#include "core/apiserver/query.h"
+#include "core/registry/api_status.h"
+
+namespace bramble {
+
+namespace {
+
+constexpr std::string_view kAuthenticated = "system:authenticated";
+
+std::string_view bearer_token(const HttpRequest& request) {
+  std::string_view value = request.header("authorization");
+  if (value.size() > 7 && equals_ignore_case(value.substr(0, 7), "bearer ")) return trim(value.substr(7));
+  // Browsers cannot set the header of a WebSocket: the token travels as a subprotocol.
+  return {};
+}
+
+// base64url.bearer.authorization.k8s.io.<token> among the WebSocket subprotocols.
+std::optional<std::string> websocket_token(const HttpRequest& request) {
+  constexpr std::string_view kPrefix = "base64url.bearer.authorization.k8s.io.";
+  for (std::string_view piece : split(request.header("sec-websocket-protocol"), ',')) {
+    piece = trim(piece);
+    if (piece.substr(0, kPrefix.size()) == kPrefix) return base64url_decode(piece.substr(kPrefix.size()));
+  }
+  return std::nullopt;
+}
+
+Error unauthorized() { return status_failure(Code::kUnauthenticated, "Unauthorized"); }
+
+}  // namespace
+
+bool in_group(const Identity& user, std::string_view group) {
+  return std::find(user.groups.begin(), user.groups.end(), group) != user.groups.end();
+}
+
+Result<Identity> authenticate(const HttpRequest& request, const TokenFn& check_token) {
+  std::string token(bearer_token(request));
+  if (token.empty()) token = websocket_token(request).value_or("");
+  if (!token.empty()) {
+    if (!check_token) return unauthorized();
+    auto user = check_token(token);
+    if (!user.ok()) return unauthorized();
+    if (!in_group(*user, kAuthenticated)) user->groups.emplace_back(kAuthenticated);
+    return user;
+  }
+  Identity user;
+  if (!request.peer.common_name.empty()) {
+    user.user = request.peer.common_name;
+    user.groups = request.peer.organizations;
+    user.groups.emplace_back(kAuthenticated);
+    if (!request.peer.der_sha256_hex.empty()) {
+      user.extra.push_back({"authentication.kubernetes.io/credential-id", {cat("X509SHA256=", request.peer.der_sha256_hex)}});
+    }
+    return user;
+  }
+  user.user = "system:anonymous";
+  user.groups = {"system:unauthenticated"};
+  return user;
+}
+
+Result<std::optional<Identity>> impersonated(const HttpRequest& request) {
+  constexpr std::string_view kExtra = "impersonate-extra-";
+  Identity user;
+  bool asked = false;
+  for (const Header& h : request.headers) {
+    if (h.name == "impersonate-user") user.user = h.value, asked = true;
+    if (h.name == "impersonate-group") user.groups.push_back(h.value), asked = true;
+    if (h.name == "impersonate-uid") user.uid = h.value, asked = true;
+    if (h.name.compare(0, kExtra.size(), kExtra) != 0) continue;
+    asked = true;
+    std::string key = percent_decode(std::string_view(h.name).substr(kExtra.size()), false).value_or(h.name);
+    auto it = std::find_if(user.extra.begin(), user.extra.end(), [&](const auto& e) { return e.first == key; });
+    if (it == user.extra.end()) it = user.extra.insert(it, {key, {}});
+    it->second.push_back(h.value);
+  }
+  if (!asked) return std::optional<Identity>();
+  if (user.user.empty()) {
+    std::string groups;
+    for (const std::string& g : user.groups) groups += cat(groups.empty() ? "" : ", ", go_quote(g));
+    return api_bad_request(cat("requested &user.DefaultInfo{Name:\"\", UID:", go_quote(user.uid), ", Groups:[]string{", groups,
+                               "}, Extra:map[string][]string(nil)} without impersonating a user name"));
+  }
+  std::vector<std::string_view> parts = split(user.user, ':');
+  if (user.groups.empty() && parts.size() == 4 && parts[0] == "system" && parts[1] == "serviceaccount") {
+    user.groups = {"system:serviceaccounts", cat("system:serviceaccounts:", parts[2])};
+  }
+  if (user.user == "system:anonymous") {
+    if (!in_group(user, "system:unauthenticated")) user.groups.emplace_back("system:unauthenticated");
+  } else if (!in_group(user, kAuthenticated) && !in_group(user, "system:unauthenticated")) {
+    user.groups.emplace_back(kAuthenticated);
+  }
+  return std::optional<Identity>(std::move(user));
+}
+
+}  // namespace bramble

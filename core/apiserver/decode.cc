@@ -1,0 +1,118 @@
+#include "core/apiserver/decode.h"
+
+#include "core/apiserver/go_json.h"
+#include "core/apiserver/negotiation.h"
+#include "core/json/yaml.h"
+#include "core/registry/api_status.h"
+#include "core/registry/object_meta.h"
+
+namespace bramble {
+
+namespace {
+
+constexpr std::string_view kScheme = "k136/pkg/api/legacyscheme/scheme.go:30";
+constexpr std::string_view kTypeMetaText =
+    R"(struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" })";
+
+std::string version_text(std::string_view group, std::string_view version) {
+  return group.empty() ? std::string(version) : cat(group, "/", version);
+}
+
+// "apps" of "apps", "core" of "", "networking" of "networking.k8s.io": Go package names of the API groups.
+std::string package_of(std::string_view group) {
+  if (group.empty()) return "core";
+  std::string_view first = group.substr(0, group.find('.'));
+  return std::string(first == "rbac" ? "rbac" : first);
+}
+
+Error cannot_be_handled(const std::string& kind, const std::string& version, const ExpectedType& expected, std::string_view why) {
+  return api_bad_request(cat(kind, " in version ", go_quote(version), " cannot be handled as a ", expected.kind, ": ", why));
+}
+
+// Whether the object's own apiVersion and kind are the expected ones.
+Status check_type(const ExpectedType& expected, Value in) {
+  std::string want_version = version_text(expected.group, expected.version);
+  std::string kind = in["kind"].text(), version = in["apiVersion"].text();
+  if (kind.empty()) kind = expected.kind;
+  if (version.empty()) version = want_version;
+  if (kind == expected.kind && version == want_version) return ok();
+  std::string_view group, only_version = version;
+  if (auto parts = cut(version, "/")) {
+    group = parts->first;
+    only_version = parts->second;
+  }
+  std::string shown(only_version);
+  if (find_kind_by_name(group, only_version, kind) == nullptr) {
+    return cannot_be_handled(kind, shown, expected,
+                             cat("no kind ", go_quote(kind), " is registered for version ", go_quote(version), " in scheme ",
+                                 go_quote(kScheme)));
+  }
+  return cannot_be_handled(kind, shown, expected,
+                           cat("converting (", only_version, ".", kind, ") to (", package_of(expected.group), ".", expected.kind,
+                               "): unknown conversion"));
+}
+
+}  // namespace
+
+ExpectedType ExpectedType::of(const Kind& kind) {
+  ExpectedType e;
+  e.kind = kind.kind, e.group = kind.group, e.version = kind.version;
+  e.type = kind.type;
+  e.set_defaults = kind.set_defaults;
+  return e;
+}
+
+Result<Document> parse_body(std::string_view body, std::string_view media_type) {
+  if (media_type == "application/yaml") {
+    auto parsed = parse_yaml(body);
+    if (!parsed.ok()) return api_bad_request(cat("couldn't get version/kind; yaml parse error: ", parsed.error().message()));
+    return parsed;
+  }
+  auto parsed = Document::parse(body);
+  if (parsed.ok()) {
+    Value root = parsed->root();
+    if (root.is_object() || root.is_null()) return parsed;
+    return api_bad_request(cat("couldn't get version/kind; json parse error: json: cannot unmarshal ", root.type_name(),
+                               " into Go value of type ", kTypeMetaText));
+  }
+  std::string go = go_json_error(body);
+  return api_bad_request(cat("couldn't get version/kind; json parse error: ", go.empty() ? parsed.error().message() : go));
+}
+
+Result<Builder> decode_object(const ExpectedType& expected, Value in, FieldValidation validation,
+                              std::vector<std::string>* warnings) {
+  TRY(check_type(expected, in));
+  std::string version = version_text(expected.group, expected.version);
+  if (expected.type == nullptr) return api_internal(cat("no schema of ", expected.kind));
+  DecodeNotes notes;
+  auto canonical = canonicalize(*expected.type, in, validation == FieldValidation::kIgnore ? nullptr : &notes);
+  if (!canonical.ok()) {
+    return cannot_be_handled(expected.kind, expected.version, expected, canonical.error().message());
+  }
+  std::vector<std::string> found = notes.duplicate;
+  found.insert(found.end(), notes.unknown.begin(), notes.unknown.end());
+  if (!found.empty() && validation == FieldValidation::kStrict) {
+    return cannot_be_handled(expected.kind, expected.version, expected, cat("strict decoding error: ", join(found, ", ")));
+  }
+  if (warnings != nullptr) warnings->insert(warnings->end(), found.begin(), found.end());
+  Mut root = canonical->root();
+  root.set("kind", expected.kind);
+  root.set("apiVersion", version);
+  if (expected.set_defaults) expected.set_defaults(root);
+  return canonical;
+}
+
+Result<Builder> decode_body(const ExpectedType& expected, std::string_view body, std::string_view media_type,
+                            FieldValidation validation, std::vector<std::string>* warnings) {
+  if (media_type != "application/json" && media_type != "application/yaml") {
+    return api_unsupported_media({"application/json", "application/yaml", "application/vnd.kubernetes.protobuf"});
+  }
+  auto parsed = parse_body(body, media_type);
+  if (!parsed.ok()) {
+    return api_bad_request(cat("the object provided is unrecognized (must be of type ", expected.kind, "): ",
+                               parsed.error().message(), " (", summarize_body(body), ")"));
+  }
+  return decode_object(expected, parsed->root(), validation, warnings);
+}
+
+}  // namespace bramble

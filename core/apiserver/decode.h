@@ -1,0 +1,35 @@
+// From a request's body to a canonical object with its defaults: what a decoder refuses, what fieldValidation refuses,
+// warns of or drops, in upstream's words. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/json/builder.h"
+#include "core/resources/kind.h"
+
+namespace bramble {
+
+enum class FieldValidation { kIgnore, kWarn, kStrict };
+
+// JSON or YAML text as a document. kInvalidArgument "couldn't get version/kind; json parse error: ..." and the like.
+Result<Document> parse_body(std::string_view body, std::string_view media_type);
+
+// What type an object is expected to have: a kind, or a subresource's own ("Scale", "autoscaling/v1").
+struct ExpectedType {
+  std::string kind, group, version;
+  const Type* type = nullptr;
+  void (*set_defaults)(Mut object) = nullptr;
+  static ExpectedType of(const Kind& kind);
+};
+
+// The object in canonical form, with defaults. Missing apiVersion and kind are those expected.
+Result<Builder> decode_object(const ExpectedType& expected, Value in, FieldValidation validation,
+                              std::vector<std::string>* warnings);
+
+// parse_body and decode_object, with the errors of both as the Status of a write.
+Result<Builder> decode_body(const ExpectedType& expected, std::string_view body, std::string_view media_type,
+                            FieldValidation validation, std::vector<std::string>* warnings);
+
+}  // namespace bramble

@@ -1,0 +1,225 @@
+#include "core/apiserver/go_json.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "core/base/limits.h"
+#include "core/base/strings.h"
+
+namespace bramble {
+
+namespace {
+
+// Follows the states of encoding/json's scanner, for the sake of its messages alone.
+class GoScanner {
+ public:
+  explicit GoScanner(std::string_view text) : text_(text) {}
+
+  std::string run() {
+    space();
+    if (!value("looking for beginning of value")) return error();
+    space();
+    if (at_ < text_.size()) {
+      fail("after top-level value");
+      return error();
+    }
+    return {};
+  }
+
+ private:
+  bool end() {
+    if (at_ < text_.size()) return false;
+    if (message_.empty()) message_ = "unexpected end of JSON input";
+    return true;
+  }
+  bool fail(std::string_view context) {
+    if (end()) return false;
+    message_ = cat("invalid character ", quoted(text_[at_]), " ", context);
+    return false;
+  }
+  std::string quoted(char c) {
+    if (c == '\'') return R"('\'')";
+    if (c == '"') return "'\"'";
+    if (static_cast<unsigned char>(c) >= 0x80) {
+      // Go prints the byte as the rune of that number.
+      unsigned u = static_cast<unsigned char>(c);
+      std::string rune{static_cast<char>(0xc0 | u >> 6), static_cast<char>(0x80 | (u & 0x3f))};
+      if (u < 0xa0 || u == 0xad) return cat("'\\u00", hex(std::string_view(&c, 1)), "'");
+      return cat("'", rune, "'");
+    }
+    std::string q = go_quote(std::string_view(&c, 1));
+    return cat("'", std::string_view(q).substr(1, q.size() - 2), "'");
+  }
+  std::string error() {
+    if (text_.find('\n') == std::string_view::npos || text_.find('\n') + 1 == text_.size()) return message_;
+    size_t line = 1, column = 1;
+    for (size_t i = 0; i < at_ && i < text_.size(); ++i) {
+      column = text_[i] == '\n' ? 1 : column + 1;
+      line += text_[i] == '\n' ? 1 : 0;
+    }
+    return cat(message_, " (line ", line, ", column ", column, ")");
+  }
+  void space() {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\r' || text_[at_] == '\n')) ++at_;
+  }
+  bool value(std::string_view context) {
+    if (end()) return false;
+    if (++depth_ > limits::kJsonDepthMax) {
+      message_ = "exceeded max depth";
+      return false;
+    }
+    bool good = value_inside(context);
+    --depth_;
+    return good;
+  }
+  bool value_inside(std::string_view context) {
+    switch (text_[at_]) {
+      case '{': return object();
+      case '[': return array();
+      case '"': return string();
+      case 't': return literal("true");
+      case 'f': return literal("false");
+      case 'n': return literal("null");
+      default: break;
+    }
+    if (text_[at_] == '-' || (text_[at_] >= '0' && text_[at_] <= '9')) return number();
+    return fail(context);
+  }
+  bool object() {
+    ++at_;
+    space();
+    if (end()) return false;
+    if (text_[at_] == '}') return ++at_, true;
+    for (;;) {
+      space();
+      if (end()) return false;
+      if (text_[at_] != '"') return fail("looking for beginning of object key string");
+      if (!string()) return false;
+      space();
+      if (end()) return false;
+      if (text_[at_] != ':') return fail("after object key");
+      ++at_;
+      space();
+      if (!value("looking for beginning of value")) return false;
+      space();
+      if (end()) return false;
+      if (text_[at_] == '}') return ++at_, true;
+      if (text_[at_] != ',') return fail("after object key:value pair");
+      ++at_;
+    }
+  }
+  bool array() {
+    ++at_;
+    space();
+    if (end()) return false;
+    if (text_[at_] == ']') return ++at_, true;
+    for (;;) {
+      space();
+      if (!value("looking for beginning of value")) return false;
+      space();
+      if (end()) return false;
+      if (text_[at_] == ']') return ++at_, true;
+      if (text_[at_] != ',') return fail("after array element");
+      ++at_;
+    }
+  }
+  bool string() {
+    ++at_;
+    for (;; ++at_) {
+      if (end()) return false;
+      char c = text_[at_];
+      if (c == '"') return ++at_, true;
+      if (static_cast<unsigned char>(c) < 0x20) return fail("in string literal");
+      if (c != '\\') continue;
+      ++at_;
+      if (end()) return false;
+      if (text_[at_] == 'u') {
+        for (int i = 0; i < 4; ++i) {
+          ++at_;
+          if (end()) return false;
+          if (!std::isxdigit(static_cast<unsigned char>(text_[at_]))) return fail("in \\u hexadecimal character escape");
+        }
+      } else if (std::string_view("bfnrt\\/\"").find(text_[at_]) == std::string_view::npos) {
+        return fail("in string escape code");
+      }
+    }
+  }
+  bool literal(std::string_view word) {
+    for (size_t i = 1; i < word.size(); ++i) {
+      ++at_;
+      if (end()) return false;
+      if (text_[at_] != word[i]) return fail(cat("in literal ", word, " (expecting ", quoted(word[i]), ")"));
+    }
+    return ++at_, true;
+  }
+  bool digits() {
+    if (end()) return false;
+    if (text_[at_] < '0' || text_[at_] > '9') return false;
+    while (at_ < text_.size() && text_[at_] >= '0' && text_[at_] <= '9') ++at_;
+    return true;
+  }
+  bool number() {
+    if (text_[at_] == '-') {
+      ++at_;
+      if (end()) return false;
+      if (text_[at_] < '0' || text_[at_] > '9') return fail("in numeric literal");
+    }
+    if (text_[at_] == '0') {
+      ++at_;
+    } else {
+      digits();
+    }
+    if (at_ < text_.size() && text_[at_] == '.') {
+      ++at_;
+      if (!digits()) return fail("after decimal point in numeric literal");
+    }
+    if (at_ < text_.size() && (text_[at_] == 'e' || text_[at_] == 'E')) {
+      ++at_;
+      if (at_ < text_.size() && (text_[at_] == '+' || text_[at_] == '-')) ++at_;
+      if (!digits()) return fail("in exponent of numeric literal");
+    }
+    return true;
+  }
+
+  std::string_view text_;
+  size_t at_ = 0;
+  size_t depth_ = 0;
+  std::string message_;
+};
+
+}  // namespace
+
+std::string go_json_error(std::string_view text) { return GoScanner(text).run(); }
+
+std::string go_print(Value value) {
+  if (value.is_object()) {
+    std::vector<std::pair<std::string_view, Value>> members;
+    for (auto [k, v] : value.members()) members.emplace_back(k, v);
+    std::sort(members.begin(), members.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::string out = "map[";
+    for (size_t i = 0; i < members.size(); ++i) out += cat(i == 0 ? "" : " ", members[i].first, ":", go_print(members[i].second));
+    return out + "]";
+  }
+  if (value.is_array()) {
+    std::string out = "[";
+    bool first = true;
+    for (Value v : value.items()) {
+      out += cat(first ? "" : " ", go_print(v));
+      first = false;
+    }
+    return out + "]";
+  }
+  if (value.is_string()) return value.text();
+  if (value.is_null() || !value) return "<nil>";
+  return value.dump();
+}
+
+std::string summarize_body(std::string_view body) {
+  constexpr size_t kShown = 30;
+  if (body.empty()) return "<empty>";
+  bool longer = body.size() > kShown;
+  std::string_view head = body.substr(0, kShown);
+  return cat(body[0] == '{' ? std::string(head) : hex(head), longer ? " ..." : "");
+}
+
+}  // namespace bramble

@@ -1,0 +1,204 @@
+// Bodies and options of writes over HTTP, and their answers.
+#include "core/apiserver/apiserver.h"
+#include "core/apiserver/go_json.h"
+#include "core/apiserver/reads.h"
+#include "core/apiserver/reviews.h"
+#include "core/registry/api_status.h"
+
+namespace bramble {
+
+namespace {
+
+constexpr size_t kFieldManagerMax = 128;
+
+std::string go_string_list(const std::vector<std::string>& list) {
+  std::string out = "[";
+  for (const std::string& s : list) out += cat(out.size() > 1 ? "," : "", go_quote(s));
+  return out + "]";
+}
+
+Status check_dry_run(const std::vector<std::string>& values, std::string_view options_kind, bool& dry_run) {
+  for (const std::string& v : values) {
+    if (v == "All") continue;
+    FieldErrors errors;
+    errors.add({"FieldValueNotSupported", "dryRun",
+                cat("Unsupported value: ", go_string_list(values), ": supported values: \"All\"")});
+    return errors.to_error("meta.k8s.io", options_kind, "");
+  }
+  dry_run = !values.empty();
+  return ok();
+}
+
+// dryRun, fieldValidation, fieldManager of the URL.
+Status read_options(const Request& request, std::string_view options_kind, bool apply, Call& call) {
+  const Query& query = request.info.query;
+  FieldErrors errors;
+  if (options_kind == "PatchOptions" && !apply && query.has("force")) {
+    errors.forbidden(Path("force"), "may not be specified for non-apply patch");
+  }
+  if (query.get("fieldManager").size() > kFieldManagerMax) {
+    errors.add({"FieldValueTooLong", "fieldManager", cat("Too long: may not be more than ", kFieldManagerMax, " bytes")});
+  }
+  if (!errors.empty()) return errors.to_error("meta.k8s.io", options_kind, "");
+  TRY(check_dry_run(query.all("dryRun"), options_kind, call.dry_run));
+  std::string_view validation = query.get("fieldValidation");
+  if (validation == "Strict") {
+    call.validation = FieldValidation::kStrict;
+  } else if (validation == "Ignore") {
+    call.validation = FieldValidation::kIgnore;
+  } else if (!validation.empty() && validation != "Warn") {
+    errors.add({"FieldValueNotSupported", "fieldValidation",
+                cat("Unsupported value: ", go_quote(validation), ": supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"")});
+    return errors.to_error("meta.k8s.io", options_kind, "");
+  }
+  return ok();
+}
+
+CallRef call_of(const Request& request) {
+  auto call = std::make_shared<Call>();
+  call->kind = request.kind;
+  call->ns = request.kind->namespaced ? request.info.ns : std::string();
+  call->name = request.info.name, call->subresource = request.info.subresource;
+  call->user = request.user;
+  return call;
+}
+
+void answer(Request& request, const CallRef& call, const Result<Reply>& reply, const Clock& clock) {
+  request.warnings.insert(request.warnings.end(), call->warnings.begin(), call->warnings.end());
+  if (!reply.ok()) return send_error(request, reply.error());
+  send_object(request, reply->status, reply->object, clock);
+}
+
+Result<Removal> read_delete_options(const Request& request, bool& dry_run) {
+  Removal out;
+  std::vector<std::string> dry_runs;
+  const HttpRequest& http = *request.http;
+  if (!http.body.empty()) {
+    auto parsed = parse_body(http.body, media_type_of(http.header("content-type")));
+    TRY(parsed);
+    Value o = parsed->root();
+    std::string_view kind = o["kind"].str();
+    if (!kind.empty() && kind != "DeleteOptions") {
+      return api_bad_request(cat("no kind ", go_quote(kind), " is registered for version ", go_quote(o["apiVersion"].str()),
+                                 " in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\""));
+    }
+    if (o["gracePeriodSeconds"].is_number()) out.grace_period_s = o["gracePeriodSeconds"].integer();
+    if (o["orphanDependents"].is_bool()) out.orphan_dependents = o["orphanDependents"].boolean();
+    out.propagation = o["propagationPolicy"].text();
+    if (o["preconditions"]["uid"].is_string()) out.uid = o["preconditions"]["uid"].text();
+    if (o["preconditions"]["resourceVersion"].is_string()) out.resource_version = o["preconditions"]["resourceVersion"].text();
+    for (Value v : o["dryRun"].items()) dry_runs.push_back(v.text());
+  } else {
+    const Query& query = request.info.query;
+    std::string_view grace = query.get("gracePeriodSeconds");
+    if (!grace.empty()) {
+      out.grace_period_s = parse_int64(grace);
+      if (!out.grace_period_s) return api_bad_request(cat("strconv.ParseInt: parsing ", go_quote(grace), ": invalid syntax"));
+    }
+    if (query.has("orphanDependents")) out.orphan_dependents = query.flag("orphanDependents");
+    out.propagation = query.get("propagationPolicy");
+    dry_runs = query.all("dryRun");
+  }
+  FieldErrors errors;
+  bool known = out.propagation.empty() || out.propagation == "Foreground" || out.propagation == "Background" || out.propagation == "Orphan";
+  if (!out.propagation.empty() && out.orphan_dependents) {
+    errors.invalid(Path("propagationPolicy"), out.propagation, "orphanDependents and deletionPropagation cannot be both set");
+  } else if (!known) {
+    errors.not_supported(Path("propagationPolicy"), out.propagation, {"Foreground", "Background", "Orphan", "nil"});
+  }
+  if (!errors.empty()) return errors.to_error("meta.k8s.io", "DeleteOptions", "");
+  TRY(check_dry_run(dry_runs, "DeleteOptions", dry_run));
+  return out;
+}
+
+std::optional<PatchType> patch_type_of(std::string_view media_type) {
+  if (media_type == "application/json-patch+json") return PatchType::kJson;
+  if (media_type == "application/merge-patch+json") return PatchType::kMerge;
+  if (media_type == "application/strategic-merge-patch+json") return PatchType::kStrategic;
+  return std::nullopt;
+}
+
+}  // namespace
+
+Task<void> ApiServer::serve_create(RequestRef request) {
+  CallRef call = call_of(*request);
+  Status options = read_options(*request, "CreateOptions", false, *call);
+  if (!options.ok()) co_return send_error(*request, options.error());
+  auto expected = Verbs::expected_type(*request->kind, call->subresource);
+  if (!expected.ok()) co_return send_error(*request, expected.error());
+  const HttpRequest& http = *request->http;
+  auto object = decode_body(*expected, http.body, media_type_of(http.header("content-type")), call->validation, &call->warnings);
+  if (!object.ok()) co_return send_error(*request, object.error());
+  Document document = object->finish();
+  if (is_review(*request->kind) && call->subresource.empty()) {
+    auto review = answer_review(*request->kind, call->ns, request->user, document, tokens_, registry_.clock());
+    if (!review.ok()) co_return send_error(*request, review.error());
+    co_return send_object(*request, 201, *review, registry_.clock());
+  }
+  auto reply = co_await verbs_.create(call, document);
+  answer(*request, call, reply, registry_.clock());
+}
+
+Task<void> ApiServer::serve_update(RequestRef request) {
+  CallRef call = call_of(*request);
+  Status options = read_options(*request, "UpdateOptions", false, *call);
+  if (!options.ok()) co_return send_error(*request, options.error());
+  auto expected = Verbs::expected_type(*request->kind, call->subresource);
+  if (!expected.ok()) co_return send_error(*request, expected.error());
+  const HttpRequest& http = *request->http;
+  auto object = decode_body(*expected, http.body, media_type_of(http.header("content-type")), call->validation, &call->warnings);
+  if (!object.ok()) co_return send_error(*request, object.error());
+  Document document = object->finish();
+  auto reply = co_await verbs_.update(call, document);
+  answer(*request, call, reply, registry_.clock());
+}
+
+Task<void> ApiServer::serve_patch(RequestRef request) {
+  CallRef call = call_of(*request);
+  const HttpRequest& http = *request->http;
+  auto type = patch_type_of(media_type_of(http.header("content-type")));
+  if (!type) {
+    co_return send_error(*request, api_unsupported_media({"application/json-patch+json", "application/merge-patch+json",
+                                                          "application/strategic-merge-patch+json"}));
+  }
+  Status options = read_options(*request, "PatchOptions", false, *call);
+  if (!options.ok()) co_return send_error(*request, options.error());
+  auto patch = Document::parse(std::string_view(http.body));
+  if (!patch.ok()) {
+    std::string go = go_json_error(http.body);
+    co_return send_error(*request, api_bad_request(cat("error decoding patch: ", go.empty() ? patch.error().message() : go)));
+  }
+  auto reply = co_await verbs_.patch(call, *type, *patch);
+  answer(*request, call, reply, registry_.clock());
+}
+
+Task<void> ApiServer::serve_delete(RequestRef request) {
+  CallRef call = call_of(*request);
+  auto removal = read_delete_options(*request, call->dry_run);
+  if (!removal.ok()) co_return send_error(*request, removal.error());
+  auto reply = co_await verbs_.remove(call, *removal);
+  answer(*request, call, reply, registry_.clock());
+}
+
+Task<void> ApiServer::serve_delete_collection(RequestRef request) {
+  bool dry_run = false;
+  auto removal = read_delete_options(*request, dry_run);
+  if (!removal.ok()) co_return send_error(*request, removal.error());
+  auto list = parse_list(*request);
+  if (!list.ok()) co_return send_error(*request, list.error());
+  auto page = read_page(registry_.cache(), *list);
+  if (!page.ok()) co_return send_error(*request, page.error());
+  for (const EntryRef& entry : page->entries) {
+    CallRef call = call_of(*request);
+    call->ns = namespace_of(entry->document);
+    call->name = name_of(entry->document);
+    call->dry_run = dry_run;
+    auto reply = co_await verbs_.remove(call, *removal);
+    request->warnings.insert(request->warnings.end(), call->warnings.begin(), call->warnings.end());
+    bool gone = !reply.ok() && reply.error().code() == Code::kNotFound;
+    if (!reply.ok() && !gone) co_return send_error(*request, reply.error());
+  }
+  send_page(*request, *page, registry_.clock());
+}
+
+}  // namespace bramble

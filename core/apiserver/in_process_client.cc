@@ -1,0 +1,125 @@
+#include "core/apiserver/in_process_client.h"
+
+#include "core/apiserver/apiserver.h"
+#include "core/apiserver/reviews.h"
+#include "core/registry/api_status.h"
+
+namespace bramble {
+
+namespace {
+
+class CacheSubscription final : public Subscription {
+ public:
+  std::vector<std::unique_ptr<WatchCache::Observation>> observations;
+};
+
+}  // namespace
+
+std::unique_ptr<Client> ApiServer::client(Identity identity) {
+  return std::make_unique<InProcessClient>(verbs_, std::move(identity));
+}
+
+InProcessClient::InProcessClient(Verbs& verbs, Identity identity)
+    : verbs_(verbs), identity_(std::move(identity)), snapshot_(verbs.registry().cache()) {}
+
+Document InProcessClient::CacheSnapshot::get(const ResourceId& resource, std::string_view ns, std::string_view name) const {
+  const Kind* kind = find_kind(resource.group, resource.version, resource.resource);
+  if (kind == nullptr) return {};
+  EntryRef entry = cache_.get(registry_key(*kind, ns, name));
+  return entry ? entry->document : Document();
+}
+
+void InProcessClient::CacheSnapshot::each(const ResourceId& resource, std::string_view ns,
+                                          const std::function<bool(const Document&)>& fn) const {
+  const Kind* kind = find_kind(resource.group, resource.version, resource.resource);
+  if (kind == nullptr) return;
+  CacheView view = cache_.view();
+  view.range(registry_prefix(*kind, ns), "", 0, [&](const EntryRef& entry) { return fn(entry->document); });
+}
+
+std::unique_ptr<Subscription> InProcessClient::subscribe(std::vector<ResourceId> resources, std::function<void(const Change&)> fn) {
+  auto out = std::make_unique<CacheSubscription>();
+  WatchCache& cache = verbs_.registry().cache();
+  auto shared = std::make_shared<std::function<void(const Change&)>>(std::move(fn));
+  for (const ResourceId& resource : resources) {
+    const Kind* kind = find_kind(resource.group, resource.version, resource.resource);
+    if (kind == nullptr) continue;
+    out->observations.push_back(cache.observe_topic(
+        registry_prefix(*kind, ""), [shared, resource](const std::vector<EventRef>& events) {
+          auto call = shared;  // the subscriber may drop its subscription within
+          for (const EventRef& event : events) {
+            Change change{resource, event->before ? event->before->document : Document(),
+                          event->after ? event->after->document : Document()};
+            (*call)(change);
+          }
+        }));
+  }
+  return out;
+}
+
+Result<CallRef> InProcessClient::call_of(const ResourceId& resource, const std::string& ns, const std::string& name,
+                                         const WriteOptions& options) const {
+  const Kind* kind = find_kind(resource.group, resource.version, resource.resource);
+  if (kind == nullptr) return api_no_such_resource();
+  auto call = std::make_shared<Call>();
+  call->kind = kind;
+  call->ns = kind->namespaced ? ns : std::string();
+  call->name = name, call->subresource = options.subresource;
+  call->user = identity_;
+  call->dry_run = options.dry_run;
+  call->validation = FieldValidation::kIgnore;
+  return call;
+}
+
+Task<Result<Document>> InProcessClient::create(ResourceId resource, std::string ns, Document object, WriteOptions options) {
+  std::string parent = options.subresource.empty() ? std::string() : std::string(name_of(object));
+  auto call = call_of(resource, ns, parent, options);
+  CO_TRY(call);
+  const Kind& kind = *(*call)->kind;
+  auto expected = Verbs::expected_type(kind, options.subresource);
+  CO_TRY(expected);
+  auto decoded = decode_object(*expected, object.root(), FieldValidation::kIgnore, nullptr);
+  CO_TRY(decoded);
+  Document canonical = decoded->finish();
+  auto reply = co_await verbs_.create(*call, canonical);
+  CO_TRY(reply);
+  co_return reply->object;
+}
+
+Task<Result<Document>> InProcessClient::update(ResourceId resource, ObjectKey key, Document object, WriteOptions options) {
+  auto call = call_of(resource, key.ns, key.name, options);
+  CO_TRY(call);
+  auto expected = Verbs::expected_type(*(*call)->kind, options.subresource);
+  CO_TRY(expected);
+  auto decoded = decode_object(*expected, object.root(), FieldValidation::kIgnore, nullptr);
+  CO_TRY(decoded);
+  Document canonical = decoded->finish();
+  auto reply = co_await verbs_.update(*call, canonical);
+  CO_TRY(reply);
+  co_return reply->object;
+}
+
+Task<Result<Document>> InProcessClient::patch(ResourceId resource, ObjectKey key, PatchType type, Document patch,
+                                              WriteOptions options) {
+  auto call = call_of(resource, key.ns, key.name, options);
+  CO_TRY(call);
+  auto reply = co_await verbs_.patch(*call, type, patch);
+  CO_TRY(reply);
+  co_return reply->object;
+}
+
+Task<Result<Document>> InProcessClient::remove(ResourceId resource, ObjectKey key, DeleteOptions options) {
+  WriteOptions plain;
+  auto call = call_of(resource, key.ns, key.name, plain);
+  CO_TRY(call);
+  Removal removal;
+  removal.grace_period_s = options.grace_period_s;
+  removal.propagation = options.propagation;
+  if (!options.uid.empty()) removal.uid = options.uid;
+  if (!options.resource_version.empty()) removal.resource_version = options.resource_version;
+  auto reply = co_await verbs_.remove(*call, removal);
+  CO_TRY(reply);
+  co_return reply->object;
+}
+
+}  // namespace bramble

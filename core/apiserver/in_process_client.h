@@ -1,0 +1,39 @@
+// InProcessClient: the Client of the parts that live in the apiserver's process. It skips transport, authentication and
+// authorization, nothing else: writes enter at admission with the part's identity, reads are the watch cache itself.
+// Owner's loop thread; must not outlive the ApiServer.
+#pragma once
+
+#include "core/apiserver/verbs.h"
+#include "core/client/client.h"
+
+namespace bramble {
+
+class InProcessClient final : public Client {
+ public:
+  InProcessClient(Verbs& verbs, Identity identity);
+
+  const Snapshot& snapshot() const override { return snapshot_; }
+  std::unique_ptr<Subscription> subscribe(std::vector<ResourceId> resources, std::function<void(const Change&)> fn) override;
+  Task<Result<Document>> create(ResourceId resource, std::string ns, Document object, WriteOptions options) override;
+  Task<Result<Document>> update(ResourceId resource, ObjectKey key, Document object, WriteOptions options) override;
+  Task<Result<Document>> patch(ResourceId resource, ObjectKey key, PatchType type, Document patch, WriteOptions options) override;
+  Task<Result<Document>> remove(ResourceId resource, ObjectKey key, DeleteOptions options) override;
+
+ private:
+  class CacheSnapshot final : public Snapshot {
+   public:
+    explicit CacheSnapshot(WatchCache& cache) : cache_(cache) {}
+    Document get(const ResourceId& resource, std::string_view ns, std::string_view name) const override;
+    void each(const ResourceId& resource, std::string_view ns, const std::function<bool(const Document&)>& fn) const override;
+
+   private:
+    WatchCache& cache_;
+  };
+  Result<CallRef> call_of(const ResourceId& resource, const std::string& ns, const std::string& name, const WriteOptions& options) const;
+
+  Verbs& verbs_;
+  Identity identity_;
+  CacheSnapshot snapshot_;
+};
+
+}  // namespace bramble

@@ -1,0 +1,114 @@
+// The way of one request, top to bottom, one line a stage.
+#include <algorithm>
+
+#include "core/apiserver/apiserver.h"
+#include "core/apiserver/authn.h"
+#include "core/apiserver/authz.h"
+#include "core/apiserver/watch.h"
+#include "core/registry/api_status.h"
+
+namespace bramble {
+
+ApiServer::ApiServer(Registry& registry, Options options)
+    : registry_(registry),
+      options_(std::move(options)),
+      tokens_(registry, options_.tokens),
+      verbs_(registry, tokens_),
+      discovery_(options_.server_address) {}
+
+Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::shared_ptr<Responder> responder) {
+  auto request = std::make_shared<Request>();
+  request->http = http;
+  request->responder = responder;
+  request->audit_id = registry_.random().uuid();
+
+  request->info = route(http->method, http->path, http->query);
+
+  auto user = identify(*request);
+  if (!user.ok()) co_return send_error(*request, user.error());
+  request->user = *user;
+
+  Status allowed = authorize(request->user, Attributes::of(request->info));
+  if (!allowed.ok()) co_return send_error(*request, allowed.error());
+
+  if (!request->info.resource_request) co_return serve_path(request);
+
+  Status found = find_resource(*request);
+  if (!found.ok()) co_return send_error(*request, found.error());
+  if (request->kind == nullptr) co_return send_text(*request, 404, "404 page not found\n");
+
+  auto answer = negotiate(http->header("accept"), true);
+  if (!answer.ok()) co_return send_error(*request, answer.error());
+  request->answer = *answer;
+
+  co_await serve_resource(request);
+}
+
+Result<Identity> ApiServer::identify(const Request& request) const {
+  const TokenIssuer* tokens = &tokens_;
+  TokenFn check = [tokens](std::string_view token) -> Result<Identity> {
+    TRY_ASSIGN(TokenIssuer::Checked checked, tokens->check(token, {}));
+    return checked.user;
+  };
+  TRY_ASSIGN(Identity real, authenticate(*request.http, check));
+  TRY_ASSIGN(std::optional<Identity> other, impersonated(*request.http));
+  if (!other) return real;
+  TRY(authorize_impersonation(real, Attributes::of(request.info)));
+  return *other;
+}
+
+// Finds the kind and checks that the path and the method fit it. Leaves kind null for a group that is not served at all.
+Status ApiServer::find_resource(Request& request) const {
+  const RequestInfo& info = request.info;
+  if (!discovery_.has_group(info.group)) return ok();
+  const Kind* kind = find_kind(info.group, info.version, info.resource);
+  if (kind == nullptr) return api_no_such_resource();
+  bool is_namespace = kind->group.empty() && kind->resource == "namespaces";
+  bool whole_cluster = info.verb == "list" || info.verb == "watch";
+  bool named = !info.name.empty() && !whole_cluster;
+  if (kind->namespaced) {
+    if (info.ns.empty() && named) return api_no_such_resource();
+    if (info.ns.empty() && !whole_cluster) return api_method_not_allowed();
+  } else if (!info.ns.empty() && !is_namespace) {
+    return api_no_such_resource();
+  }
+  const std::vector<std::string_view>* verbs = &kind->verbs;
+  if (!info.subresource.empty()) {
+    const Subresource* sub = find_subresource(*kind, info.subresource);
+    if (sub == nullptr) return api_no_such_resource();
+    verbs = &sub->verbs;
+  }
+  std::string_view method = info.method;
+  bool known = method == "GET" || method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE";
+  if (!known || std::find(verbs->begin(), verbs->end(), info.verb) == verbs->end()) return api_method_not_allowed();
+  if (info.verb == "create" && named && info.subresource.empty()) return api_method_not_allowed();
+  if ((info.verb == "update" || info.verb == "patch") && !named) return api_method_not_allowed();
+  request.kind = kind;
+  return ok();
+}
+
+Task<void> ApiServer::serve_resource(RequestRef request) {
+  const RequestInfo& info = request->info;
+  std::string_view sub = info.subresource;
+  if (sub == "log" || sub == "exec" || sub == "attach" || sub == "portforward" || sub == "proxy") {
+    co_await serve_stream(request);
+  } else if (info.verb == "get") {
+    serve_get(request);
+  } else if (info.verb == "list") {
+    serve_list(request);
+  } else if (info.verb == "watch") {
+    co_await serve_watch(request, &registry_);
+  } else if (info.verb == "create") {
+    co_await serve_create(request);
+  } else if (info.verb == "update") {
+    co_await serve_update(request);
+  } else if (info.verb == "patch") {
+    co_await serve_patch(request);
+  } else if (info.verb == "delete") {
+    co_await serve_delete(request);
+  } else {
+    co_await serve_delete_collection(request);
+  }
+}
+
+}  // namespace bramble

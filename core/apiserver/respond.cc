@@ -1,0 +1,105 @@
+#include "core/apiserver/respond.h"
+
+#include "core/json/yaml.h"
+#include "core/registry/api_status.h"
+
+namespace bramble {
+
+namespace {
+
+// Text of a Warning header: quotes and backslashes escaped, control characters gone.
+std::string warning_text(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) out += c;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<Header> answer_headers(const Request& request, std::string_view content_type) {
+  std::vector<Header> out = {{"content-type", std::string(content_type)}, {"cache-control", "no-cache, private"}};
+  if (!request.audit_id.empty()) out.push_back({"audit-id", request.audit_id});
+  std::vector<std::string> seen;
+  for (const std::string& w : request.warnings) {
+    bool again = false;
+    for (const std::string& s : seen) again = again || s == w;
+    if (again) continue;
+    seen.push_back(w);
+    out.push_back({"warning", cat("299 - \"", warning_text(w), "\"")});
+  }
+  return out;
+}
+
+void send_body(Request& request, int status, Buffer json) {
+  if (request.answer.type == MediaType::kYaml) {
+    auto parsed = Document::parse(json);
+    CHECK(parsed.ok(), "answer is not JSON");
+    request.responder->send(status, answer_headers(request, "application/yaml"), make_buffer(to_yaml(parsed->root())));
+    return;
+  }
+  request.responder->send(status, answer_headers(request, "application/json"), std::move(json));
+}
+
+void send_error(Request& request, const Error& error) {
+  std::string body = status_json_of(error);
+  int status = http_status_of(error);
+  std::vector<Header> headers;
+  Buffer bytes;
+  if (request.answer.type == MediaType::kYaml) {
+    auto parsed = Document::parse(std::string_view(body));
+    CHECK(parsed.ok(), "status is not JSON");
+    headers = answer_headers(request, "application/yaml");
+    bytes = make_buffer(to_yaml(parsed->root()));
+  } else {
+    headers = answer_headers(request, "application/json");
+    bytes = make_buffer(std::move(body));
+  }
+  if (error.code() == Code::kTooManyRequests) headers.push_back({"retry-after", "1"});
+  if (error.code() == Code::kUnauthenticated) headers.push_back({"www-authenticate", "Bearer realm=\"kubernetes\""});
+  request.responder->send(status, std::move(headers), std::move(bytes));
+}
+
+Result<TableOptions> table_options(const Request& request, const Clock& clock) {
+  TableOptions out;
+  out.version = request.answer.shape_version;
+  out.now_us = clock.wall_us();
+  TRY_ASSIGN(out.include, parse_include_object(request.info.query.get("includeObject")));
+  return out;
+}
+
+void send_object(Request& request, int status, const Document& object, const Clock& clock) {
+  switch (request.answer.shape) {
+    case Shape::kWhole:
+      send_body(request, status, object.bytes());
+      return;
+    case Shape::kTable: {
+      auto options = table_options(request, clock);
+      if (!options.ok()) return send_error(request, options.error());
+      if (object["kind"].str() == "Scale") {
+        return send_body(request, status, make_buffer(scale_table_json(object, *options)));
+      }
+      if (object["kind"].str() != request.kind->kind) return send_body(request, status, object.bytes());
+      ListMeta list_meta;
+      list_meta.resource_version = version_of(object);
+      return send_body(request, status, make_buffer(table_json(*request.kind, {object}, list_meta, *options)));
+    }
+    case Shape::kPartialMetadata:
+      if (object["kind"].str() == "Status") return send_body(request, status, object.bytes());
+      return send_body(request, status, make_buffer(partial_json(object.root(), request.answer.shape_version)));
+    case Shape::kPartialMetadataList:
+      return send_error(request, api_not_acceptable());
+  }
+}
+
+void send_text(Request& request, int status, std::string text) {
+  request.responder->send(status,
+                          {{"content-type", "text/plain; charset=utf-8"},
+                           {"cache-control", "no-cache, private"},
+                           {"x-content-type-options", "nosniff"}},
+                          make_buffer(std::move(text)));
+}
+
+}  // namespace bramble

@@ -1,0 +1,43 @@
+// Request: one request on its way through the pipeline; and how its answer is written: whole objects, other shapes, JSON or
+// YAML, Status of errors, Warning headers. Owner's loop thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/apiserver/negotiation.h"
+#include "core/apiserver/route.h"
+#include "core/apiserver/tables.h"
+#include "core/base/clock.h"
+#include "core/client/client.h"
+#include "core/http/server.h"
+#include "core/resources/kind.h"
+
+namespace bramble {
+
+struct Request {
+  std::shared_ptr<const HttpRequest> http;
+  std::shared_ptr<Responder> responder;
+  RequestInfo info;
+  Identity user;
+  Answer answer;
+  const Kind* kind = nullptr;          // of the resource in the path
+  std::vector<std::string> warnings;   // sent as Warning headers (RFC 9111 section 5.5, code 299)
+  std::string audit_id;
+};
+
+// A serialized JSON body in the form that the client accepts (JSON as it is, or turned into YAML).
+void send_body(Request& request, int status, Buffer json);
+void send_error(Request& request, const Error& error);
+// One object, shaped as negotiated.
+void send_object(Request& request, int status, const Document& object, const Clock& clock);
+void send_text(Request& request, int status, std::string text);
+
+// The headers of every answer: content type, cache control, warnings.
+std::vector<Header> answer_headers(const Request& request, std::string_view content_type);
+
+// Table options of this request. kInvalidArgument for a bad includeObject.
+Result<TableOptions> table_options(const Request& request, const Clock& clock);
+
+}  // namespace bramble

@@ -1,0 +1,181 @@
+// Paths that are no objects: health, version, discovery, OpenAPI, metrics, the index.
+#include <algorithm>
+
+#include "core/apiserver/apiserver.h"
+#include "core/registry/api_status.h"
+#include "core/schema/openapi.h"
+
+namespace bramble {
+
+namespace {
+
+std::string_view without_slash(std::string_view path) {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  return path;
+}
+
+void send_cached(Request& request, std::string_view content_type, const std::string& etag, const Buffer& body) {
+  std::vector<Header> headers = {{"content-type", std::string(content_type)},
+                                 {"cache-control", "public"},
+                                 {"vary", "Accept"},
+                                 {"etag", etag}};
+  std::string_view known = request.http->header("if-none-match");
+  if (!etag.empty() && known.find(etag) != std::string_view::npos) {
+    request.responder->send(304, std::move(headers), make_buffer(""));
+    return;
+  }
+  request.responder->send(200, std::move(headers), body);
+}
+
+std::string version_json(const ApiServer::Options& options) {
+  Builder b;
+  Mut v = b.root();
+  v.set("major", "1");
+  v.set("minor", "36");
+  v.set("emulationMajor", "1");
+  v.set("emulationMinor", "36");
+  v.set("minCompatibilityMajor", "1");
+  v.set("minCompatibilityMinor", "35");
+  v.set("gitVersion", options.git_version);
+  v.set("gitCommit", "");
+  v.set("gitTreeState", "clean");
+  v.set("buildDate", "2026-11-21T00:00:00Z");
+  v.set("goVersion", "none");
+  v.set("compiler", "c++20");
+  v.set("platform", options.platform);
+  return b.dump();
+}
+
+}  // namespace
+
+void ApiServer::serve_path(RequestRef request) {
+  const RequestInfo& info = request->info;
+  if (info.method != "GET" && info.method != "HEAD") {
+    return send_error(*request, api_method_not_allowed());
+  }
+  if (serve_health(request)) return;
+  std::string_view path = without_slash(info.path);
+  if (path == "/version") {
+    return request->responder->send(200, answer_headers(*request, "application/json"), make_buffer(version_json(options_)));
+  }
+  if (path.substr(0, 9) == "/version/") return send_error(*request, api_no_such_resource());
+  if (serve_discovery(request)) return;
+  if (path == "/metrics") {
+    return request->responder->send(200, {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}}, make_buffer(metrics()));
+  }
+  if (path == "/") {
+    Builder b;
+    std::vector<std::string> all = discovery_.paths();
+    for (const char* own : {"/healthz", "/livez", "/readyz", "/metrics", "/openapi/v3", "/openapi/v3/", "/version"}) {
+      all.emplace_back(own);
+    }
+    std::sort(all.begin(), all.end());
+    for (const std::string& p : all) b.root().array("paths").append(p);
+    return request->responder->send(200, answer_headers(*request, "application/json"), make_buffer(b.dump()));
+  }
+  send_text(*request, 404, "404 page not found\n");
+}
+
+// /healthz, /livez, /readyz with ?verbose and ?exclude, and each check alone below them.
+bool ApiServer::serve_health(RequestRef request) {
+  std::string_view path = without_slash(request->info.path);
+  std::string_view which;
+  for (std::string_view w : {"healthz", "livez", "readyz"}) {
+    std::string_view rest = path.substr(1);
+    if (rest == w || (rest.substr(0, w.size()) == w && rest.substr(w.size(), 1) == "/")) which = w;
+  }
+  if (which.empty()) return false;
+  std::string_view single = path.size() > which.size() + 1 ? path.substr(which.size() + 2) : std::string_view();
+  std::vector<std::string> excluded = request->info.query.all("exclude");
+  std::string report;
+  bool good = true, found = false;
+  auto check = [&](std::string_view name, bool passes) {
+    if (!single.empty() && single != name) return;
+    found = true;
+    if (std::find(excluded.begin(), excluded.end(), name) != excluded.end()) {
+      report += cat("[+]", name, " excluded: ok\n");
+      return;
+    }
+    report += passes ? cat("[+]", name, " ok\n") : cat("[-]", name, " failed: reason withheld\n");
+    good = good && passes;
+  };
+  check("ping", true);
+  check("log", true);
+  for (const auto& [name, passes] : options_.checks) check(name, passes());
+  if (!single.empty() && !found) {
+    send_text(*request, 404, "404 page not found\n");
+    return true;
+  }
+  if (!good) {
+    send_text(*request, 500, single.empty() ? cat(report, which, " check failed\n") : std::string("internal server error: check failed\n"));
+  } else if (request->info.query.has("verbose") && single.empty()) {
+    send_text(*request, 200, cat(report, which, " check passed\n"));
+  } else {
+    send_text(*request, 200, "ok");
+  }
+  return true;
+}
+
+bool ApiServer::serve_discovery(RequestRef request) {
+  std::string_view path = without_slash(request->info.path);
+  std::string_view accept = request->http->header("accept");
+  if (path.substr(0, 9) == "/openapi/") {
+    auto page = openapi_page(path, request->info.query.get("hash"), accept);
+    if (!page) return false;
+    send_cached(*request, page->content_type, page->etag, page->body);
+    return true;
+  }
+  const DiscoveryPage* plain = discovery_.plain(path);
+  if (plain == nullptr) {
+    bool below = path.substr(0, 6) == "/apis/" || path.substr(0, 5) == "/api/";
+    if (!below) return false;
+    std::string_view group = path.substr(0, 6) == "/apis/" ? path.substr(6) : std::string_view();
+    group = group.substr(0, group.find('/'));
+    if (!discovery_.has_group(group)) return false;
+    send_error(*request, api_no_such_resource());
+    return true;
+  }
+  auto version = negotiate_discovery(accept);
+  if (!version.ok()) {
+    send_error(*request, version.error());
+    return true;
+  }
+  const DiscoveryPage* page = version->empty() ? plain : discovery_.aggregated(path, *version);
+  if (page == nullptr) page = plain;
+  if (page != plain) {
+    send_cached(*request, cat("application/json;g=apidiscovery.k8s.io;v=", *version, ";as=APIGroupDiscoveryList"), page->etag, page->json);
+    return true;
+  }
+  auto answer = negotiate(accept, false);
+  if (answer.ok()) request->answer = *answer;
+  if (request->answer.type == MediaType::kYaml) {
+    send_body(*request, 200, page->json);
+  } else {
+    send_cached(*request, "application/json", page->etag, page->json);
+  }
+  return true;
+}
+
+std::string ApiServer::metrics() const {
+  WatchCache::Stats stats = registry_.cache().stats();
+  std::string out;
+  auto gauge = [&](std::string_view name, std::string_view help, uint64_t value) {
+    out += cat("# HELP ", name, " ", help, "\n# TYPE ", name, " gauge\n", name, " ", value, "\n");
+  };
+  gauge("bramble_cache_objects", "Objects in the watch cache.", stats.entries);
+  gauge("bramble_cache_ring_events", "Recent changes kept for watches.", stats.ring_events);
+  gauge("bramble_cache_ring_bytes", "Bytes of recent changes kept for watches.", stats.ring_bytes);
+  gauge("bramble_cache_pinned_views", "States pinned by paged lists.", stats.pinned_views);
+  gauge("bramble_store_revision", "The newest revision.", registry_.cache().revision());
+  out += "# HELP apiserver_storage_objects Number of stored objects at the time of last check split by kind.\n"
+         "# TYPE apiserver_storage_objects gauge\n";
+  CacheView view = registry_.cache().view();
+  for (const Kind& kind : all_kinds()) {
+    if (!kind.stored) continue;
+    std::string name = kind.group.empty() ? std::string(kind.resource) : cat(kind.resource, ".", kind.group);
+    out += cat("apiserver_storage_objects{resource=\"", name, "\"} ", view.count(registry_prefix(kind, "")), "\n");
+  }
+  return out;
+}
+
+}  // namespace bramble

@@ -1,0 +1,49 @@
+// Service account tokens: issuing (TokenRequest), checking (bearer, TokenReview). Bound tokens in Kubernetes' form: ES256,
+// with the account's and the bound object's uid, so that a token ends with what it was given for. Owner's loop thread.
+// Specification: Kubernetes "Managing Service Accounts", KEP 1205; RFC 7519.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/client/client.h"
+#include "core/crypto/jwt.h"
+#include "core/registry/registry.h"
+
+namespace bramble {
+
+struct Call;
+struct Reply;
+
+struct TokenKeys {
+  std::shared_ptr<const PrivateKey> sign;
+  std::vector<PublicKey> verify;  // sign's own among them
+  std::string issuer = "https://kubernetes.default.svc.cluster.local";
+  std::vector<std::string> audiences = {"https://kubernetes.default.svc.cluster.local"};
+};
+
+class TokenIssuer {
+ public:
+  TokenIssuer(Registry& registry, TokenKeys keys) : registry_(registry), keys_(std::move(keys)) {}
+
+  // serviceaccounts/token. The TokenRequest with its status.
+  Result<Reply> request(const Call& call, const Document& token_request) const;
+
+  struct Checked {
+    Identity user;
+    std::vector<std::string> audiences;  // of the token that were asked for
+  };
+  // kUnauthenticated, with upstream's words. `audiences` empty: the API server's own.
+  Result<Checked> check(std::string_view token, const std::vector<std::string>& audiences) const;
+
+  // A TokenReview with its status.
+  Document review(const Document& token_review) const;
+
+  const std::string& issuer() const { return keys_.issuer; }
+
+ private:
+  Registry& registry_;
+  TokenKeys keys_;
+};
+
+}  // namespace bramble
