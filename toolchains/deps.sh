@@ -23,13 +23,13 @@ say() { echo "deps.sh: $arch: $*" >&2; }
 # --- What differs between architectures; keep in step with toolchains/<arch>.cmake ---------------------------------------
 
 # 32-bit: times and file sizes are 64 bits wide, here as in bramble itself; 32-bit glibc has no static-pie.
-wide='-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -fno-pie'
-link=   # what the trial programs of a configure step are linked with
+# -no-pie is for the trial programs of libarchive's configure step.
+wide='-D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -fno-pie -no-pie'
 case $arch in
   amd64) triplet=x86_64-linux-gnu     debian=amd64 flags='-fPIE' ;;
   arm64) triplet=aarch64-linux-gnu    debian=arm64 flags='-fPIE' ;;
-  armhf) triplet=arm-linux-gnueabihf  debian=armhf flags="-march=armv7-a -mfpu=vfpv3-d16 -mfloat-abi=hard -mthumb $wide" link=-no-pie ;;
-  armv6) triplet=arm-linux-gnueabi    debian=armel flags="-march=armv6 -mfpu=vfp -mfloat-abi=softfp -marm $wide" link=-no-pie ;;
+  armhf) triplet=arm-linux-gnueabihf  debian=armhf flags="-march=armv7-a -mfpu=vfpv3-d16 -mfloat-abi=hard -mthumb $wide" ;;
+  armv6) triplet=arm-linux-gnueabi    debian=armel flags="-march=armv6 -mfpu=vfp -mfloat-abi=softfp -marm $wide" ;;
   *) die 'usage: deps.sh amd64|arm64|armhf|armv6' ;;
 esac
 flags="-Os -ffunction-sections -fdata-sections -fno-plt -DNDEBUG $flags"
@@ -222,7 +222,7 @@ build_archive() {
   done
   {
     cmake -S . -B build -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR="$arch" -DCMAKE_C_COMPILER="$cc" -DCMAKE_AR="$(command -v "$ar")" \
-      -DCMAKE_RANLIB="$(command -v "$triplet-ranlib")" -DCMAKE_C_FLAGS="$flags -w" -DCMAKE_EXE_LINKER_FLAGS="$link" -DCMAKE_BUILD_TYPE=None \
+      -DCMAKE_RANLIB="$(command -v "$triplet-ranlib")" -DCMAKE_C_FLAGS="$flags -w" -DCMAKE_BUILD_TYPE=None \
       -DCMAKE_FIND_ROOT_PATH="$out" -DCMAKE_FIND_ROOT_PATH_MODE_LIBRARY=ONLY -DCMAKE_FIND_ROOT_PATH_MODE_INCLUDE=ONLY \
       -DZLIB_LIBRARY="$out/lib/libz.a" -DZLIB_INCLUDE_DIR="$out/include" -DZSTD_LIBRARY="$out/lib/libzstd.a" -DZSTD_INCLUDE_DIR="$out/include" \
       -DBUILD_SHARED_LIBS=OFF -DENABLE_WERROR=OFF -DPOSIX_REGEX_LIB=NONE -DENABLE_ZLIB=ON -DENABLE_ZSTD=ON "${options[@]}"
