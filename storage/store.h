@@ -51,8 +51,12 @@ class Store {
   // limits::kStoreQueueMax writes wait. Gives the revision. The write is seen by nobody before it is durable.
   virtual Task<Result<uint64_t>> put(std::string key, uint64_t expected, Durability durability,
                                      std::function<Buffer(uint64_t revision)> make) = 0;
-  // Deletes the key if its revision is `expected`. Gives the revision of the deletion.
-  virtual Task<Result<uint64_t>> remove(std::string key, uint64_t expected) = 0;
+  // A value that equals the present one byte for byte changes nothing: no revision, no write, the present revision back.
+  // Dropping the task does not take the write back.
+  //
+  // Deletes the key if its revision is `expected`. Gives the revision of the deletion. A volatile deletion (of expired
+  // Events) may come undone by a crash.
+  virtual Task<Result<uint64_t>> remove(std::string key, uint64_t expected, Durability durability = Durability::kDurable) = 0;
 
   // Called in revision order, after the change is durable (or, if volatile, accepted) and before its writer is answered.
   virtual void on_commit(std::function<void(const std::vector<Commit>&)> observer) = 0;
@@ -67,9 +71,12 @@ class Store {
     std::vector<std::string> damaged;    // keys whose rows could not be read at start
     bool unclean_stop = false;           // the process before us did not stop cleanly
     std::string epoch;                   // changes after a repair or a restore (DESIGN section 4)
-    bool epoch_changed = false;
+    bool epoch_changed = false;          // less than limits::kEpochGuardUs ago: delete nothing merely for being absent
+    int64_t epoch_wall_us = 0;           // when that was; 0: never
   };
   virtual Health health() const = 0;
+  // Writes what is volatile to disk now.
+  virtual Task<Status> flush() = 0;
   virtual Task<Status> close() = 0;        // writes what is volatile, checkpoints, closes
 };
 

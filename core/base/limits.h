@@ -10,7 +10,7 @@ namespace bramble::limits {
 // json: upstream refuses request bodies over 3 MiB; nesting of JSON in Go stops at 10000, ours far earlier.
 constexpr size_t kBodyBytesMax = 3 * 1024 * 1024;
 constexpr size_t kJsonDepthMax = 256;
-constexpr size_t kYamlNodesMax = 1000 * 1000;              // of one YAML stream after its aliases are expanded (alias bombs)
+constexpr size_t kYamlExpandedBytesMax = 2 * kBodyBytesMax; // of one YAML document as JSON, aliases expanded (alias bombs)
 constexpr int64_t kQuantityExponentMax = 100 * 1000;       // "1e100000"; upstream takes any, and burns the CPU for it
 constexpr size_t kStrictErrorsMax = 100;                   // unknown and duplicate fields told of one object
 
@@ -127,6 +127,14 @@ constexpr size_t kCniConfigBytesMax = 256 * 1024;
 // proxy: how soon a refused change of the packet filter is tried again
 constexpr int64_t kProxyRetryMsMin = 1000;
 constexpr int64_t kProxyRetryMsMax = 60 * 1000;
+
+// dns: a flood of questions costs no more than these
+constexpr size_t kDnsUpstreamsMax = 3;          // as many as the C library asks
+constexpr size_t kDnsForwardsMax = 256;         // questions waiting for an upstream server
+constexpr int kDnsForwardRounds = 2;
+constexpr int64_t kDnsForwardMs = 2000;         // for one server's answer
+constexpr size_t kDnsTcpConnectionsMax = 64;
+constexpr int64_t kDnsTcpIdleMs = 10 * 1000;
 
 // app
 constexpr size_t kSmallFileBytesMax = 1024 * 1024;  // config files, certificates, tokens

@@ -1,0 +1,186 @@
+#include "storage/sqlite/sqlite_store.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "storage/sqlite/files.h"
+#include "storage/sqlite/repair.h"
+
+namespace bramble {
+
+static std::string must_repair_mark(const std::string& path) { return path + ".must-repair"; }
+
+SqliteStore::SqliteStore(SqliteOptions options, Loop& loop, const Clock& clock, Random& random)
+    : QueuedStore(clock),
+      options_(std::move(options)),
+      loop_(loop),
+      random_(random),
+      flush_timer_([this] { flush_soon(); }),
+      self_(std::make_shared<SqliteStore*>(this)) {
+  if (options_.backup_dir.empty()) options_.backup_dir = options_.dir + "/backups";
+}
+
+SqliteStore::~SqliteStore() { *self_ = nullptr; }
+
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(SqliteOptions options, Loop& loop, const Clock& clock, Random& random) {
+  TRY(make_directory(options.dir));
+  std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(options), loop, clock, random));
+  TRY(finish_replacement(store->path()));
+  // SQLite would cut a damaged log off where it is damaged: so it is looked at before.
+  TRY_ASSIGN(bool log_damaged, wal_damaged(store->path()));
+  Result<std::unique_ptr<Database>> opened = log_damaged ? Error(Code::kCorrupt, cat(store->path(), "-wal: damaged in the middle"))
+                            : Database::open(store->path(), store->options_.vfs);
+  if (opened.ok()) {
+    store->database_ = std::move(*opened);
+  } else if (opened.error().code() != Code::kCorrupt) {
+    return opened.error();
+  } else {
+    TRY(store->repair(opened.error().message()));
+  }
+  return store;
+}
+
+// --- loading
+
+Status SqliteStore::repair(const std::string& why) {
+  database_.reset();
+  TRY_ASSIGN(Repaired repaired, repair_store(path(), newest_backup(options_.backup_dir), random_, clock_.wall_us()));
+  TRY(remove_file(must_repair_mark(path())));
+  log_error("store: ", why, "; ", repaired.text);
+  TRY_ASSIGN(database_, Database::open(path(), options_.vfs));
+  repaired_ = true;
+  health_.damaged = std::move(repaired.damaged);
+  health_.text = std::move(repaired.text);
+  return ok();
+}
+
+Status SqliteStore::read_all() {
+  TRY_ASSIGN(meta_, database_->read_meta());
+  return database_->each_row([this](RowChange row) { take_row(std::move(row)); });
+}
+
+Status SqliteStore::load(std::function<void(StoredValue)> each) {
+  CHECK(database_ != nullptr, "load() comes once, after open()");
+  Status read = file_exists(must_repair_mark(path())) ? Error(Code::kCorrupt, cat(path(), ": damaged in the middle of writing"))
+                                                      : read_all();
+  if (!read.ok() && read.error().code() == Code::kCorrupt && !repaired_) {
+    forget_rows();
+    TRY(repair(read.error().message()));
+    read = read_all();
+  }
+  TRY(read);
+
+  bool fresh = database_->created() && meta_.epoch.empty();
+  health_.unclean_stop = !fresh && !meta_.clean && !repaired_;
+  uint64_t revision = std::max(meta_.clean ? meta_.revision : meta_.reserved + 1, max_row_revision());
+  if (fresh) meta_.epoch = random_.uuid();
+  meta_.reserved = revision + limits::kRevisionBlock;
+  meta_.clean = false;
+  TRY(database_->write_meta(meta_));  // durable before the first revision of this run is handed out
+  // A log that begins anew holds no frames of an older run: what stands behind its end is never mistaken for damage.
+  Status copied = database_->checkpoint(true);
+  if (!copied.ok()) log_warning("store: ", copied.error().message());
+  health_.epoch = meta_.epoch;
+  health_.epoch_wall_us = meta_.epoch_wall_us;
+  int64_t age_us = clock_.wall_us() - meta_.epoch_wall_us;
+  health_.epoch_changed = meta_.epoch_wall_us != 0 && age_us < limits::kEpochGuardUs;
+  start(revision, meta_.reserved);
+  each_row(each);
+  if (health_.unclean_stop)
+    log_warning("store: ", path(), ": was not closed cleanly; revisions go on at ", revision, " and volatile values since the last flush are lost");
+  writer_ = std::make_unique<DatabaseWriter>(std::move(database_));
+  wake_disk();
+  return ok();
+}
+
+// --- writing
+
+// Posted, so that all writes of one turn of the loop share a group.
+void SqliteStore::wake_disk() {
+  if (!writer_ || std::exchange(wake_posted_, true)) return;
+  loop_.post([self = self_] {
+    if (*self) (*self)->write_next();
+  });
+}
+
+void SqliteStore::write_next() {
+  wake_posted_ = false;
+  auto group = next_group();
+  if (!group) return;
+  counters_.groups++;
+  counters_.rows += group->rows.size();
+  auto shared = std::make_shared<Group>(std::move(*group));
+  writer_->post([shared, path = path(), remote = loop_.remote(), self = self_](Database& database) {
+    Status status = database.write(*shared);
+    if (!status.ok() && status.error().code() == Code::kCorrupt) {
+      ::close(::open(must_repair_mark(path).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+      log_error("store: ", status.error().message(), "; this process ends and the next one repairs the file");
+      _exit(74);
+    }
+    remote.post([self, status] {
+      if (*self) (*self)->group_done(status);
+    });
+    Status copied = database.checkpoint(false);
+    if (!copied.ok()) log_error("store: ", copied.error().message());
+  });
+}
+
+void SqliteStore::group_done(Status status) {
+  if (status.ok()) {
+    if (std::exchange(health_.read_only, false)) {
+      health_.text.clear();
+      log_info("store: ", path(), ": writes work again");
+    }
+  } else {
+    counters_.failed_groups++;
+    if (!std::exchange(health_.read_only, true)) log_error("store: ", status.error().message());
+    health_.text = status.error().message();
+  }
+  finished(std::move(status));
+}
+
+void SqliteStore::volatile_waiting() {
+  if (!flush_timer_.armed()) flush_timer_.arm_ms(limits::kVolatileFlushMs);
+}
+
+// --- copying and closing
+
+Task<Status> SqliteStore::copy_to(std::string path) {
+  if (!writer_) co_return Error(Code::kUnavailable, "store: not open");
+  if (file_exists(path)) co_return Error(Code::kAlreadyExists, cat(path, ": is there already"));
+  auto flushed = co_await flush();
+  CO_TRY(flushed);
+  struct State {
+    Event done;
+    Status status = ok();
+  };
+  auto state = std::make_shared<State>();
+  start_copy(writer_.get(), path, [state, remote = loop_.remote()](Status status) {
+    remote.post([state, status] {
+      state->status = status;
+      state->done.set();
+    });
+  });
+  co_await state->done.wait();
+  co_return state->status;
+}
+
+Task<Status> SqliteStore::close() {
+  if (!writer_) co_return ok();
+  flush_timer_.disarm();
+  auto drained = co_await drain();
+  std::unique_ptr<Database> database = writer_->finish();
+  writer_.reset();
+  CO_TRY(drained);
+  meta_.revision = revision();
+  meta_.reserved = std::max(meta_.reserved, meta_.revision);
+  meta_.clean = true;
+  CO_TRY(database->write_meta(meta_));
+  co_return database->checkpoint(true);
+}
+
+}  // namespace bramble

@@ -1,0 +1,74 @@
+// SqliteStore: the Store on one SQLite file, <dir>/state.db. See storage/store.h for the contract and DESIGN section 4.
+//
+// Made, used and destroyed on the owner's thread (that of its Loop). One writer thread of its own carries out groups, lazily
+// checkpoints, and copies backups between two groups. Order of use: open(), load() once, then writes, then close(). A store
+// that is destroyed without close() is a store after a crash: volatile writes are lost, the next start is unclean.
+//
+// Files: state.db, state.db-wal; state.db.damaged-<n> and state.db.replaced-<n>, set aside by a repair or a restore;
+// state.db.new, state.db.repaired and state.db.must-repair only in the middle of a repair.
+//
+// After a failed fsync, and when damage shows in the middle of writing, the process ends (exit code 74) without answering:
+// the next one reads what the disk really holds, and repairs it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/base/random.h"
+#include "core/loop/loop.h"
+#include "storage/queued_store.h"
+#include "storage/sqlite/database.h"
+#include "storage/sqlite/writer.h"
+
+namespace bramble {
+
+struct SqliteOptions {
+  std::string dir;             // made (0700) if missing
+  std::string backup_dir;      // where a repair looks for rows that cannot be read; empty: <dir>/backups
+  const char* vfs = nullptr;   // tests of failing disks
+};
+
+class SqliteStore final : public QueuedStore {
+ public:
+  // Errors are one line that says what and what to do: kPermissionDenied, kNoSpace (full or read-only), kUnavailable (another
+  // process has it), kInvalidArgument (not ours, or of a newer format). Damage is repaired in load().
+  static Result<std::unique_ptr<SqliteStore>> open(SqliteOptions options, Loop& loop, const Clock& clock, Random& random);
+  ~SqliteStore() override;
+
+  Status load(std::function<void(StoredValue)> each) override;
+  Health health() const override { return health_; }
+  Task<Status> close() override;
+
+  // Writes an online copy of the whole store, volatile values included, to a new file; durable when it answers ok. Writes go
+  // on meanwhile. kAlreadyExists when the file is there. See storage/backup for names and rotation.
+  Task<Status> copy_to(std::string path);
+
+  struct Counters {
+    uint64_t groups = 0, rows = 0, failed_groups = 0;
+  };
+  const Counters& counters() const { return counters_; }
+
+ private:
+  SqliteStore(SqliteOptions options, Loop& loop, const Clock& clock, Random& random);
+  std::string path() const { return options_.dir + "/state.db"; }
+  Status read_all();
+  Status repair(const std::string& why);
+  void wake_disk() override;
+  void volatile_waiting() override;
+  void write_next();
+  void group_done(Status status);
+
+  SqliteOptions options_;
+  Loop& loop_;
+  Random& random_;
+  std::unique_ptr<Database> database_;  // until the writer has it
+  StoreMeta meta_;
+  bool repaired_ = false;
+  bool wake_posted_ = false;
+  Timer flush_timer_;
+  Counters counters_;
+  std::shared_ptr<SqliteStore*> self_;  // null once this is gone: posted calls look here first
+  std::unique_ptr<DatabaseWriter> writer_;
+};
+
+}  // namespace bramble
