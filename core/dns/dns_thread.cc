@@ -1,0 +1,224 @@
+#include "core/dns/dns_thread.h"
+
+#include <future>
+#include <thread>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/loop/loop.h"
+#include "core/loop/socket.h"
+
+namespace bramble {
+namespace {
+
+// Everything that lives on the thread.
+class Service {
+ public:
+  Service(std::unique_ptr<UdpSocket> udp, std::unique_ptr<Listener> tcp, std::vector<std::string> upstreams)
+      : udp_(std::move(udp)), tcp_(std::move(tcp)), upstreams_(std::move(upstreams)), zone_(std::make_shared<const Zone>("cluster.local")) {
+    tasks_.start(serve_udp());
+    tasks_.start(serve_tcp());
+  }
+  void use(std::shared_ptr<const Zone> zone) { zone_ = std::move(zone); }
+
+ private:
+  Task<void> serve_udp() {
+    for (;;) {
+      auto datagram = co_await udp_->receive();
+      if (!datagram.ok()) {
+        if (datagram.error().code() == Code::kCancelled) co_return;
+        continue;  // an ICMP error of an earlier answer
+      }
+      std::optional<std::string> reply = answer_now(datagram->bytes, true);
+      if (reply) {
+        Status sent = udp_->send_to(*reply, datagram->peer);
+        (void)sent;  // a lost datagram: the client asks again
+      } else {
+        tasks_.start(forward_udp(std::move(datagram->bytes), datagram->peer));
+      }
+    }
+  }
+
+  Task<void> serve_tcp() {
+    for (;;) {
+      auto fd = co_await tcp_->accept();
+      if (!fd.ok()) co_return;
+      if (tcp_open_ >= limits::kDnsTcpConnectionsMax) continue;  // closed at once
+      tasks_.start(serve_connection(std::make_unique<Stream>(std::move(*fd))));
+    }
+  }
+
+  Task<void> forward_udp(std::string query, SocketAddress peer) {
+    auto reply = co_await forward(std::move(query));
+    Status sent = udp_->send_to(reply, peer);
+    (void)sent;
+  }
+
+  // RFC 1035 section 4.2.2: two bytes of length before each message.
+  Task<void> serve_connection(std::unique_ptr<Stream> stream) {
+    Counted count(&tcp_open_);
+    TaskGroup watchdog;
+    std::string buffer;
+    for (;;) {
+      auto idle = [](Stream* s) -> Task<void> {
+        co_await sleep_ms(limits::kDnsTcpIdleMs);
+        // Seen by the reader as the end of the stream, on a later turn: close() would resume it inside of this very task.
+        ::shutdown(s->fd(), SHUT_RDWR);
+      };
+      watchdog.start(idle(stream.get()));
+      while (buffer.size() < 2 || buffer.size() < 2 + length_of(buffer)) {
+        auto more = co_await stream->read_some(4096);
+        if (!more.ok() || more->empty()) co_return;
+        buffer += *more;
+      }
+      watchdog.cancel_all();
+      std::string query = buffer.substr(2, length_of(buffer));
+      buffer.erase(0, 2 + query.size());
+      std::optional<std::string> reply = answer_now(query, false);
+      if (!reply) {
+        auto forwarded = co_await forward(std::move(query));
+        reply = std::move(forwarded);
+      }
+      std::string framed;
+      framed.push_back(static_cast<char>(reply->size() >> 8));
+      framed.push_back(static_cast<char>(reply->size()));
+      framed += *reply;
+      auto written = co_await stream->write_all(std::move(framed));
+      if (!written.ok()) co_return;
+    }
+  }
+
+  static size_t length_of(const std::string& b) { return static_cast<size_t>(static_cast<unsigned char>(b[0]) << 8 | static_cast<unsigned char>(b[1])); }
+
+  // From the zone, or an error; nothing when somebody else must be asked.
+  std::optional<std::string> answer_now(const std::string& bytes, bool udp) {
+    auto query = parse_dns_query(bytes);
+    if (!query.ok()) {
+      if (bytes.size() < 12) return bytes.size() < 2 ? std::string() : build_dns_error(id_of(bytes), dns_rcode::kFormatError);
+      return build_dns_error(id_of(bytes), dns_rcode::kFormatError);
+    }
+    size_t bytes_max = udp ? std::min<size_t>(query->udp_bytes_max, limits::kDatagramBytesMax) : 65535;
+    DnsAnswer refusal;
+    refusal.authoritative = false;
+    if (query->opcode != 0 || query->klass != 1) {
+      refusal.rcode = dns_rcode::kNotImplemented;
+      return build_dns_answer(*query, refusal, bytes_max);
+    }
+    if (auto answer = zone_->answer(*query)) return build_dns_answer(*query, *answer, bytes_max);
+    if (!upstreams_.empty() && forwarding_ < limits::kDnsForwardsMax) return std::nullopt;
+    refusal.rcode = upstreams_.empty() ? dns_rcode::kRefused : dns_rcode::kServerFailure;
+    return build_dns_answer(*query, refusal, bytes_max);
+  }
+
+  static uint16_t id_of(const std::string& bytes) { return static_cast<uint16_t>(static_cast<unsigned char>(bytes[0]) << 8 | static_cast<unsigned char>(bytes[1])); }
+
+  // Asks the upstream servers in turn, each with a socket (and so a port) of its own. The message goes through as it is.
+  Task<std::string> forward(std::string query) {
+    Counted count(&forwarding_);
+    for (int round = 0; round < limits::kDnsForwardRounds; round++) {
+      for (size_t i = 0; i < upstreams_.size(); i++) {
+        std::string server = upstreams_[i];
+        auto reply = co_await ask(server, query);
+        if (reply) co_return std::move(*reply);
+      }
+    }
+    co_return build_dns_error(id_of(query), dns_rcode::kServerFailure);
+  }
+
+  static Task<std::optional<std::string>> ask(std::string server, std::string query) {
+    auto address = SocketAddress::ip(server, 53);
+    if (!address.ok()) co_return std::nullopt;
+    auto opened = UdpSocket::connect(*address);
+    if (!opened.ok() || !(*opened)->send(query).ok()) co_return std::nullopt;
+    UdpSocket* socket = opened->get();
+    std::optional<std::string> reply;
+    Event done;
+    TaskGroup both;
+    auto wait = [](Event* e) -> Task<void> {
+      co_await sleep_ms(limits::kDnsForwardMs);
+      e->set();
+    };
+    auto receive = [](UdpSocket* s, std::string sent, std::optional<std::string>* out, Event* e) -> Task<void> {
+      for (;;) {
+        auto d = co_await s->receive();
+        if (!d.ok()) break;
+        if (d->bytes.size() < 12 || d->bytes.compare(0, 2, sent, 0, 2) != 0) continue;  // not the answer to this
+        *out = std::move(d->bytes);
+        break;
+      }
+      e->set();
+    };
+    both.start(wait(&done));
+    both.start(receive(socket, query, &reply, &done));
+    co_await done.wait();
+    co_await sleep_ms(0);  // set() resumed us inside of one of the two: let it end before both are dropped
+    both.cancel_all();
+    co_return reply;
+  }
+
+  struct Counted {
+    explicit Counted(size_t* n_) : n(n_) { ++*n; }
+    ~Counted() { --*n; }
+    Counted(const Counted&) = delete;
+    size_t* n;
+  };
+
+  std::unique_ptr<UdpSocket> udp_;
+  std::unique_ptr<Listener> tcp_;
+  std::vector<std::string> upstreams_;
+  std::shared_ptr<const Zone> zone_;
+  size_t forwarding_ = 0, tcp_open_ = 0;
+  TaskGroup tasks_;
+};
+
+class RunningThread final : public DnsThread {
+ public:
+  Status begin(const std::string& address, uint16_t port, std::vector<std::string> upstreams) {
+    TRY_ASSIGN(SocketAddress at, SocketAddress::ip(address, port));
+    std::promise<Status> bound;
+    auto result = bound.get_future();
+    thread_ = std::thread([this, at, &bound, upstreams = std::move(upstreams)]() mutable { run(at, std::move(upstreams), bound); });
+    Status s = result.get();
+    return s;
+  }
+  ~RunningThread() override {
+    if (loop_) loop_->post([this] { loop_->stop(); });
+    if (thread_.joinable()) thread_.join();
+  }
+  void use(std::shared_ptr<const Zone> zone) override {
+    loop_->post([this, zone = std::move(zone)] {
+      if (service_) service_->use(zone);
+    });
+  }
+
+ private:
+  void run(SocketAddress at, std::vector<std::string> upstreams, std::promise<Status>& bound) {
+    Loop loop;
+    auto udp = UdpSocket::bind(at);
+    auto tcp = Listener::listen(at);
+    if (!udp.ok() || !tcp.ok()) {
+      bound.set_value(udp.ok() ? tcp.error() : udp.error());
+      return;
+    }
+    service_ = std::make_unique<Service>(std::move(*udp), std::move(*tcp), std::move(upstreams));
+    loop_ = &loop;
+    bound.set_value(ok());
+    loop.run();
+    service_.reset();
+  }
+
+  Loop* loop_ = nullptr;  // set before begin() answers, valid until the join
+  std::unique_ptr<Service> service_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<DnsThread>> DnsThread::start(const std::string& address, uint16_t port, std::vector<std::string> upstreams) {
+  auto thread = std::make_unique<RunningThread>();
+  Status begun = thread->begin(address, port, std::move(upstreams));
+  if (!begun.ok()) return begun.error().prefixed(cat("dns ", address, ":", port));
+  return std::unique_ptr<DnsThread>(std::move(thread));
+}
+
+}  // namespace bramble

@@ -1,0 +1,194 @@
+#include "core/dns/zone.h"
+
+#include <algorithm>
+
+namespace bramble {
+namespace {
+
+constexpr uint32_t kTtl_s = 5;  // as CoreDNS's kubernetes plugin: right within moments of a change
+
+std::string dashed(std::string_view address) {
+  std::string out(address);
+  for (char& c : out)
+    if (c == '.' || c == ':') c = '-';
+  return out;
+}
+
+uint16_t address_type(std::string_view address) { return address.find(':') == std::string_view::npos ? dns_type::kA : dns_type::kAaaa; }
+
+bool wanted(uint16_t asked, uint16_t type) { return asked == type || asked == dns_type::kAny; }
+
+void add_address(const DnsQuery& q, std::string_view name, std::string_view address, std::vector<DnsRecord>* out) {
+  uint16_t type = address_type(address);
+  if (wanted(q.type, type)) out->push_back({std::string(name), type, kTtl_s, dns_address(address)});
+}
+
+}  // namespace
+
+DnsService dns_service(Value service, const std::vector<Document>& slices) {
+  DnsService out;
+  Value spec = service["spec"];
+  if (spec["type"].str() == "ExternalName") {
+    out.external_name = lower(spec["externalName"].str());
+    while (!out.external_name.empty() && out.external_name.back() == '.') out.external_name.pop_back();
+    return out;
+  }
+  for (Value p : spec["ports"].items())
+    out.ports.push_back({lower(p["name"].str()), lower(p["protocol"].str("TCP")), static_cast<uint16_t>(p["port"].integer())});
+  if (spec["clusterIP"].str() != "None") {
+    for (Value a : spec["clusterIPs"].items()) out.addresses.push_back(a.text());
+    if (out.addresses.empty() && !spec["clusterIP"].str().empty()) out.addresses.push_back(spec["clusterIP"].text());
+    return out;
+  }
+  for (const Document& slice : slices) {
+    if (slice["addressType"].str() == "FQDN") continue;
+    std::vector<DnsPort> ports;
+    for (Value p : slice["ports"].items())
+      ports.push_back({lower(p["name"].str()), lower(p["protocol"].str("TCP")), static_cast<uint16_t>(p["port"].integer())});
+    for (Value e : slice["endpoints"].items()) {
+      if (!e["conditions"]["ready"].boolean(true)) continue;
+      for (Value a : e["addresses"].items()) {
+        std::string host = lower(e["hostname"].str());
+        out.endpoints.push_back({a.text(), host.empty() ? dashed(a.str()) : host, ports});
+      }
+    }
+  }
+  return out;
+}
+
+void Zone::add_names(const ObjectKey& key, const DnsService& service) {
+  std::string name = service_name(key);
+  for (const std::string& a : service.addresses) reverse_[a] = name;
+  for (const DnsEndpoint& e : service.endpoints) reverse_[e.address] = cat(e.host, ".", name);
+}
+
+void Zone::put(const ObjectKey& key, std::shared_ptr<const DnsService> service) {
+  auto old = services_.find(key);
+  if (old != services_.end()) {
+    for (const std::string& a : old->second->addresses) reverse_.erase(a);
+    for (const DnsEndpoint& e : old->second->endpoints) reverse_.erase(e.address);
+    if (--namespaces_[key.ns] == 0) namespaces_.erase(key.ns);
+    services_.erase(old);
+  }
+  if (!service) return;
+  add_names(key, *service);
+  namespaces_[key.ns]++;
+  services_[key] = std::move(service);
+}
+
+std::shared_ptr<const Zone> Zone::with(const ObjectKey& key, std::shared_ptr<const DnsService> service) const {
+  auto next = std::make_shared<Zone>(*this);
+  next->put(key, std::move(service));
+  return next;
+}
+
+DnsAnswer Zone::nothing(bool name_exists) const {
+  DnsAnswer out;
+  out.rcode = name_exists ? dns_rcode::kNoError : dns_rcode::kNameError;
+  out.authority.push_back({domain_, dns_type::kSoa, kTtl_s, dns_soa(cat("ns.dns.", domain_), cat("hostmaster.", domain_), 1, kTtl_s)});
+  return out;
+}
+
+std::optional<DnsAnswer> Zone::answer(const DnsQuery& query) const {
+  if (auto reverse = answer_reverse(query)) return reverse;
+  if (query.name != domain_ && !query.name.ends_with("." + domain_)) return std::nullopt;
+  if (query.name == domain_) {
+    DnsAnswer out = nothing(true);
+    if (wanted(query.type, dns_type::kSoa)) out.answers.swap(out.authority);
+    return out;
+  }
+  std::string_view rest = std::string_view(query.name).substr(0, query.name.size() - domain_.size() - 1);
+  std::vector<std::string_view> labels = split(rest, '.');
+  if (rest == "dns-version") {
+    DnsAnswer out;
+    if (!wanted(query.type, dns_type::kTxt)) return nothing(true);
+    out.answers.push_back({query.name, dns_type::kTxt, kTtl_s, dns_txt("1.1.0")});
+    return out;
+  }
+  if (labels.back() == "svc") return answer_service(query, labels);
+  if (labels.back() == "pod") return answer_pod(query, labels);
+  return nothing(false);
+}
+
+// labels: [_port, _proto,] [host,] service, namespace, "svc".
+DnsAnswer Zone::answer_service(const DnsQuery& query, const std::vector<std::string_view>& labels) const {
+  size_t n = labels.size();
+  if (n == 1) return nothing(true);
+  std::string ns(labels[n - 2]);
+  if (n == 2) return nothing(namespaces_.contains(ns));
+  auto found = services_.find({ns, std::string(labels[n - 3])});
+  if (found == services_.end()) return nothing(false);
+  const DnsService& s = *found->second;
+  std::string name = service_name(found->first);
+  DnsAnswer out;
+  if (!s.external_name.empty()) {
+    if (n != 3) return nothing(false);
+    out.answers.push_back({query.name, dns_type::kCname, kTtl_s, dns_name(s.external_name)});
+    return out;
+  }
+  if (n == 3) {
+    for (const std::string& a : s.addresses) add_address(query, query.name, a, &out.answers);
+    for (const DnsEndpoint& e : s.endpoints) add_address(query, query.name, e.address, &out.answers);
+    // An SRV question for the service itself lists all of its ports, as CoreDNS does.
+    if (wanted(query.type, dns_type::kSrv))
+      for (const DnsPort& p : s.ports)
+        if (!s.addresses.empty()) out.answers.push_back({query.name, dns_type::kSrv, kTtl_s, dns_srv(0, 100, p.port, name)});
+    bool exists = !s.addresses.empty() || !s.endpoints.empty();
+    return out.answers.empty() ? nothing(exists) : out;
+  }
+  if (n == 4) {
+    bool exists = false;
+    for (const DnsEndpoint& e : s.endpoints) {
+      if (e.host != labels[0]) continue;
+      exists = true;
+      add_address(query, query.name, e.address, &out.answers);
+    }
+    return out.answers.empty() ? nothing(exists) : out;
+  }
+  if (n != 5 || labels[0].size() < 2 || labels[0][0] != '_' || labels[1].size() < 2 || labels[1][0] != '_') return nothing(false);
+  std::string_view port_name = labels[0].substr(1), protocol = labels[1].substr(1);
+  bool exists = false;
+  auto add_srv = [&](const DnsPort& p, const std::string& target, const std::vector<std::string>& addresses) {
+    if (p.name != port_name || p.protocol != protocol) return;
+    exists = true;
+    if (!wanted(query.type, dns_type::kSrv)) return;
+    out.answers.push_back({query.name, dns_type::kSrv, kTtl_s, dns_srv(0, 100, p.port, target)});
+    for (const std::string& a : addresses) out.additional.push_back({target, address_type(a), kTtl_s, dns_address(a)});
+  };
+  if (!s.addresses.empty())
+    for (const DnsPort& p : s.ports) add_srv(p, name, s.addresses);
+  for (const DnsEndpoint& e : s.endpoints)
+    for (const DnsPort& p : e.ports) add_srv(p, cat(e.host, ".", name), {e.address});
+  return out.answers.empty() ? nothing(exists) : out;
+}
+
+// labels: "1-2-3-4", namespace, "pod".
+DnsAnswer Zone::answer_pod(const DnsQuery& query, const std::vector<std::string_view>& labels) const {
+  size_t n = labels.size();
+  if (n < 3) return nothing(true);
+  if (n != 3) return nothing(false);
+  std::string address(labels[0]);
+  bool v4 = std::count(address.begin(), address.end(), '-') == 3 && address.find_first_not_of("0123456789-") == std::string::npos;
+  for (char& c : address)
+    if (c == '-') c = v4 ? '.' : ':';
+  if (dns_address(address).empty()) return nothing(false);
+  DnsAnswer out;
+  add_address(query, query.name, address, &out.answers);
+  return out.answers.empty() ? nothing(true) : out;
+}
+
+std::optional<DnsAnswer> Zone::answer_reverse(const DnsQuery& query) const {
+  constexpr std::string_view kReverse = ".in-addr.arpa";
+  if (!query.name.ends_with(kReverse)) return std::nullopt;
+  std::vector<std::string_view> parts = split(std::string_view(query.name).substr(0, query.name.size() - kReverse.size()), '.');
+  if (parts.size() != 4) return std::nullopt;
+  std::string address = cat(parts[3], ".", parts[2], ".", parts[1], ".", parts[0]);
+  auto it = reverse_.find(address);
+  if (it == reverse_.end()) return std::nullopt;
+  if (!wanted(query.type, dns_type::kPtr)) return nothing(true);
+  DnsAnswer out;
+  out.answers.push_back({query.name, dns_type::kPtr, kTtl_s, dns_name(it->second)});
+  return out;
+}
+
+}  // namespace bramble
