@@ -1,0 +1,75 @@
+#include "core/controllers/all.h"
+#include "tests/core/controllers/plan_text.h"
+
+namespace bramble {
+namespace {
+
+std::string node(const std::string& name, const std::string& ready, const std::string& spec = "{}") {
+  return cat(R"({"apiVersion":"v1","kind":"Node","metadata":{"name":")", name, R"(","creationTimestamp":"2026-01-01T00:00:00Z"},"spec":)", spec,
+             R"(,"status":{"conditions":[{"type":"Ready","status":")", ready, R"(","lastHeartbeatTime":"2026-01-02T03:00:00Z","reason":"KubeletReady"}]}})");
+}
+std::string lease(const std::string& name, const std::string& renewed) {
+  return cat(R"({"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":")", name, R"(","namespace":"kube-node-lease"},"spec":{"renewTime":")", renewed, R"("}})");
+}
+constexpr int64_t kSecond = 1000000;
+
+TEST(NodeLifecycle, a_silent_node_becomes_unknown_after_the_grace) {
+  Controller c = node_lifecycle_controller();
+  MapSnapshot s = snapshot_of({node("n1", "True"), lease("n1", "2026-01-02T03:04:00.000000Z")});
+  Plan plan = c.reconcile(s, {"", "n1"}, kNowUs);
+  EXPECT_TRUE(plan.writes.empty());
+  EXPECT_EQ(plan.requeue_after_ms.value_or(0), 50001);
+  s.put(*Document::parse(lease("n1", "2026-01-02T03:04:40.000000Z")));  // it speaks
+  EXPECT_TRUE(c.reconcile(s, {"", "n1"}, kNowUs + 40 * kSecond).writes.empty());
+  EXPECT_TRUE(c.reconcile(s, {"", "n1"}, kNowUs + 80 * kSecond).writes.empty());
+  expect_plan(c.reconcile(s, {"", "n1"}, kNowUs + 91 * kSecond),
+              {"event Normal NodeNotReady: Node n1 status is now: NodeNotReady",
+               R"(update nodes/status n1 ~ {"type":"Ready","status":"Unknown","lastHeartbeatTime":"2026-01-02T03:00:00Z","reason":"NodeStatusUnknown" ~ "message":"Kubelet stopped posting node status." ~ {"type":"MemoryPressure","status":"Unknown" ~ "reason":"NodeStatusNeverUpdated","message":"Kubelet never posted node status.")"});
+}
+
+TEST(NodeLifecycle, conditions_become_taints) {
+  const std::string other = node("n2", "True");
+  check_reconcile(node_lifecycle_controller(),
+                  {{"ready", {node("n1", "True")}, {"", "n1"}, {}},
+                   {"not ready", {node("n1", "False"), other}, {"", "n1"},
+                    {R"(update nodes n1 ~ "taints":[{"key":"node.kubernetes.io/not-ready","effect":"NoSchedule","timeAdded":"2026-01-02T03:04:05Z"},{"key":"node.kubernetes.io/not-ready","effect":"NoExecute" ~ )"}},
+                   {"with every node down nothing is evicted", {node("n1", "False")}, {"", "n1"}, {R"(update nodes n1 ~ "taints":[{"key":"node.kubernetes.io/not-ready","effect":"NoSchedule","timeAdded":"2026-01-02T03:04:05Z"}])"}},
+                   {"ready again", {node("n1", "True", R"({"taints":[{"key":"node.kubernetes.io/not-ready","effect":"NoSchedule"},{"key":"mine","effect":"NoSchedule"}]})")}, {"", "n1"},
+                    {R"(update nodes n1 ~ "taints":[{"key":"mine","effect":"NoSchedule"}])"}},
+                   {"cordoned", {node("n1", "True", R"({"unschedulable":true})")}, {"", "n1"}, {R"(update nodes n1 ~ "key":"node.kubernetes.io/unschedulable")"}}});
+}
+
+TEST(NodeLifecycle, pods_of_a_lost_node_are_not_ready) {
+  const std::string pod = R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"default"},"spec":{"nodeName":"n1"},"status":{"conditions":[{"type":"Ready","status":"True"}]}})";
+  const std::string tainted = R"({"taints":[{"key":"node.kubernetes.io/unreachable","effect":"NoSchedule"}]})";
+  check_reconcile(node_lifecycle_controller(), {{"lost", {node("n1", "Unknown", tainted), pod}, {"", "n1"},
+                                                {"event Warning NodeNotReady: Node is not ready", R"(update pods/status default/p ~ {"type":"Ready","status":"False","lastTransitionTime":"2026-01-02T03:04:05Z"})"}}});
+}
+
+TEST(TaintEviction, deletes_when_the_toleration_ends) {
+  const std::string tainted = node("n1", "Unknown", R"({"taints":[{"key":"node.kubernetes.io/unreachable","effect":"NoExecute","timeAdded":"2026-01-02T03:00:00Z"}]})");
+  auto pod = [](const std::string& tolerations) {
+    return cat(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"default","uid":"u"},"spec":{"nodeName":"n1","tolerations":)", tolerations, "}}");
+  };
+  auto tolerates_for = [](const std::string& seconds) { return cat(R"([{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute")", seconds, "}]"); };
+  const std::vector<std::string> evicted = {"event Normal TaintManagerEviction: Marking for deletion Pod default/p",
+                                            R"(patch pods/status default/p ~ "reason":"DeletionByTaintManager","message":"Taint manager: deleting due to NoExecute taint")", "delete pods default/p"};
+  Controller c = taint_eviction_controller();
+  check_reconcile(c, {{"not tolerated", {tainted, pod("[]")}, {"default", "p"}, evicted},
+                      {"time is up", {tainted, pod(tolerates_for(R"(,"tolerationSeconds":200)"))}, {"default", "p"}, evicted},
+                      {"tolerated for good", {tainted, pod(tolerates_for(""))}, {"default", "p"}, {}},
+                      {"no taint", {node("n1", "True"), pod("[]")}, {"default", "p"}, {}}});
+  MapSnapshot s = snapshot_of({tainted, pod(tolerates_for(R"(,"tolerationSeconds":300)"))});
+  EXPECT_EQ(c.reconcile(s, {"default", "p"}, kNowUs).requeue_after_ms.value_or(0), 55001);
+}
+
+TEST(NodeIpam, gives_each_node_the_lowest_free_range) {
+  check_reconcile(node_ipam_controller("10.42.0.0/16"),
+                  {{"two new nodes", {node("a", "True"), node("b", "True", R"({"podCIDR":"10.42.0.0/24"})"), node("c", "True")}, {"", "nodes"},
+                    {R"(patch nodes a {"spec":{"podCIDR":"10.42.1.0/24","podCIDRs":["10.42.1.0/24"]}})", R"(+patch nodes c {"spec":{"podCIDR":"10.42.2.0/24")"}}});
+  check_reconcile(node_ipam_controller("10.42.0.0/24"),
+                  {{"used up", {node("a", "True", R"({"podCIDR":"10.42.0.0/24"})"), node("b", "True")}, {"", "nodes"}, {"event Normal CIDRNotAvailable: Node b status is now: CIDRNotAvailable"}}});
+}
+
+}  // namespace
+}  // namespace bramble
