@@ -151,6 +151,9 @@ constexpr int64_t kWatchSecondsMin = 1800;          // a watch without timeoutSe
 constexpr int64_t kWatchSecondsMax = 24 * 3600;
 constexpr int64_t kBookmarkMs = 60 * 1000;          // between bookmarks of one watch
 constexpr size_t kWatchBatch = 100;                 // events looked up at once
+constexpr size_t kSpdyFrameBytesMax = 1024 * 1024;   // one frame of a port-forward; clients send at most 32 KiB
+constexpr size_t kForwardStreamsMax = 256;           // connections of one port-forward at once
+constexpr size_t kStreamChunkBytes = 32 * 1024;      // of exec and port-forward, sent at once
 constexpr size_t kWatchChunkBytes = 32 * 1024;      // existing objects at a watch's begin go in chunks of about this
 
 }  // namespace bramble::limits

@@ -168,6 +168,14 @@ void Mut::replace_item(size_t index, Value v) {
   CHECK(is_array() && index < size() && v, "replace at ", index);
   yyjson_mut_arr_replace(v_, index, yyjson_val_mut_copy(doc_, v.raw()));
 }
+void Mut::insert(size_t index, Mut v) {
+  CHECK(is_array() && index <= size() && v, "insert at ", index);
+  yyjson_mut_arr_insert(v_, yyjson_mut_val_mut_copy(doc_, v.v_), index);
+}
+void Mut::replace_item(size_t index, Mut v) {
+  CHECK(is_array() && index < size() && v, "replace at ", index);
+  yyjson_mut_arr_replace(v_, index, yyjson_mut_val_mut_copy(doc_, v.v_));
+}
 void Mut::remove_item(size_t index) {
   CHECK(is_array() && index < size(), "remove at ", index);
   yyjson_mut_arr_remove(v_, index);
@@ -182,6 +190,11 @@ bool equal(Mut a, Mut b) {
   return yyjson_mut_equals(a.raw(), b.raw());
 }
 
+bool equal(Mut a, Value b) {
+  if (!a || !b) return a.exists() == b.exists();
+  return equal(a, Builder(b).root());
+}
+
 Builder::Builder() : doc_(yyjson_mut_doc_new(nullptr)) { yyjson_mut_doc_set_root(doc_, yyjson_mut_obj(doc_)); }
 Builder::Builder(Value v) : doc_(yyjson_mut_doc_new(nullptr)) { set_root(v); }
 Builder::~Builder() { yyjson_mut_doc_free(doc_); }
@@ -193,6 +206,9 @@ Builder& Builder::operator=(Builder&& o) noexcept {
 Mut Builder::root() const { return Mut(doc_, yyjson_mut_doc_get_root(doc_)); }
 void Builder::set_root(Value v) {
   yyjson_mut_doc_set_root(doc_, v ? yyjson_val_mut_copy(doc_, v.raw()) : yyjson_mut_obj(doc_));
+}
+void Builder::set_root(Mut v) {
+  yyjson_mut_doc_set_root(doc_, v ? yyjson_mut_val_mut_copy(doc_, v.raw()) : yyjson_mut_obj(doc_));
 }
 void Builder::set_root_array() { yyjson_mut_doc_set_root(doc_, yyjson_mut_arr(doc_)); }
 

@@ -87,7 +87,9 @@ class Mut {
   Mut append_object();
   Mut append_array();
   void insert(size_t index, Value copy_of);  // index <= size()
+  void insert(size_t index, Mut copy_of);
   void replace_item(size_t index, Value copy_of);
+  void replace_item(size_t index, Mut copy_of);
   void remove_item(size_t index);
   void clear();  // an object or array becomes empty
 
@@ -101,6 +103,7 @@ class Mut {
 };
 
 bool equal(Mut a, Mut b);
+bool equal(Mut a, Value b);
 
 class Builder {
  public:
@@ -113,6 +116,7 @@ class Builder {
 
   Mut root() const;
   void set_root(Value copy_of);
+  void set_root(Mut copy_of);
   void set_root_array();
   Mut operator[](std::string_view key) const { return root()[key]; }
   std::string dump() const { return root().dump(); }
