@@ -62,7 +62,6 @@ Status Database::configure() {
   if (rc != SQLITE_OK) return failure(rc, "read the schema");
   if (tables == 0) {
     TRY(create_tables());
-    created_ = true;
   } else if (application != kApplicationId) {
     return Error(Code::kInvalidArgument, cat(path_, ": is a database of another program; move it away or give another --data-dir"));
   } else if (format != kFormat) {
@@ -89,14 +88,16 @@ Status Database::configure() {
   return ok();
 }
 
+// The meta row is there from the first transaction on, with no epoch yet: a crash before the first load leaves a new store.
 Status Database::create_tables() {
-  return exec(cat("PRAGMA application_id=", kApplicationId, "; PRAGMA user_version=", kFormat,
+  TRY(exec(cat("PRAGMA application_id=", kApplicationId, "; PRAGMA user_version=", kFormat,
                   "; CREATE TABLE state(id INTEGER PRIMARY KEY, key TEXT NOT NULL, revision INTEGER NOT NULL,"
                   " sum INTEGER NOT NULL, value BLOB NOT NULL);"
                   "CREATE TABLE meta(id INTEGER PRIMARY KEY CHECK(id=1), epoch TEXT NOT NULL, reserved INTEGER NOT NULL,"
                   " revision INTEGER NOT NULL, clean INTEGER NOT NULL, epoch_wall_us INTEGER NOT NULL, sum INTEGER NOT NULL);")
                   .c_str(),
-              "create tables");
+              "create tables"));
+  return write_meta(StoreMeta{});
 }
 
 Database::~Database() {
@@ -165,7 +166,7 @@ Result<StoreMeta> Database::read_meta() {
     sum = u64_column(s, 5);
   }
   sqlite3_finalize(s);
-  if (rc == SQLITE_DONE) return created_ ? Result<StoreMeta>(StoreMeta{}) : Error(Code::kCorrupt, cat(path_, ": the meta row is missing"));
+  if (rc == SQLITE_DONE) return Error(Code::kCorrupt, cat(path_, ": the meta row is missing"));
   if (rc != SQLITE_ROW) return failure(rc, "read meta");
   if (sum != meta_sum(m))
     return Error(Code::kCorrupt, cat(path_, ": the meta row has a wrong checksum"));

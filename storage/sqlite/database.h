@@ -20,7 +20,7 @@ struct sqlite3_backup;
 namespace bramble {
 
 struct StoreMeta {
-  std::string epoch;
+  std::string epoch;      // empty: no process has loaded this store yet
   uint64_t reserved = 0;  // revisions up to this one may have been handed out
   uint64_t revision = 0;  // the newest, at a clean stop
   bool clean = false;
@@ -36,7 +36,6 @@ class Database {
   ~Database();
   Database(const Database&) = delete;
 
-  bool created() const { return created_; }
   Result<StoreMeta> read_meta();
   // All rows by id, each with its checksum verified. The first bad one ends it with kCorrupt.
   Status each_row(const std::function<void(RowChange)>& fn);
@@ -73,7 +72,6 @@ class Database {
   sqlite3_stmt* del_ = nullptr;
   sqlite3_stmt* begin_ = nullptr;
   sqlite3_stmt* commit_ = nullptr;
-  bool created_ = false;
   int wal_pages_ = 0;
   int next_checkpoint_pages_ = 0;
 };

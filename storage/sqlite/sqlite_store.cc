@@ -74,7 +74,7 @@ Status SqliteStore::load(std::function<void(StoredValue)> each) {
   }
   TRY(read);
 
-  bool fresh = database_->created() && meta_.epoch.empty();
+  bool fresh = meta_.epoch.empty();
   health_.unclean_stop = !fresh && !meta_.clean && !repaired_;
   uint64_t revision = std::max(meta_.clean ? meta_.revision : meta_.reserved + 1, max_row_revision());
   if (fresh) meta_.epoch = random_.uuid();

@@ -1,0 +1,176 @@
+#include "storage/backup/backup.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/base/limits.h"
+#include "tests/storage/loop_run.h"
+
+namespace bramble {
+namespace {
+
+class Backup : public testing::Test {
+ protected:
+  Backup() {
+    char name[] = "/tmp/bramble-backup-XXXXXX";
+    dir_ = mkdtemp(name);
+    open();
+  }
+  ~Backup() override {
+    store_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+  void open() {
+    auto opened = SqliteStore::open({data(), "", nullptr}, loop_, clock_, random_);
+    ASSERT_TRUE(opened.ok()) << opened.error().message();
+    store_ = std::move(*opened);
+    loaded_.clear();
+    auto loaded = store_->load([this](StoredValue v) { loaded_[v.key] = *v.value; });
+    ASSERT_TRUE(loaded.ok()) << loaded.error().message();
+  }
+  void put(std::string key, std::string value) {
+    auto r = run_on(loop_, store_->put(key, store_->latest(key), Durability::kDurable, [value](uint64_t) { return make_buffer(value); }));
+    ASSERT_TRUE(r.ok()) << r.error().message();
+  }
+  std::string backup(int keep = 3) {
+    auto r = run_on(loop_, make_backup(*store_, backups(), keep, clock_));
+    EXPECT_TRUE(r.ok()) << (r.ok() ? "" : r.error().message());
+    return r.ok() ? *r : "";
+  }
+  std::string data() const { return dir_ + "/data"; }
+  std::string backups() const { return dir_ + "/data/backups"; }
+
+  Loop loop_;
+  FakeClock clock_;
+  SeededRandom random_{7};
+  std::string dir_;
+  std::unique_ptr<SqliteStore> store_;
+  std::map<std::string, std::string> loaded_;
+};
+
+TEST_F(Backup, restores_what_was_there_with_a_new_epoch_and_greater_revisions) {
+  put("/a", "1");
+  put("/b", std::string(100000, 'b'));
+  std::string file = backup();
+  put("/a", "2");
+  put("/c", "3");
+  uint64_t newest = store_->revision();
+  std::string epoch = store_->health().epoch;
+  store_.reset();
+  auto restored = restore_backup(file, data(), random_, clock_);
+  ASSERT_TRUE(restored.ok()) << restored.error().message();
+  open();
+  EXPECT_EQ(loaded_, (std::map<std::string, std::string>{{"/a", "1"}, {"/b", std::string(100000, 'b')}}));
+  EXPECT_GT(store_->revision(), newest + limits::kRevisionJumpRepair / 2);
+  EXPECT_NE(store_->health().epoch, epoch);
+  EXPECT_TRUE(store_->health().epoch_changed);
+  EXPECT_TRUE(std::filesystem::exists(restored->set_aside));
+}
+
+TEST_F(Backup, epoch_counts_as_changed_for_half_an_hour_also_after_a_restart) {
+  put("/a", "1");
+  std::string file = backup();
+  store_.reset();
+  ASSERT_TRUE(restore_backup(file, data(), random_, clock_).ok());
+  open();
+  clock_.advance_us(limits::kEpochGuardUs / 2);
+  store_.reset();
+  open();
+  EXPECT_TRUE(store_->health().epoch_changed);
+  clock_.advance_us(limits::kEpochGuardUs);
+  store_.reset();
+  open();
+  EXPECT_FALSE(store_->health().epoch_changed);
+}
+
+TEST_F(Backup, keeps_the_newest_ones) {
+  std::vector<std::string> made;
+  for (int i = 0; i < 5; i++) {
+    put("/a", cat(i));
+    made.push_back(backup(3));
+  }
+  auto kept = list_backups(backups());
+  ASSERT_EQ(kept.size(), 3u);
+  for (size_t i = 0; i < 3; i++) EXPECT_EQ(kept[i].path, made[i + 2]);
+  EXPECT_EQ(newest_backup(backups()), made.back());
+}
+
+TEST_F(Backup, makes_no_second_copy_of_the_same_state) {
+  put("/a", "1");
+  std::string first = backup();
+  clock_.advance_us(60 * 1000000);
+  EXPECT_EQ(backup(), first);
+}
+
+TEST_F(Backup, goes_on_while_writes_come) {
+  for (int i = 0; i < 200; i++) put(cat("/before/", i), std::string(5000, 'x'));
+  std::optional<Result<std::string>> made;
+  auto run = [](SqliteStore* s, std::string dir, const Clock* c, std::optional<Result<std::string>>* out) -> Task<void> {
+    auto r = co_await make_backup(*s, dir, 3, *c);
+    *out = std::move(r);
+  };
+  TaskGroup group;
+  group.start(run(store_.get(), backups(), &clock_, &made));
+  int during = 0;
+  while (!made) put(cat("/during/", during++), "y");
+  EXPECT_GE(during, 2);
+  ASSERT_TRUE(made->ok());
+  store_.reset();
+  ASSERT_TRUE(restore_backup(**made, data(), random_, clock_).ok());
+  open();
+  for (int i = 0; i < 200; i++) EXPECT_TRUE(loaded_.contains(cat("/before/", i)));
+}
+
+TEST_F(Backup, holds_volatile_values_too) {
+  auto r = run_on(loop_, store_->put("/v", 0, Durability::kVolatile, [](uint64_t) { return make_buffer("v"); }));
+  ASSERT_TRUE(r.ok());
+  std::string file = backup();
+  store_.reset();
+  ASSERT_TRUE(restore_backup(file, data(), random_, clock_).ok());
+  open();
+  EXPECT_TRUE(loaded_.contains("/v"));
+}
+
+TEST_F(Backup, interrupted_copy_is_removed_by_the_next_one) {
+  put("/a", "1");
+  std::filesystem::create_directories(backups());
+  std::ofstream(backups() + "/state-r00000000000000000001-x.db.part") << "half";
+  std::ofstream(backups() + "/notes.txt") << "mine";
+  backup();
+  EXPECT_FALSE(std::filesystem::exists(backups() + "/state-r00000000000000000001-x.db.part"));
+  EXPECT_TRUE(std::filesystem::exists(backups() + "/notes.txt"));
+  EXPECT_EQ(list_backups(backups()).size(), 1u);
+}
+
+TEST_F(Backup, damaged_backup_is_refused_and_nothing_changes) {
+  for (int i = 0; i < 100; i++) put(cat("/", i), std::string(500, 'x'));
+  std::string file = backup();
+  {
+    std::fstream f(file, std::ios::in | std::ios::out | std::ios::binary);
+    f.seekp(5 * 4096 + 100);
+    f << std::string(2000, 'Z');
+  }
+  put("/new", "1");
+  store_.reset();
+  auto restored = restore_backup(file, data(), random_, clock_);
+  ASSERT_FALSE(restored.ok());
+  EXPECT_EQ(restored.error().code(), Code::kCorrupt);
+  open();
+  EXPECT_TRUE(loaded_.contains("/new"));
+}
+
+TEST_F(Backup, restore_is_refused_while_a_server_has_the_store) {
+  put("/a", "1");
+  std::string file = backup();
+  auto restored = restore_backup(file, data(), random_, clock_);
+  ASSERT_FALSE(restored.ok());
+  EXPECT_EQ(restored.error().code(), Code::kUnavailable);
+  EXPECT_THAT(restored.error().message(), testing::HasSubstr("in use by"));
+}
+
+}  // namespace
+}  // namespace bramble

@@ -1,0 +1,326 @@
+// Damaged, foreign, locked and unwritable files: what opening one does.
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/base/limits.h"
+#include "storage/backup/backup.h"
+#include "storage/sqlite/page_reader.h"
+#include "storage/sqlite/row_sum.h"
+#include "storage/sqlite/wal_reader.h"
+#include "tests/storage/loop_run.h"
+
+namespace bramble {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(RowSum, agrees_with_the_published_test_vectors) {
+  EXPECT_EQ(xxh64("", 0), 0xef46db3751d8e999u);
+  EXPECT_EQ(xxh64("a", 0), 0xd24ec4f1a98c6e5bu);
+  EXPECT_EQ(xxh64("abc", 0), 0x44bc2cf5ad770999u);
+  EXPECT_EQ(xxh64("Nobody inspects the spammish repetition", 0), 0xfbcea83c8a378bf1u);
+}
+
+class Damage : public testing::Test {
+ protected:
+  Damage() {
+    char name[] = "/tmp/bramble-damage-XXXXXX";
+    dir_ = mkdtemp(name);
+  }
+  ~Damage() override {
+    store_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+  Status try_open() {
+    store_.reset();
+    loaded_.clear();
+    TRY_ASSIGN(store_, SqliteStore::open({dir_, "", nullptr}, loop_, clock_, random_));
+    return store_->load([this](StoredValue v) { loaded_[v.key] = *v.value; });
+  }
+  void open() {
+    auto opened = try_open();
+    ASSERT_TRUE(opened.ok()) << opened.error().message();
+  }
+  void close() {
+    ASSERT_TRUE(run_on(loop_, store_->close()).ok());
+    store_.reset();
+  }
+  void put(std::string key, std::string value) {
+    auto r = run_on(loop_, store_->put(key, store_->latest(key), Durability::kDurable, [value](uint64_t) { return make_buffer(value); }));
+    ASSERT_TRUE(r.ok()) << r.error().message();
+  }
+  // 300 rows of some 1 kB: about a hundred leaves below an inner page; some values with overflow pages.
+  void fill() {
+    open();
+    auto one = [](SqliteStore* s, std::string key, std::string value) -> Task<void> {
+      std::function<Buffer(uint64_t)> make = [value](uint64_t) { return make_buffer(value); };
+      auto r = co_await s->put(key, 0, Durability::kDurable, make);
+      EXPECT_TRUE(r.ok());
+    };
+    TaskGroup group;
+    for (int i = 0; i < 300; i++) {
+      std::string key = cat("/registry/core/configmaps/default/", i);
+      group.start(one(store_.get(), key, value_of(i)));
+      wanted_[key] = value_of(i);
+    }
+    put("/registry/core/configmaps/default/end", "end");
+    wanted_["/registry/core/configmaps/default/end"] = "end";
+  }
+  static std::string value_of(int i) { return cat(i, std::string(i % 20 == 0 ? 9000 : 900, static_cast<char>('a' + i % 26))); }
+  std::string path() const { return dir_ + "/state.db"; }
+  std::string read(std::string file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  void write(std::string file, std::string bytes) { std::ofstream(file, std::ios::binary) << bytes; }
+  void damage(std::string file, size_t at, size_t size) {
+    std::string bytes = read(file);
+    ASSERT_LE(at + size, bytes.size());
+    for (size_t i = 0; i < size; i++) bytes[at + i] = static_cast<char>(bytes[at + i] * 7 + i * 13 + 5);
+    write(file, bytes);
+  }
+  int page_count() { return static_cast<int>(std::filesystem::file_size(path()) / 4096); }
+  int missing() {
+    int n = 0;
+    for (const auto& [key, value] : wanted_) {
+      if (!loaded_.contains(key))
+        n++;
+      else
+        EXPECT_EQ(loaded_[key], value);
+    }
+    EXPECT_EQ(loaded_.size() + static_cast<size_t>(n), wanted_.size());
+    return n;
+  }
+
+  Loop loop_;
+  FakeClock clock_;
+  SeededRandom random_{7};
+  std::string dir_;
+  std::unique_ptr<SqliteStore> store_;
+  std::map<std::string, std::string> loaded_, wanted_;
+};
+
+TEST_F(Damage, salvage_of_a_whole_file_finds_every_row) {
+  fill();
+  store_.reset();
+  auto found = salvage_rows(read(path()), read(path() + "-wal"));
+  EXPECT_EQ(found.rows.size(), wanted_.size());
+  EXPECT_TRUE(found.lost_ids.empty());
+  EXPECT_TRUE(found.meta.has_value());
+  for (const auto& [id, row] : found.rows) EXPECT_EQ(wanted_[row.key], *row.value);
+}
+
+TEST_F(Damage, each_page_in_turn_costs_only_its_own_rows) {
+  fill();
+  close();
+  std::string whole = read(path());
+  int pages = page_count();
+  for (int page = 1; page <= pages; page += page < 12 ? 1 : 7) {
+    SCOPED_TRACE(cat("page ", page));
+    std::filesystem::remove_all(dir_);
+    std::filesystem::create_directory(dir_);
+    write(path(), whole);
+    damage(path(), static_cast<size_t>(page - 1) * 4096, 4096);
+    uint64_t before = 302;
+    open();
+    EXPECT_LE(missing(), 5);
+    if (store_->health().epoch_changed) {
+      EXPECT_GT(store_->revision(), before + limits::kRevisionJumpRepair / 2);
+      EXPECT_TRUE(std::filesystem::exists(path() + ".damaged-1"));
+      EXPECT_THAT(store_->health().text, HasSubstr("repaired"));
+    } else {
+      EXPECT_EQ(missing(), 0);
+    }
+    put("/more", "1");
+    close();
+  }
+}
+
+TEST_F(Damage, one_byte_in_a_value_costs_one_row_and_names_it) {
+  fill();
+  close();
+  std::string bytes = read(path());
+  size_t at = bytes.find("137" + std::string(900, 'h'));
+  ASSERT_NE(at, std::string::npos);
+  damage(path(), at + 500, 1);
+  open();
+  EXPECT_EQ(missing(), 1);
+  EXPECT_THAT(store_->health().damaged, testing::ElementsAre("/registry/core/configmaps/default/137"));
+}
+
+TEST_F(Damage, rows_that_cannot_be_read_come_from_the_backup_and_only_those) {
+  fill();
+  auto made = run_on(loop_, make_backup(*store_, dir_ + "/backups", 3, clock_));
+  ASSERT_TRUE(made.ok());
+  put("/registry/core/configmaps/default/1", "newer than the backup");
+  wanted_["/registry/core/configmaps/default/1"] = "newer than the backup";
+  auto gone = run_on(loop_, store_->remove("/registry/core/configmaps/default/2", store_->latest("/registry/core/configmaps/default/2"), Durability::kDurable));
+  ASSERT_TRUE(gone.ok());
+  wanted_.erase("/registry/core/configmaps/default/2");
+  close();
+  std::string bytes = read(path());
+  size_t at = bytes.find("137" + std::string(900, 'h'));
+  damage(path(), at / 4096 * 4096, 4096);
+  open();
+  EXPECT_EQ(missing(), 0);
+  EXPECT_THAT(store_->health().damaged, testing::Contains("/registry/core/configmaps/default/137"));
+  EXPECT_THAT(store_->health().text, HasSubstr("from the backup"));
+}
+
+TEST_F(Damage, truncated_file_keeps_the_rows_before_its_end) {
+  fill();
+  close();
+  std::filesystem::resize_file(path(), static_cast<uintmax_t>(page_count() / 2) * 4096 + 1000);
+  open();
+  EXPECT_LT(missing(), 200);
+  EXPECT_TRUE(store_->health().epoch_changed);
+}
+
+TEST_F(Damage, log_damaged_in_the_middle_loses_no_acknowledged_write_but_those_on_the_bad_page) {
+  open();
+  for (int i = 0; i < 40; i++) {
+    put(cat("/", i), cat(i, std::string(3500, 'x')));  // a page each
+    wanted_[cat("/", i)] = cat(i, std::string(3500, 'x'));
+  }
+  store_.reset();
+  std::string log = read(path() + "-wal");
+  ASSERT_FALSE(read_wal(log).damaged);
+  size_t frame = 32 + 20 * (4096 + 24);
+  damage(path() + "-wal", frame + 24 + 2000, 10);
+  ASSERT_TRUE(read_wal(read(path() + "-wal")).damaged);
+  open();
+  EXPECT_LE(missing(), 1);
+  EXPECT_TRUE(store_->health().epoch_changed);
+}
+
+TEST_F(Damage, last_transaction_torn_by_a_power_cut_is_no_damage) {
+  open();
+  put("/a", "1");
+  store_.reset();
+  std::string log = read(path() + "-wal");
+  for (size_t cut = log.size() - 4120; cut < log.size(); cut += 509) EXPECT_FALSE(read_wal(log.substr(0, cut)).damaged) << cut;
+  std::string torn = log;
+  torn[torn.size() - 100] ^= 1;
+  EXPECT_FALSE(read_wal(torn).damaged);
+}
+
+TEST_F(Damage, bad_head_of_the_log_is_damage) {
+  open();
+  for (int i = 0; i < 10; i++) put(cat("/", i), "x"), wanted_[cat("/", i)] = "x";
+  store_.reset();
+  damage(path() + "-wal", 8, 16);
+  open();
+  EXPECT_EQ(missing(), 0);
+  EXPECT_TRUE(store_->health().epoch_changed);
+}
+
+TEST_F(Damage, meta_page_destroyed_still_moves_revisions_beyond) {
+  fill();
+  close();
+  damage(path(), 2 * 4096, 4096);
+  open();
+  EXPECT_EQ(missing(), 0);
+  EXPECT_GT(store_->revision(), limits::kRevisionJumpRepair / 2);
+}
+
+TEST_F(Damage, mark_of_a_process_that_met_damage_while_writing_forces_a_repair) {
+  fill();
+  store_.reset();
+  write(path() + ".must-repair", "");
+  open();
+  EXPECT_EQ(missing(), 0);
+  EXPECT_TRUE(store_->health().epoch_changed);
+  EXPECT_FALSE(std::filesystem::exists(path() + ".must-repair"));
+}
+
+TEST_F(Damage, repair_that_a_crash_interrupted_is_completed) {
+  fill();
+  auto made = run_on(loop_, make_backup(*store_, dir_ + "/backups", 3, clock_));
+  put("/late", "x");
+  store_.reset();
+  // As put_in_place leaves it between its two last steps: decided, and the old log is still there.
+  std::filesystem::copy_file(*made, path() + ".repaired");
+  open();
+  EXPECT_EQ(missing(), 0);
+  EXPECT_FALSE(loaded_.contains("/late"));
+  EXPECT_FALSE(std::filesystem::exists(path() + ".repaired"));
+}
+
+TEST_F(Damage, half_built_new_file_is_forgotten) {
+  fill();
+  close();
+  write(path() + ".new", "half");
+  open();
+  EXPECT_EQ(missing(), 0);
+  EXPECT_FALSE(std::filesystem::exists(path() + ".new"));
+}
+
+TEST_F(Damage, file_that_is_no_database_is_refused_in_one_line_and_left_alone) {
+  write(path(), std::string(10000, 'x'));
+  auto opened = try_open();
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code(), Code::kInvalidArgument);
+  EXPECT_THAT(opened.error().message(), HasSubstr("is not a bramble store"));
+  EXPECT_THAT(opened.error().message(), testing::Not(HasSubstr("\n")));
+  EXPECT_EQ(read(path()), std::string(10000, 'x'));
+}
+
+TEST_F(Damage, store_that_was_made_but_never_loaded_is_a_new_one) {
+  ASSERT_TRUE(Database::open(path()).ok());
+  open();
+  EXPECT_FALSE(store_->health().unclean_stop);
+  EXPECT_FALSE(store_->health().epoch_changed);
+  EXPECT_NE(store_->health().epoch, "");
+}
+
+TEST_F(Damage, directory_that_another_process_has_is_refused_naming_it) {
+  int ready[2], done[2];
+  ASSERT_EQ(pipe(ready) | pipe(done), 0);
+  pid_t child = fork();
+  if (child == 0) {
+    auto database = Database::open(path());
+    char c = database.ok() ? 'y' : 'n';
+    (void)!::write(ready[1], &c, 1);
+    (void)!::read(done[0], &c, 1);
+    _exit(0);
+  }
+  char c = 0;
+  ASSERT_EQ(::read(ready[0], &c, 1), 1);
+  ASSERT_EQ(c, 'y');
+  auto opened = try_open();
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code(), Code::kUnavailable);
+  EXPECT_THAT(opened.error().message(), HasSubstr(cat("process ", child)));
+  ASSERT_EQ(::write(done[1], &c, 1), 1);
+  waitpid(child, nullptr, 0);
+  open();
+}
+
+TEST_F(Damage, newer_format_is_refused) {
+  open();
+  close();
+  std::string bytes = read(path());
+  bytes[63] = 9;  // user_version
+  write(path(), bytes);
+  auto opened = try_open();
+  ASSERT_FALSE(opened.ok());
+  EXPECT_THAT(opened.error().message(), HasSubstr("has format 9"));
+}
+
+TEST_F(Damage, directory_that_cannot_be_made_is_one_line) {
+  write(dir_ + "/file", "");
+  auto opened = SqliteStore::open({dir_ + "/file/data", "", nullptr}, loop_, clock_, random_);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_THAT(opened.error().message(), HasSubstr("cannot make the directory"));
+}
+
+}  // namespace
+}  // namespace bramble
