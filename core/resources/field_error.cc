@@ -94,7 +94,7 @@ void FieldErrors::internal(const Path& at, std::string_view detail) {
 Error FieldErrors::to_error(std::string_view group, std::string_view kind, std::string_view name) const {
   std::vector<std::string> texts;
   for (const FieldError& e : errors_) {
-    std::string text = cat(e.field.empty() ? "<nil>" : e.field, ": ", e.message);
+    std::string text = cat(e.field, ": ", e.message);
     if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(std::move(text));
   }
   const std::string qualified = group.empty() ? std::string(kind) : cat(kind, ".", group);
@@ -119,7 +119,7 @@ Error FieldErrors::to_error(std::string_view group, std::string_view kind, std::
       Mut cause = causes.append_object();
       cause.set("reason", e.reason);
       cause.set("message", e.message);
-      cause.set("field", e.field.empty() ? std::string("<nil>") : e.field);
+      if (!e.field.empty()) cause.set("field", e.field);
     }
   }
   status.set("code", 422);

@@ -54,6 +54,7 @@ struct Kind {
   // Validation of metadata.name; null: DNS subdomain. Gives upstream's detail texts, empty when fine.
   std::vector<std::string> (*validate_name)(std::string_view name, bool prefix) = nullptr;
   void (*warnings)(Value object, std::vector<std::string>& out) = nullptr;  // Warning headers on create and update
+  std::string_view deprecation;           // Warning header on every request for this kind, or ""
 
   std::vector<Column> columns;            // empty: Name, Created At
   CellsFn cells = nullptr;

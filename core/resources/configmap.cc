@@ -1,0 +1,53 @@
+// ConfigMap: text and bytes for pods, at most 1 MiB.
+#include "core/resources/cells.h"
+#include "core/resources/kinds.h"
+#include "core/resources/names.h"
+#include "core/resources/rules.h"
+
+namespace bramble {
+namespace {
+
+constexpr size_t kBytesMax = 1024 * 1024;
+
+void validate(Value o, FieldErrors& errors) {
+  size_t bytes = 0;
+  const Value data = o["data"], binary = o["binaryData"];
+  for (auto [key, value] : data.members()) {
+    const Path at = Path("data").key(key);
+    add_invalid(at, key, check_config_key(key), errors);
+    if (binary.has(key)) errors.invalid(at, key, "duplicate of key present in binaryData");
+    bytes += value.str().size();
+  }
+  for (auto [key, value] : binary.members()) {
+    add_invalid(Path("binaryData").key(key), key, check_config_key(key), errors);
+    bytes += value.str().size() / 4 * 3;
+  }
+  if (bytes > kBytesMax) errors.too_long(Path(), kBytesMax);
+}
+
+void validate_update(Value o, Value old, FieldErrors& errors) {
+  if (old["immutable"].boolean()) {
+    constexpr std::string_view kText = "field is immutable when `immutable` is set";
+    if (!o["immutable"].boolean()) errors.forbidden(Path("immutable"), kText);
+    for (const char* field : {"data", "binaryData"})
+      if (!equal(o[field], old[field])) errors.forbidden(Path(field), kText);
+  }
+  validate(o, errors);
+}
+
+void cells(Value o, int64_t now_us, Mut out) {
+  out.append(first_name(o));
+  out.append(static_cast<int64_t>(o["data"].size() + o["binaryData"].size()));
+  append_age(o, now_us, out);
+}
+
+}  // namespace
+
+void configmap_rules(Kind& k) {
+  k.validate = validate;
+  k.validate_update = validate_update;
+  k.columns = columns_of("Name:name, Data, Age");
+  k.cells = cells;
+}
+
+}  // namespace bramble

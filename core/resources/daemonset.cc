@@ -1,0 +1,120 @@
+// DaemonSet: one pod on each node.
+#include "core/resources/cells.h"
+#include "core/resources/defaulting.h"
+#include "core/resources/kinds.h"
+#include "core/resources/rules.h"
+#include "core/resources/transitions.h"
+#include "core/resources/workload_rules.h"
+
+namespace bramble {
+namespace {
+
+constexpr std::string_view kTemplateGeneration = "deprecated.daemonset.template.generation";
+
+void set_defaults(Mut o) {
+  Mut spec = o.object("spec");
+  default_template(spec);
+  Mut strategy = spec.object("updateStrategy");
+  default_text(strategy, "type", "RollingUpdate");
+  if (strategy["type"].str() == "RollingUpdate") {
+    Mut rolling = strategy.object("rollingUpdate");
+    if (!rolling.has("maxUnavailable")) rolling.set("maxUnavailable", 1);
+    if (!rolling.has("maxSurge")) rolling.set("maxSurge", 0);
+  }
+  default_int(spec, "revisionHistoryLimit", 10);
+}
+
+void prepare_create(Mut o) {
+  clear_status(o);
+  for (const char* f : {"currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"})
+    o.object("status").set(f, 0);
+  o.object("metadata").object("annotations").set(kTemplateGeneration, "1");
+}
+
+// The template's generation counts its changes and cannot be set by a client.
+void prepare_update(Mut o, Value old) {
+  keep_status(o, old);
+  int64_t generation = parse_int64(old["metadata"]["annotations"][kTemplateGeneration].str()).value_or(1);
+  Builder b;
+  b.root().set("template", o["spec"]["template"]);
+  const Document now = b.finish();
+  if (!equal(now["template"], old["spec"]["template"])) ++generation;
+  o.object("metadata").object("annotations").set(kTemplateGeneration, cat(generation));
+}
+
+void validate_strategy(Value strategy, const Path& at, FieldErrors& errors) {
+  const std::string_view type = strategy["type"].str();
+  if (type == "OnDelete") return;
+  if (type != "RollingUpdate") {
+    errors.not_supported_raw(at, cat("{\"Type\":", go_quote(type), ",\"RollingUpdate\":",
+                                     strategy.has("rollingUpdate") ? strategy["rollingUpdate"].dump() : std::string("null"), "}"),
+                             {"RollingUpdate", "OnDelete"});
+    return;
+  }
+  const Path here = at.at("rollingUpdate");
+  const Value rolling = strategy["rollingUpdate"];
+  if (!rolling.exists()) return errors.required(here);
+  const Value unavailable = rolling["maxUnavailable"], surge = rolling["maxSurge"];
+  validate_share(unavailable, here.at("maxUnavailable"), errors);
+  validate_share(surge, here.at("maxSurge"), errors);
+  if (!is_zero_share(unavailable) && !is_zero_share(surge))
+    errors.invalid(here.at("maxSurge"), surge, "may not be set when maxUnavailable is non-zero");
+  if (is_zero_share(unavailable) && is_zero_share(surge))
+    errors.required(here.at("maxUnavailable"), "cannot be 0 when maxSurge is 0");
+  for (const char* f : {"maxUnavailable", "maxSurge"})
+    if (percent_over_100(rolling[f])) errors.invalid(here.at(f), rolling[f], "must not be greater than 100%");
+}
+
+void validate(Value o, FieldErrors& errors) {
+  const Path at("spec");
+  const Value spec = o["spec"];
+  validate_selector_and_template(spec, "empty selector is invalid for daemonset", at, errors);
+  validate_nonnegative(spec["minReadySeconds"], at.at("minReadySeconds"), errors);
+  validate_strategy(spec["updateStrategy"], at.at("updateStrategy"), errors);
+  validate_nonnegative(spec["revisionHistoryLimit"], at.at("revisionHistoryLimit"), errors);
+}
+
+void validate_update(Value o, Value old, FieldErrors& errors) {
+  validate_immutable(o["spec"]["selector"], old["spec"]["selector"], Path("spec").at("selector"), errors);
+  validate(o, errors);
+}
+
+void validate_status_update(Value o, Value, FieldErrors& errors) {
+  for (const char* f : {"currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady",
+                        "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable"})
+    validate_nonnegative(o["status"][f], Path("status").at(f), errors);
+}
+
+void warnings(Value o, std::vector<std::string>& out) {
+  template_warnings(o["spec"]["template"], Path("spec").at("template"), out);
+}
+
+void cells(Value o, int64_t now_us, Mut out) {
+  const Value status = o["status"];
+  out.append(first_name(o));
+  for (const char* f : {"desiredNumberScheduled", "currentNumberScheduled", "numberReady", "updatedNumberScheduled", "numberAvailable"})
+    out.append(status[f].integer());
+  out.append(map_text(o["spec"]["template"]["spec"]["nodeSelector"]));
+  append_age(o, now_us, out);
+  append_containers_and_images(o["spec"]["template"]["spec"], out);
+  out.append(selector_text(o["spec"]["selector"]));
+}
+
+}  // namespace
+
+void daemonset_rules(Kind& k) {
+  k.set_defaults = set_defaults;
+  k.prepare_create = prepare_create;
+  k.prepare_update = prepare_update;
+  k.prepare_status_update = keep_spec;
+  k.validate = validate;
+  k.validate_update = validate_update;
+  k.validate_status_update = validate_status_update;
+  k.warnings = warnings;
+  k.columns = columns_of(
+      "Name:name, Desired:integer, Current:integer, Ready:integer, Up-to-date:integer, Available:integer, Node Selector, "
+      "Age, Containers:wide, Images:wide, Selector:wide");
+  k.cells = cells;
+}
+
+}  // namespace bramble

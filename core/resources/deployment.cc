@@ -1,0 +1,110 @@
+// Deployment: replica sets that follow a template's changes.
+#include "core/resources/cells.h"
+#include "core/resources/defaulting.h"
+#include "core/resources/kinds.h"
+#include "core/resources/rules.h"
+#include "core/resources/transitions.h"
+#include "core/resources/workload_rules.h"
+
+namespace bramble {
+namespace {
+
+const std::vector<const char*> kCounts = {"updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas"};
+
+void set_defaults(Mut o) {
+  Mut spec = o.object("spec");
+  default_int(spec, "replicas", 1);
+  default_template(spec);
+  Mut strategy = spec.object("strategy");
+  default_text(strategy, "type", "RollingUpdate");
+  if (strategy["type"].str() == "RollingUpdate") {
+    Mut rolling = strategy.object("rollingUpdate");
+    if (!rolling.has("maxUnavailable")) rolling.set("maxUnavailable", "25%");
+    if (!rolling.has("maxSurge")) rolling.set("maxSurge", "25%");
+  }
+  default_int(spec, "revisionHistoryLimit", 10);
+  default_int(spec, "progressDeadlineSeconds", 600);
+}
+
+void validate_strategy(Value strategy, const Path& at, FieldErrors& errors) {
+  const std::string_view type = strategy["type"].str();
+  const Value rolling = strategy["rollingUpdate"];
+  const Path here = at.at("rollingUpdate");
+  if (type == "Recreate") {
+    if (rolling.exists()) errors.forbidden(here, "may not be specified when strategy `type` is 'Recreate'");
+  } else if (type == "RollingUpdate") {
+    if (!rolling.exists()) return errors.required(here, "this should be defaulted and never be nil");
+    const Value unavailable = rolling["maxUnavailable"], surge = rolling["maxSurge"];
+    validate_share(unavailable, here.at("maxUnavailable"), errors);
+    validate_share(surge, here.at("maxSurge"), errors);
+    if (is_zero_share(unavailable) && is_zero_share(surge))
+      errors.invalid(here.at("maxUnavailable"), unavailable, "may not be 0 when `maxSurge` is 0");
+    if (percent_over_100(unavailable)) errors.invalid(here.at("maxUnavailable"), unavailable, "must not be greater than 100%");
+  } else {
+    errors.not_supported(at.at("type"), type, {"Recreate", "RollingUpdate"});
+  }
+}
+
+void validate(Value o, FieldErrors& errors) {
+  const Path at("spec");
+  const Value spec = o["spec"];
+  validate_nonnegative(spec["replicas"], at.at("replicas"), errors);
+  validate_selector_and_template(spec, "empty selector is invalid for deployment", at, errors);
+  validate_strategy(spec["strategy"], at.at("strategy"), errors);
+  validate_nonnegative(spec["minReadySeconds"], at.at("minReadySeconds"), errors);
+  validate_nonnegative(spec["revisionHistoryLimit"], at.at("revisionHistoryLimit"), errors);
+  if (const Value deadline = spec["progressDeadlineSeconds"]; deadline.exists()) {
+    validate_nonnegative(deadline, at.at("progressDeadlineSeconds"), errors);
+    if (deadline.integer() <= spec["minReadySeconds"].integer())
+      errors.invalid(at.at("progressDeadlineSeconds"), deadline.integer(), "must be greater than minReadySeconds");
+  }
+}
+
+void validate_update(Value o, Value old, FieldErrors& errors) {
+  validate(o, errors);
+  validate_immutable(o["spec"]["selector"], old["spec"]["selector"], Path("spec").at("selector"), errors);
+}
+
+void validate_status_update(Value o, Value old, FieldErrors& errors) {
+  const Path at("status");
+  validate_replica_counts(o["status"], kCounts, at, errors);
+  const Value now = o["status"]["collisionCount"], was = old["status"]["collisionCount"];
+  validate_nonnegative(now, at.at("collisionCount"), errors);
+  if (was.exists() && now.integer() < was.integer()) errors.invalid(at.at("collisionCount"), now.integer(), "cannot be decremented");
+}
+
+void warnings(Value o, std::vector<std::string>& out) {
+  template_warnings(o["spec"]["template"], Path("spec").at("template"), out);
+}
+
+void cells(Value o, int64_t now_us, Mut out) {
+  const Value status = o["status"];
+  out.append(first_name(o));
+  out.append(cat(status["readyReplicas"].integer(), "/", o["spec"]["replicas"].integer()));
+  out.append(status["updatedReplicas"].integer());
+  out.append(status["availableReplicas"].integer());
+  append_age(o, now_us, out);
+  append_containers_and_images(o["spec"]["template"]["spec"], out);
+  out.append(selector_text(o["spec"]["selector"]));
+}
+
+}  // namespace
+
+void deployment_rules(Kind& k) {
+  k.set_defaults = set_defaults;
+  k.prepare_create = clear_status;
+  k.prepare_update = keep_status;
+  k.prepare_status_update = [](Mut o, Value old) {
+    keep_spec(o, old);
+    keep_meta(o, old, "labels");
+  };
+  k.validate = validate;
+  k.validate_update = validate_update;
+  k.validate_status_update = validate_status_update;
+  k.warnings = warnings;
+  k.columns =
+      columns_of("Name:name, Ready, Up-to-date, Available, Age, Containers:wide, Images:wide, Selector:wide");
+  k.cells = cells;
+}
+
+}  // namespace bramble

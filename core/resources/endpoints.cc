@@ -1,0 +1,83 @@
+// Endpoints: the old list of a Service's addresses, kept beside EndpointSlice.
+#include "core/resources/cells.h"
+#include "core/resources/defaulting.h"
+#include "core/resources/endpoint_address.h"
+#include "core/resources/kinds.h"
+#include "core/resources/names.h"
+#include "core/resources/rules.h"
+
+namespace bramble {
+namespace {
+
+void set_defaults(Mut o) {
+  for (Mut s : o["subsets"].items())
+    for (Mut p : s["ports"].items()) default_text(p, "protocol", "TCP");
+}
+
+void validate_address(Value a, const Path& at, FieldErrors& errors) {
+  const std::string_view ip = a["ip"].str(), hostname = a["hostname"].str(), node = a["nodeName"].str();
+  const auto bad = check_ip(ip);
+  add_invalid(at.at("ip"), ip, bad, errors);
+  if (!hostname.empty()) add_invalid(at.at("hostname"), hostname, check_dns1123_label(hostname), errors);
+  if (!node.empty()) add_invalid(at.at("nodeName"), node, check_dns1123_subdomain(node), errors);
+  if (bad.empty()) validate_non_special_ip(ip, at.at("ip"), errors);
+}
+
+void validate_port(Value p, bool name_required, const Path& at, FieldErrors& errors) {
+  const std::string_view name = p["name"].str(), protocol = p["appProtocol"].str();
+  if (name_required && name.empty()) errors.required(at.at("name"));
+  else if (!name.empty()) add_invalid(at.at("name"), name, check_dns1123_label(name), errors);
+  for (const std::string& m : check_port_number(p["port"].integer()))
+    errors.invalid(at.at("port"), p["port"].integer(), m);
+  validate_one_of(p["protocol"].str(), {"SCTP", "TCP", "UDP"}, at.at("protocol"), true, errors);
+  if (!protocol.empty()) add_invalid(at.at("appProtocol"), protocol, check_qualified_name(protocol), errors);
+}
+
+void validate(Value o, FieldErrors& errors) {
+  const Value subsets = o["subsets"];
+  for (size_t i = 0; i < subsets.size(); ++i) {
+    const Value s = subsets.item(i);
+    const Path at = Path("subsets").at(i);
+    if (s["addresses"].size() + s["notReadyAddresses"].size() == 0)
+      errors.required(at, "must specify `addresses` or `notReadyAddresses`");
+    for (const char* list : {"addresses", "notReadyAddresses"})
+      for (size_t j = 0; j < s[list].size(); ++j) validate_address(s[list].item(j), at.at(list).at(j), errors);
+    for (size_t j = 0; j < s["ports"].size(); ++j)
+      validate_port(s["ports"].item(j), s["ports"].size() > 1, at.at("ports").at(j), errors);
+  }
+}
+void validate_update(Value o, Value, FieldErrors& errors) { validate(o, errors); }
+
+std::string endpoints_text(Value o) {
+  if (o["subsets"].size() == 0) return "<none>";
+  std::vector<std::string> list;
+  for (Value s : o["subsets"].items()) {
+    if (s["ports"].size() == 0)
+      for (Value a : s["addresses"].items()) list.push_back(a["ip"].text());
+    for (Value p : s["ports"].items())
+      for (Value a : s["addresses"].items()) {
+        const bool v6 = a["ip"].str().find(':') != std::string_view::npos;
+        list.push_back(cat(v6 ? "[" : "", a["ip"].str(), v6 ? "]:" : ":", p["port"].integer()));
+      }
+  }
+  return list_with_more(list, list.size());
+}
+
+void cells(Value o, int64_t now_us, Mut out) {
+  out.append(first_name(o));
+  out.append(endpoints_text(o));
+  append_age(o, now_us, out);
+}
+
+}  // namespace
+
+void endpoints_rules(Kind& k) {
+  k.set_defaults = set_defaults;
+  k.validate = validate;
+  k.validate_update = validate_update;
+  k.deprecation = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+  k.columns = columns_of("Name:name, Endpoints, Age");
+  k.cells = cells;
+}
+
+}  // namespace bramble

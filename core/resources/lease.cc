@@ -1,0 +1,34 @@
+// Lease: who holds what until when.
+#include "core/resources/cells.h"
+#include "core/resources/kinds.h"
+#include "core/resources/rules.h"
+
+namespace bramble {
+namespace {
+
+void validate(Value o, FieldErrors& errors) {
+  const Path at("spec");
+  const Value spec = o["spec"];
+  validate_positive(spec["leaseDurationSeconds"], at.at("leaseDurationSeconds"), errors);
+  validate_nonnegative(spec["leaseTransitions"], at.at("leaseTransitions"), errors);
+  if (!spec["preferredHolder"].str().empty() && spec["strategy"].str().empty())
+    errors.forbidden(at.at("preferredHolder"), "may only be specified if `strategy` is defined");
+}
+void validate_update(Value o, Value, FieldErrors& errors) { validate(o, errors); }
+
+void cells(Value o, int64_t now_us, Mut out) {
+  out.append(first_name(o));
+  out.append(o["spec"]["holderIdentity"].str());
+  append_age(o, now_us, out);
+}
+
+}  // namespace
+
+void lease_rules(Kind& k) {
+  k.validate = validate;
+  k.validate_update = validate_update;
+  k.columns = columns_of("Name:name, Holder, Age");
+  k.cells = cells;
+}
+
+}  // namespace bramble

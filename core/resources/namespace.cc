@@ -1,0 +1,75 @@
+// Namespace: a room for names; deletion empties it first (spec.finalizers).
+#include "core/resources/cells.h"
+#include "core/resources/kinds.h"
+#include "core/resources/names.h"
+#include "core/resources/rules.h"
+#include "core/resources/transitions.h"
+
+namespace bramble {
+namespace {
+
+constexpr std::string_view kNameLabel = "kubernetes.io/metadata.name";
+
+void set_defaults(Mut o) {
+  const std::string name = o["metadata"]["name"].text();
+  if (!name.empty()) o.object("metadata").object("labels").set(kNameLabel, name);
+}
+
+void prepare_create(Mut o) {
+  set_defaults(o);
+  clear_status(o);
+  o.object("status").set("phase", "Active");
+  Mut finalizers = o.object("spec").array("finalizers");
+  for (Mut f : finalizers.items())
+    if (f.str() == "kubernetes") return;
+  finalizers.append("kubernetes");
+}
+
+// spec.finalizers change only through the finalize subresource.
+void prepare_update(Mut o, Value old) {
+  keep_spec(o, old);
+  keep_status(o, old);
+}
+void prepare_status_update(Mut o, Value old) { keep_spec(o, old); }
+
+void validate(Value o, FieldErrors& errors) {
+  for (Value f : o["spec"]["finalizers"].items()) {
+    add_invalid(Path("spec").at("finalizers"), f.str(), check_qualified_name(f.str()), errors);
+    if (f.str().find('/') == std::string_view::npos && f.str() != "kubernetes")
+      errors.invalid(Path("spec").at("finalizers"), f.str(), "name is neither a standard finalizer name nor is it fully qualified");
+  }
+}
+void validate_update(Value, Value, FieldErrors&) {}
+
+void validate_status_update(Value o, Value, FieldErrors& errors) {
+  const std::string_view phase = o["status"]["phase"].str();
+  const bool deleting = o["metadata"].has("deletionTimestamp");
+  const Path at = Path("status").at("Phase");
+  if (!deleting && phase != "Active") errors.invalid(at, phase, "may only be 'Active' if `deletionTimestamp` is empty");
+  if (deleting && phase != "Terminating")
+    errors.invalid(at, phase, "may only be 'Terminating' if `deletionTimestamp` is not empty");
+}
+
+void cells(Value o, int64_t now_us, Mut out) {
+  out.append(first_name(o));
+  out.append(o["status"]["phase"].str());
+  append_age(o, now_us, out);
+}
+
+}  // namespace
+
+void namespace_rules(Kind& k) {
+  k.set_defaults = set_defaults;
+  k.prepare_create = prepare_create;
+  k.prepare_update = prepare_update;
+  k.prepare_status_update = prepare_status_update;
+  k.validate = validate;
+  k.validate_update = validate_update;
+  k.validate_status_update = validate_status_update;
+  k.validate_name = name_is_label;
+  k.columns = columns_of("Name:name, Status, Age");
+  k.cells = cells;
+  k.selectable = {{"status.phase", [](Value o) { return o["status"]["phase"].text(); }}};
+}
+
+}  // namespace bramble

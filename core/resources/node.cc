@@ -1,0 +1,158 @@
+// Node: a machine of the cluster. Its kubelet writes the status; taints and podCIDRs are the control plane's.
+#include <set>
+
+#include "core/resources/cells.h"
+#include "core/resources/conditions.h"
+#include "core/resources/kinds.h"
+#include "core/resources/names.h"
+#include "core/resources/pod_spec.h"
+#include "core/resources/rules.h"
+#include "core/resources/transitions.h"
+
+namespace bramble {
+namespace {
+
+void set_defaults(Mut o) {
+  // podCIDR is the first of podCIDRs, whichever was given.
+  Mut spec = o["spec"];
+  if (spec.is_object()) {
+    if (spec["podCIDRs"].size() == 0 && !spec["podCIDR"].str().empty())
+      spec.array("podCIDRs").append(spec["podCIDR"].text());
+    if (spec["podCIDRs"].size() > 0) spec.set("podCIDR", spec["podCIDRs"].item(0).text());
+  }
+  Mut status = o["status"];
+  if (status["capacity"].size() > 0 && !status.has("allocatable")) status.set("allocatable", status["capacity"]);
+}
+
+void prepare_update(Mut o, Value old) { keep_status(o, old); }
+void prepare_status_update(Mut o, Value old) { keep_spec(o, old); }
+
+void validate_taints(Value taints, const Path& at, FieldErrors& errors) {
+  std::set<std::string> seen;
+  for (size_t i = 0; i < taints.size(); ++i) {
+    const Value t = taints.item(i);
+    const Path here = at.at(i);
+    const std::string_view key = t["key"].str(), value = t["value"].str(), effect = t["effect"].str();
+    add_invalid(here.at("key"), key, check_qualified_name(key), errors);
+    const auto bad = check_label_value(value);
+    if (!bad.empty()) errors.invalid(here.at("value"), value, join(bad, ";"));
+    validate_taint_effect(effect, false, here.at("effect"), errors);
+    if (!seen.insert(cat(key, " ", effect)).second)
+      errors.add({"FieldValueDuplicate", here.text(),
+                  cat("Duplicate value: {\"Key\":", go_quote(key), ",\"Value\":", go_quote(value), ",\"Effect\":",
+                      go_quote(effect), ",\"TimeAdded\":null}: taints must be unique by key and effect pair")});
+  }
+}
+
+void validate_resources(Value list, const Path& at, FieldErrors& errors) {
+  for (auto [name, amount] : list.members()) {
+    validate_resource_name(name, at.key(name), errors);
+    validate_resource_amount(name, amount, at.key(name), errors);
+  }
+}
+
+void validate(Value o, FieldErrors& errors) {
+  const Value spec = o["spec"];
+  // Upstream reports taints under metadata.
+  validate_taints(spec["taints"], Path("metadata").at("taints"), errors);
+  validate_resources(o["status"]["capacity"], Path("status").at("capacity"), errors);
+  validate_resources(o["status"]["allocatable"], Path("status").at("allocatable"), errors);
+  const Path cidrs = Path("spec").at("podCIDRs");
+  size_t v4 = 0, v6 = 0;
+  for (size_t i = 0; i < spec["podCIDRs"].size(); ++i) {
+    const std::string_view cidr = spec["podCIDRs"].item(i).str();
+    validate_cidr(cidr, cidrs.at(i), errors);
+    (cidr.find(':') == std::string_view::npos ? v4 : v6) += 1;
+  }
+  if (spec["podCIDRs"].size() > 1 && (v4 > 1 || v6 > 1))
+    errors.invalid(cidrs, spec["podCIDRs"], "may specify no more than one CIDR for each IP family");
+}
+
+void validate_update(Value o, Value old, FieldErrors& errors) {
+  validate(o, errors);
+  const Value spec = o["spec"], was = old["spec"];
+  if (was["podCIDRs"].size() > 0 && !equal(spec["podCIDRs"], was["podCIDRs"]))
+    errors.forbidden(Path("spec").at("podCIDRs"), "node updates may not change podCIDR except from \"\" to valid");
+  if (!was["providerID"].str().empty() && spec["providerID"].str() != was["providerID"].str())
+    errors.forbidden(Path("spec").at("providerID"), "node updates may not change providerID except from \"\" to valid");
+}
+
+void validate_status_update(Value o, Value, FieldErrors& errors) {
+  const Value addresses = o["status"]["addresses"];
+  std::set<std::string> seen;
+  for (size_t i = 0; i < addresses.size(); ++i) {
+    const Value a = addresses.item(i);
+    if (!seen.insert(a.dump()).second)
+      errors.duplicate_raw(Path("status").at("addresses").at(i),
+                           cat("{\"Type\":", go_quote(a["type"].str()), ",\"Address\":", go_quote(a["address"].str()), "}"));
+  }
+  validate_resources(o["status"]["capacity"], Path("status").at("capacity"), errors);
+  validate_resources(o["status"]["allocatable"], Path("status").at("allocatable"), errors);
+}
+
+void warnings(Value o, std::vector<std::string>& out) {
+  if (o["spec"].has("configSource")) out.push_back("spec.configSource: the feature is no longer supported");
+  if (!o["spec"]["externalID"].str().empty())
+    out.push_back("spec.externalID: this field is deprecated, and is unused by Kubernetes");
+}
+
+std::string status_text(Value o) {
+  std::string text = "Unknown";
+  const Value ready = find_condition(o["status"]["conditions"], "Ready");
+  if (ready.exists()) text = ready["status"].str() == "True" ? "Ready" : "NotReady";
+  if (o["spec"]["unschedulable"].boolean()) text += ",SchedulingDisabled";
+  return text;
+}
+
+std::string roles_text(Value o) {
+  constexpr std::string_view kPrefix = "node-role.kubernetes.io/";
+  std::set<std::string> roles;
+  for (auto [key, value] : o["metadata"]["labels"].members()) {
+    if (key.substr(0, kPrefix.size()) == kPrefix && key.size() > kPrefix.size())
+      roles.insert(std::string(key.substr(kPrefix.size())));
+    else if (key == "kubernetes.io/role" && !value.str().empty()) roles.insert(value.text());
+  }
+  if (roles.empty()) return "<none>";
+  return join(std::vector<std::string>(roles.begin(), roles.end()), ",");
+}
+
+std::string address_text(Value o, std::string_view type) {
+  for (Value a : o["status"]["addresses"].items())
+    if (a["type"].str() == type) return a["address"].text();
+  return "<none>";
+}
+
+void cells(Value o, int64_t now_us, Mut out) {
+  const Value info = o["status"]["nodeInfo"];
+  auto known = [](Value v) { return v.str().empty() ? std::string("<unknown>") : v.text(); };
+  out.append(first_name(o));
+  out.append(status_text(o));
+  out.append(roles_text(o));
+  append_age(o, now_us, out);
+  out.append(info["kubeletVersion"].str());
+  out.append(address_text(o, "InternalIP"));
+  out.append(address_text(o, "ExternalIP"));
+  out.append(known(info["osImage"]));
+  out.append(known(info["kernelVersion"]));
+  out.append(known(info["containerRuntimeVersion"]));
+}
+
+}  // namespace
+
+void node_rules(Kind& k) {
+  k.set_defaults = set_defaults;
+  k.prepare_update = prepare_update;
+  k.prepare_status_update = prepare_status_update;
+  k.validate = validate;
+  k.validate_update = validate_update;
+  k.validate_status_update = validate_status_update;
+  k.warnings = warnings;
+  k.columns = columns_of(
+      "Name:name, Status, Roles, Age, Version, Internal-IP:wide, External-IP:wide, OS-Image:wide, Kernel-Version:wide, "
+      "Container-Runtime:wide");
+  k.cells = cells;
+  k.selectable = {
+      {"spec.unschedulable", [](Value o) { return std::string(o["spec"]["unschedulable"].boolean() ? "true" : "false"); }}};
+}
+
+}  // namespace bramble

@@ -1,0 +1,175 @@
+// The order of checks of a pod spec (core/v1 ValidatePodSpec) and of templates.
+#include "core/resources/names.h"
+#include "core/resources/pod_spec.h"
+#include "core/resources/rules.h"
+#include "core/resources/selector.h"
+
+namespace bramble {
+namespace {
+
+constexpr int64_t kInt32Max = 2147483647;
+
+void validate_host_network(Value spec, const Path& at, FieldErrors& errors) {
+  if (!spec["hostNetwork"].boolean()) return;
+  for (const char* list : {"containers", "initContainers"})
+    for (size_t i = 0; i < spec[list].size(); ++i) {
+      const Value ports = spec[list].item(i)["ports"];
+      for (size_t j = 0; j < ports.size(); ++j) {
+        const Value p = ports.item(j);
+        if (p["hostPort"].integer() != 0 && p["hostPort"].integer() != p["containerPort"].integer())
+          errors.invalid(at.at(list).at(i).at("ports").at(j).at("containerPort"), p["containerPort"].integer(),
+                         "must match `hostPort` when `hostNetwork` is true");
+      }
+    }
+}
+
+void validate_host_users(Value spec, const Path& at, FieldErrors& errors) {
+  if (!spec.has("hostUsers") || spec["hostUsers"].boolean()) return;
+  const Path here = at.at("hostUsers");
+  for (const char* field : {"hostNetwork", "hostPID", "hostIPC"})
+    if (spec[field].boolean())
+      errors.forbidden(here, cat("when `", field, "` is true"));
+}
+
+void validate_dns(Value spec, const Path& at, FieldErrors& errors) {
+  const Value config = spec["dnsConfig"];
+  const Path here = at.at("dnsConfig");
+  if (spec["dnsPolicy"].str() == "None") {
+    if (!config.is_object()) {
+      errors.required(here, "must provide `dnsConfig` when `dnsPolicy` is None");
+      return;
+    }
+    if (config["nameservers"].size() == 0) {
+      errors.required(here.at("nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None");
+      return;
+    }
+  }
+  if (!config.is_object()) return;
+  if (config["nameservers"].size() > 3)
+    errors.invalid(here.at("nameservers"), config["nameservers"], "must not have more than 3 nameservers");
+  for (size_t i = 0; i < config["nameservers"].size(); ++i)
+    validate_ip(config["nameservers"].item(i).str(), here.at("nameservers").at(i), errors);
+  if (config["searches"].size() > 32)
+    errors.invalid(here.at("searches"), config["searches"], "must not have more than 32 search paths");
+  for (size_t i = 0; i < config["searches"].size(); ++i) {
+    std::string_view search = config["searches"].item(i).str();
+    if (search == ".") continue;
+    if (!search.empty() && search.back() == '.') search.remove_suffix(1);
+    // Underscores are allowed in search paths (RFC 2782 names).
+    add_invalid(here.at("searches").at(i), search, check_dns1123_subdomain(replace_all(search, "_", "-")), errors);
+  }
+  for (size_t i = 0; i < config["options"].size(); ++i)
+    if (config["options"].item(i)["name"].str().empty()) errors.required(here.at("options").at(i), "must not be empty");
+}
+
+void validate_gates(Value spec, const Path& at, FieldErrors& errors) {
+  for (size_t i = 0; i < spec["readinessGates"].size(); ++i) {
+    const std::string_view type = spec["readinessGates"].item(i)["conditionType"].str();
+    add_invalid(at.at("readinessGates").at(i).at("conditionType"), type, check_qualified_name(type), errors);
+  }
+  std::set<std::string, std::less<>> seen;
+  for (size_t i = 0; i < spec["schedulingGates"].size(); ++i) {
+    const std::string_view name = spec["schedulingGates"].item(i)["name"].str();
+    add_invalid(at.at("schedulingGates").at(i).at("name"), name, check_qualified_name(name), errors);
+    if (!seen.insert(std::string(name)).second) errors.duplicate(at.at("schedulingGates").at(i), name);
+  }
+}
+
+void validate_host_aliases(Value aliases, const Path& at, FieldErrors& errors) {
+  for (size_t i = 0; i < aliases.size(); ++i) {
+    validate_ip(aliases.item(i)["ip"].str(), at.at(i).at("ip"), errors);
+    for (Value name : aliases.item(i)["hostnames"].items())
+      add_invalid(at.at("hostnames"), name.str(), check_dns1123_subdomain(name.str()), errors);
+  }
+}
+
+void gather_claims(Value claims, const Path& at, PodSpecContext& context, FieldErrors& errors) {
+  for (size_t i = 0; i < claims.size(); ++i) {
+    const Value c = claims.item(i);
+    const std::string_view name = c["name"].str();
+    const Path here = at.at(i);
+    if (name.empty()) errors.required(here.at("name"));
+    else add_invalid(here.at("name"), name, check_dns1123_label(name), errors);
+    if (!context.resource_claims.insert(std::string(name)).second) errors.duplicate(here.at("name"), name);
+    const bool claim = c.has("resourceClaimName"), from_template = c.has("resourceClaimTemplateName");
+    if (claim && from_template)
+      errors.invalid(here, c, "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified");
+    if (!claim && !from_template)
+      errors.invalid(here, c, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`");
+  }
+}
+
+void validate_name(std::string_view name, const Path& at, FieldErrors& errors) {
+  if (!name.empty()) add_invalid(at, name, check_dns1123_subdomain(name), errors);
+}
+void validate_host_label(std::string_view name, const Path& at, FieldErrors& errors) {
+  if (!name.empty()) add_invalid(at, name, check_dns1123_label(name), errors);
+}
+
+}  // namespace
+
+void validate_pod_spec(Value spec, const Path& at, bool is_template, FieldErrors& errors) {
+  PodSpecContext context;
+  context.is_template = is_template;
+  context.restart_policy = spec["restartPolicy"].str();
+  context.grace_seconds = spec["terminationGracePeriodSeconds"].integer(30);
+  context.host_users = spec["hostUsers"].boolean(true);
+  validate_volumes(spec["volumes"], at.at("volumes"), context, errors);
+  gather_claims(spec["resourceClaims"], at.at("resourceClaims"), context, errors);
+  validate_containers(spec, at, context, errors);
+  if (spec["resources"].is_object()) validate_requirements(spec["resources"], at.at("resources"), context, errors);
+  validate_host_network(spec, at, errors);
+  validate_one_of(spec["restartPolicy"].str(), {"Always", "OnFailure", "Never"}, at.at("restartPolicy"), true, errors);
+  validate_one_of(spec["dnsPolicy"].str(), {"ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"},
+                  at.at("dnsPolicy"), true, errors);
+  validate_labels(spec["nodeSelector"], at.at("nodeSelector"), errors);
+  validate_pod_security(spec, at.at("securityContext"), errors);
+  validate_affinity(spec["affinity"], at.at("affinity"), errors);
+  validate_dns(spec, at, errors);
+  validate_gates(spec, at, errors);
+  validate_spread(spec["topologySpreadConstraints"], at.at("topologySpreadConstraints"), errors);
+  validate_host_users(spec, at, errors);
+  validate_name(spec["serviceAccountName"].str(), at.at("serviceAccountName"), errors);
+  validate_name(spec["nodeName"].str(), at.at("nodeName"), errors);
+  if (const Value deadline = spec["activeDeadlineSeconds"]; deadline.exists())
+    if (deadline.integer() < 1 || deadline.integer() > kInt32Max)
+      errors.invalid(at.at("activeDeadlineSeconds"), deadline.integer(), "must be between 1 and 2147483647, inclusive");
+  validate_host_label(spec["hostname"].str(), at.at("hostname"), errors);
+  validate_host_label(spec["subdomain"].str(), at.at("subdomain"), errors);
+  validate_tolerations(spec["tolerations"], at.at("tolerations"), errors);
+  validate_host_aliases(spec["hostAliases"], at.at("hostAliases"), errors);
+  validate_name(spec["priorityClassName"].str(), at.at("priorityClassName"), errors);
+  validate_name(spec["runtimeClassName"].str(), at.at("runtimeClassName"), errors);
+  validate_one_of(spec["preemptionPolicy"].str(), {"PreemptLowerPriority", "Never"}, at.at("preemptionPolicy"), false,
+                  errors);
+  for (auto [name, amount] : spec["overhead"].members()) {
+    validate_resource_name(name, at.at("overhead").key(name), errors);
+    validate_resource_amount(name, amount, at.at("overhead").key(name), errors);
+  }
+  if (spec["os"].is_object()) validate_one_of(spec["os"]["name"].str(), {"linux", "windows"}, at.at("os").at("name"), true, errors);
+}
+
+void validate_pod_template(Value pod_template, const Path& at, FieldErrors& errors) {
+  validate_labels(pod_template["metadata"]["labels"], at.at("labels"), errors);
+  validate_annotations(pod_template["metadata"]["annotations"], at.at("annotations"), errors);
+  validate_pod_spec(pod_template["spec"], at.at("spec"), true, errors);
+  if (pod_template["spec"]["ephemeralContainers"].size() > 0)
+    errors.forbidden(at.at("spec").at("ephemeralContainers"), "ephemeral containers not allowed in pod template");
+}
+
+void validate_controller_template(Value pod_template, Value label_selector, const Path& at, FieldErrors& errors) {
+  const auto selector = LabelSelector::from_object(label_selector);
+  if (selector.ok() && !selector->empty()) {
+    const Value labels = pod_template["metadata"]["labels"];
+    if (!selector->matches(labels))
+      errors.invalid(at.at("metadata").at("labels"), labels, "`selector` does not match template `labels`");
+  }
+  validate_pod_template(pod_template, at, errors);
+  const Value spec = pod_template["spec"];
+  if (spec["restartPolicy"].str() != "Always" && !spec["restartPolicy"].str().empty())
+    errors.not_supported(at.at("spec").at("restartPolicy"), spec["restartPolicy"].str(), {"Always"});
+  if (spec.has("activeDeadlineSeconds"))
+    errors.forbidden(at.at("spec").at("activeDeadlineSeconds"), "activeDeadlineSeconds in ReplicaSet is not Supported");
+}
+
+}  // namespace bramble

@@ -1,0 +1,72 @@
+// ReplicaSet: so many pods of one template.
+#include "core/resources/cells.h"
+#include "core/resources/defaulting.h"
+#include "core/resources/kinds.h"
+#include "core/resources/rules.h"
+#include "core/resources/transitions.h"
+#include "core/resources/workload_rules.h"
+
+namespace bramble {
+namespace {
+
+const std::vector<const char*> kCounts = {"fullyLabeledReplicas", "readyReplicas", "availableReplicas"};
+
+void set_defaults(Mut o) {
+  Mut spec = o.object("spec");
+  default_int(spec, "replicas", 1);
+  default_template(spec);
+}
+
+void prepare_create(Mut o) {
+  clear_status(o);
+  o.object("status").set("replicas", 0);
+}
+
+void validate(Value o, FieldErrors& errors) {
+  const Path at("spec");
+  const Value spec = o["spec"];
+  validate_nonnegative(spec["replicas"], at.at("replicas"), errors);
+  validate_nonnegative(spec["minReadySeconds"], at.at("minReadySeconds"), errors);
+  validate_selector_and_template(spec, "empty selector is invalid for deployment", at, errors);
+}
+
+void validate_update(Value o, Value old, FieldErrors& errors) {
+  validate(o, errors);
+  validate_immutable(o["spec"]["selector"], old["spec"]["selector"], Path("spec").at("selector"), errors);
+}
+
+void validate_status_update(Value o, Value, FieldErrors& errors) {
+  validate_replica_counts(o["status"], kCounts, Path("status"), errors);
+}
+
+void warnings(Value o, std::vector<std::string>& out) {
+  template_warnings(o["spec"]["template"], Path("spec").at("template"), out);
+}
+
+void cells(Value o, int64_t now_us, Mut out) {
+  out.append(first_name(o));
+  out.append(o["spec"]["replicas"].integer());
+  out.append(o["status"]["replicas"].integer());
+  out.append(o["status"]["readyReplicas"].integer());
+  append_age(o, now_us, out);
+  append_containers_and_images(o["spec"]["template"]["spec"], out);
+  out.append(selector_text(o["spec"]["selector"]));
+}
+
+}  // namespace
+
+void replicaset_rules(Kind& k) {
+  k.set_defaults = set_defaults;
+  k.prepare_create = prepare_create;
+  k.prepare_update = keep_status;
+  k.prepare_status_update = keep_spec;
+  k.validate = validate;
+  k.validate_update = validate_update;
+  k.validate_status_update = validate_status_update;
+  k.warnings = warnings;
+  k.columns = columns_of(
+      "Name:name, Desired:integer, Current:integer, Ready:integer, Age, Containers:wide, Images:wide, Selector:wide");
+  k.cells = cells;
+}
+
+}  // namespace bramble

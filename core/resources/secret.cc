@@ -1,0 +1,105 @@
+// Secret: bytes for pods and pulls, typed; stringData is only for writing.
+#include "core/resources/cells.h"
+#include "core/resources/defaulting.h"
+#include "core/resources/kinds.h"
+#include "core/resources/names.h"
+#include "core/resources/rules.h"
+
+namespace bramble {
+namespace {
+
+constexpr size_t kBytesMax = 1024 * 1024;
+constexpr std::string_view kAccountAnnotation = "kubernetes.io/service-account.name";
+
+void set_defaults(Mut o) {
+  default_text(o, "type", "Opaque");
+  if (o["stringData"].size() > 0) {
+    Mut data = o.object("data");
+    for (auto [key, value] : o["stringData"].members()) data.set(key, base64_encode(value.str()));
+  }
+  o.remove("stringData");
+}
+
+void require_key(Value o, std::string_view key, FieldErrors& errors) {
+  if (!o["data"].has(key)) errors.required(Path("data").key(key));
+}
+
+void require_json(Value o, std::string_view key, FieldErrors& errors) {
+  if (!o["data"].has(key)) return require_key(o, key, errors);
+  const auto bytes = base64_decode(o["data"][key].str());
+  if (!bytes || !Document::parse(*bytes).ok())
+    errors.invalid(Path("data").key(key), "<secret contents redacted>", "invalid character 'x' looking for beginning of value");
+}
+
+void validate(Value o, FieldErrors& errors) {
+  size_t bytes = 0;
+  for (auto [key, value] : o["data"].members()) {
+    add_invalid(Path("data").key(key), key, check_config_key(key), errors);
+    bytes += value.str().size() / 4 * 3;
+  }
+  if (bytes > kBytesMax) errors.too_long(Path("data"), kBytesMax);
+  const std::string_view type = o["type"].str();
+  if (type == "kubernetes.io/service-account-token") {
+    if (o["metadata"]["annotations"][kAccountAnnotation].str().empty())
+      errors.required(Path("metadata").at("annotations").key(kAccountAnnotation));
+  } else if (type == "kubernetes.io/dockercfg") {
+    require_json(o, ".dockercfg", errors);
+  } else if (type == "kubernetes.io/dockerconfigjson") {
+    require_json(o, ".dockerconfigjson", errors);
+  } else if (type == "kubernetes.io/basic-auth") {
+    if (!o["data"].has("username") && !o["data"].has("password")) {
+      require_key(o, "username", errors);
+      require_key(o, "password", errors);
+    }
+  } else if (type == "kubernetes.io/ssh-auth") {
+    if (o["data"]["ssh-privatekey"].str().empty()) errors.required(Path("data").key("ssh-privatekey"));
+  } else if (type == "kubernetes.io/tls") {
+    require_key(o, "tls.crt", errors);
+    require_key(o, "tls.key", errors);
+  }
+}
+
+void prepare_update(Mut o, Value old) {
+  if (o["type"].str().empty()) o.set("type", old["type"]);
+}
+
+void validate_update(Value o, Value old, FieldErrors& errors) {
+  validate_immutable(o["type"], old["type"], Path("type"), errors);
+  if (old["immutable"].boolean()) {
+    constexpr std::string_view kText = "field is immutable when `immutable` is set";
+    if (!o["immutable"].boolean()) errors.forbidden(Path("immutable"), kText);
+    if (!equal(o["data"], old["data"])) errors.forbidden(Path("data"), kText);
+  }
+  validate(o, errors);
+}
+
+void warnings(Value o, std::vector<std::string>& out) {
+  if (o["type"].str() != "kubernetes.io/tls") return;
+  const auto certificate = base64_decode(o["data"]["tls.crt"].str()), key = base64_decode(o["data"]["tls.key"].str());
+  if (certificate && certificate->find("-----BEGIN") == std::string::npos)
+    out.push_back("tls: failed to find any PEM data in certificate input");
+  else if (key && key->find("-----BEGIN") == std::string::npos)
+    out.push_back("tls: failed to find any PEM data in key input");
+}
+
+void cells(Value o, int64_t now_us, Mut out) {
+  out.append(first_name(o));
+  out.append(o["type"].str());
+  out.append(static_cast<int64_t>(o["data"].size()));
+  append_age(o, now_us, out);
+}
+
+}  // namespace
+
+void secret_rules(Kind& k) {
+  k.set_defaults = set_defaults;
+  k.prepare_update = prepare_update;
+  k.validate = validate;
+  k.validate_update = validate_update;
+  k.warnings = warnings;
+  k.columns = columns_of("Name:name, Type, Data, Age");
+  k.cells = cells;
+  k.selectable = {{"type", [](Value o) { return o["type"].text(); }}};
+}
+
+}  // namespace bramble

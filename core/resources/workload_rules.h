@@ -1,0 +1,23 @@
+// What the kinds that own pods share: the template's defaults, the selector, counts in the status. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/json/builder.h"
+#include "core/resources/field_error.h"
+
+namespace bramble {
+
+void default_template(Mut spec);  // spec.template.spec
+// spec.selector must be there, well-formed and not empty; then the template must fit it.
+void validate_selector_and_template(Value spec, std::string_view empty_text, const Path& at, FieldErrors& errors);
+// status.replicas and friends: not negative, not more than status.replicas, available not more than ready.
+void validate_replica_counts(Value status, const std::vector<const char*>& parts, const Path& at, FieldErrors& errors);
+// Warnings of spec.template.
+void template_warnings(Value pod_template, const Path& at, std::vector<std::string>& out);
+// A positive number or percentage (maxUnavailable, maxSurge).
+void validate_share(Value v, const Path& at, FieldErrors& errors);
+bool is_zero_share(Value v);
+
+}  // namespace bramble
