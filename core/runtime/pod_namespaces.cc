@@ -1,0 +1,100 @@
+#include "core/runtime/pod_namespaces.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+#include <vector>
+
+#include "core/base/unique_fd.h"
+
+namespace bramble {
+
+namespace {
+
+std::string read_whole(const char* path) {
+  UniqueFd fd(open(path, O_RDONLY | O_CLOEXEC));
+  std::string out;
+  char buffer[16 * 1024];
+  ssize_t n;
+  while (fd.valid() && (n = read(fd.get(), buffer, sizeof buffer)) > 0) out.append(buffer, static_cast<size_t>(n));
+  return out;
+}
+
+// Mount points at or below path, in mountinfo's order (later ones on top).
+std::vector<std::string> mounts_below(const std::string& path) {
+  std::vector<std::string> out;
+  std::string text = read_whole("/proc/self/mountinfo");
+  for (auto line : split(text, '\n')) {
+    auto fields = split(line, ' ');
+    if (fields.size() < 5) continue;
+    std::string at = replace_all(replace_all(fields[4], "\\040", " "), "\\134", "\\");
+    if (at == path || at.starts_with(path + "/")) out.push_back(at);
+  }
+  return out;
+}
+
+Status touch(const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0444));
+  return fd.valid() ? ok() : Status(Error::from_errno(errno, path));
+}
+
+}  // namespace
+
+bool is_mount_point(const std::string& path) {
+  for (const auto& at : mounts_below(path))
+    if (at == path) return true;
+  return false;
+}
+
+Status make_pod_namespaces(const std::string& dir, const std::string& hostname) {
+  std::string ipc = cat(dir, "/ipc"), uts = cat(dir, "/uts");
+  if (is_mount_point(ipc) && is_mount_point(uts)) return ok();
+  TRY(touch(ipc));
+  TRY(touch(uts));
+  Status status = ok();
+  // A thread of its own: it is the only one that changes its namespaces, and it ends here.
+  std::thread worker([&] {
+    if (unshare(CLONE_NEWIPC | CLONE_NEWUTS) != 0) {
+      status = Error::from_errno(errno, "unshare ipc and uts");
+      return;
+    }
+    if (sethostname(hostname.data(), hostname.size()) != 0) {
+      status = Error::from_errno(errno, cat("sethostname ", hostname));
+      return;
+    }
+    std::string self = cat("/proc/", getpid(), "/task/", static_cast<long>(syscall(SYS_gettid)), "/ns/");
+    if (mount(cat(self, "ipc").c_str(), ipc.c_str(), nullptr, MS_BIND, nullptr) != 0) status = Error::from_errno(errno, cat("mount ", ipc));
+    else if (mount(cat(self, "uts").c_str(), uts.c_str(), nullptr, MS_BIND, nullptr) != 0) status = Error::from_errno(errno, cat("mount ", uts));
+  });
+  worker.join();
+  return status;
+}
+
+Status mount_shm(const std::string& path) {
+  if (is_mount_point(path)) return ok();
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return Error::from_errno(errno, path);
+  if (mount("shm", path.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=65536k") != 0) return Error::from_errno(errno, cat("mount ", path));
+  return ok();
+}
+
+Status unmount_and_remove(const std::string& path) {
+  auto mounts = mounts_below(path);
+  std::reverse(mounts.begin(), mounts.end());
+  for (const auto& at : mounts)
+    if (umount2(at.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT) return Error::from_errno(errno, cat("umount ", at));
+  // Never remove through a mount that came back: that would delete somebody's files.
+  if (!mounts_below(path).empty()) return Error(Code::kUnavailable, cat(path, ": still mounted"));
+  std::error_code ec;
+  std::filesystem::remove_all(path, ec);
+  if (ec && ec.value() != ENOENT) return Error::from_errno(ec.value(), cat("remove ", path));
+  return ok();
+}
+
+}  // namespace bramble

@@ -1,0 +1,19 @@
+// The ipc and uts namespaces of a pod, kept as bind mounts of files so that they live without a process in them, and the
+// pod's /dev/shm. Blocking calls that make threads of their own: run them in offload(). Idempotent.
+#pragma once
+
+#include <string>
+
+#include "core/base/result.h"
+
+namespace bramble {
+
+// Makes <dir>/ipc and <dir>/uts (the latter with this host name).
+Status make_pod_namespaces(const std::string& dir, const std::string& hostname);
+// A tmpfs of 64 MiB, or nothing to do when it is mounted.
+Status mount_shm(const std::string& path);
+// Detaches every mount at or below the path (longest first) and removes the tree.
+Status unmount_and_remove(const std::string& path);
+bool is_mount_point(const std::string& path);
+
+}  // namespace bramble

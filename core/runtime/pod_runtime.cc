@@ -1,0 +1,275 @@
+#include "core/runtime/pod_runtime.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/base/unique_fd.h"
+#include "core/crypto/hash.h"
+#include "core/loop/loop.h"
+#include "core/runtime/pod_namespaces.h"
+#include "core/runtime/shim_binary.h"
+
+namespace bramble {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+Status make_dirs(const std::string& path) {
+  std::error_code ec;
+  fs::create_directories(path, ec);
+  return ec ? Status(Error::from_errno(ec.value(), cat("mkdir ", path))) : ok();
+}
+
+Status write_whole(const std::string& path, std::string_view bytes, mode_t mode) {
+  std::string tmp = cat(path, ".tmp");
+  UniqueFd fd(::open(tmp.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+  if (!fd.valid()) return Error::from_errno(errno, tmp);
+  for (size_t at = 0; at < bytes.size();) {
+    ssize_t n = write(fd.get(), bytes.data() + at, bytes.size() - at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return Error::from_errno(errno, tmp);
+    at += static_cast<size_t>(n);
+  }
+  fd.reset();  // a program still open for writing cannot be executed
+  if (rename(tmp.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path);
+  return ok();
+}
+
+std::string read_small(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char buffer[256];
+  ssize_t n = fd.valid() ? read(fd.get(), buffer, sizeof buffer) : 0;
+  return std::string(buffer, n > 0 ? static_cast<size_t>(n) : 0);
+}
+
+std::vector<std::string> folder_names(const std::string& path) {
+  std::vector<std::string> out;
+  std::error_code ec;
+  for (fs::directory_iterator it(path, ec), end; !ec && it != end; it.increment(ec))
+    if (it->is_directory(ec)) out.push_back(it->path().filename().string());
+  return out;
+}
+
+std::string text_body(std::initializer_list<std::string_view> texts) {
+  std::string out;
+  for (auto t : texts) {
+    out += t;
+    out += '\0';
+  }
+  return out;
+}
+
+}  // namespace
+
+bool may_lower_oom_score() {
+  UniqueFd fd(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
+  char buffer[4096];
+  ssize_t n = fd.valid() ? read(fd.get(), buffer, sizeof buffer) : 0;
+  std::string_view text(buffer, n > 0 ? static_cast<size_t>(n) : 0);
+  auto at = text.find("CapEff:\t");
+  if (at == text.npos) return false;
+  uint64_t caps = strtoull(std::string(text.substr(at + 8, 16)).c_str(), nullptr, 16);
+  return caps >> 24 & 1;
+}
+
+Result<std::string> find_runtime(const std::string& name) {
+  if (name.find('/') != name.npos) {
+    if (access(name.c_str(), X_OK) == 0) return name;
+    return Error(Code::kNotFound, cat("runtime ", name, ": not an executable file; give its path with --runtime"));
+  }
+  const char* path = getenv("PATH");
+  std::string folders = cat(path ? path : "", ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  for (auto folder : split(folders, ':')) {
+    if (folder.empty()) continue;
+    std::string candidate = cat(folder, "/", name);
+    if (access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return Error(Code::kNotFound, cat("runtime ", name, ": not found in PATH; install the package runc, or give a path with --runtime"));
+}
+
+Result<std::unique_ptr<PodRuntime>> PodRuntime::open(Options options, const Cgroups& cgroups) {
+  std::unique_ptr<PodRuntime> r(new PodRuntime(std::move(options), cgroups));
+  TRY_ASSIGN(r->runtime_path_, find_runtime(r->options_.runtime));
+  std::string bin = cat(r->options_.data_dir, "/bin");
+  TRY(make_dirs(bin));
+  TRY(make_dirs(cat(r->options_.run_dir, "/pods")));
+  r->shim_path_ = cat(bin, "/shim-", sha256_hex(shim_binary()).substr(0, 16));
+  struct stat s;
+  // Shims of earlier versions keep running from their own files, so an old file is left alone.
+  if (stat(r->shim_path_.c_str(), &s) != 0 || static_cast<size_t>(s.st_size) != shim_binary().size()) TRY(write_whole(r->shim_path_, shim_binary(), 0755));
+  return r;
+}
+
+std::vector<std::string> PodRuntime::pod_uids() const { return folder_names(cat(options_.run_dir, "/pods")); }
+std::vector<std::string> PodRuntime::container_ids(const std::string& uid) const { return folder_names(cat(pod_dir(uid), "/containers")); }
+
+Task<bool> PodRuntime::shim_answers(std::string uid) {
+  std::string path = socket_path(uid);
+  struct stat s;
+  if (stat(path.c_str(), &s) != 0) co_return false;
+  auto connection = co_await ShimConnection::connect(path);
+  co_return connection.ok();
+}
+
+Task<Status> PodRuntime::ensure_pod(std::string uid, std::string hostname) {
+  std::string dir = pod_dir(uid);
+  auto prepare = [dir, hostname]() -> Status {
+    TRY(make_dirs(cat(dir, "/ns")));
+    TRY(make_dirs(cat(dir, "/containers")));
+    TRY(make_pod_namespaces(cat(dir, "/ns"), hostname));
+    return mount_shm(cat(dir, "/shm"));
+  };
+  Task<Status> preparing = offload(std::move(prepare));
+  auto prepared = co_await preparing;
+  if (!prepared.ok()) co_return prepared;
+  bool answers = co_await shim_answers(uid);
+  if (answers) co_return ok();
+  ProcessSpec spec;
+  spec.argv = {shim_path_, dir, runtime_path_, cat(options_.run_dir, "/runc")};
+  for (const auto& file : cgroups_.shim_procs_files()) spec.argv.push_back(file);
+  spec.timeout_ms = limits::kRuntimeCommandMs;
+  auto result = co_await run_process(std::move(spec));
+  if (!result.ok()) co_return result.error().prefixed("start shim");
+  if (!result->err.empty()) log_warning("shim of pod ", uid, ": ", trim(result->err));
+  if (result->exit_code != 0) co_return Error(Code::kInternal, cat("start shim: ", trim(result->err)));
+  co_return ok();
+}
+
+Task<Result<std::string>> PodRuntime::call(std::string uid, uint8_t type, std::string body) {
+  auto connection = co_await ShimConnection::connect(socket_path(uid));
+  if (!connection.ok()) co_return Error(Code::kUnavailable, cat("shim of pod ", uid, ": ", connection.error().message()));
+  auto answer = co_await (*connection)->call(type, std::move(body));
+  co_return answer;
+}
+
+Task<Result<int>> PodRuntime::create(std::string uid, std::string id, Document config, std::string log_path, ContainerStreams streams) {
+  std::string dir = container_dir(uid, id);
+  CO_TRY(make_dirs(dir));
+  CO_TRY(make_dirs(fs::path(log_path).parent_path().string()));
+  CO_TRY(write_whole(cat(dir, "/config.json"), *config.bytes(), 0600));
+  int flags = (streams.tty ? shim::kTty : 0) | (streams.stdin_on ? shim::kStdin : 0) | (streams.stdin_once ? shim::kStdinOnce : 0);
+  std::string body(1, static_cast<char>(flags));
+  body += text_body({id, log_path});
+  auto answer = co_await call(uid, shim::kCreate, std::move(body));
+  if (!answer.ok()) co_return answer.error();
+  if (answer->size() < 4) co_return Error(Code::kInternal, "shim: malformed answer");
+  co_return static_cast<int>(shim::get_u32(reinterpret_cast<const uint8_t*>(answer->data())));
+}
+
+Task<Status> PodRuntime::start(std::string uid, std::string id) {
+  std::string body = text_body({id});
+  auto answer = co_await call(uid, shim::kStart, std::move(body));
+  if (!answer.ok()) co_return answer.error();
+  co_return ok();
+}
+
+Task<Status> PodRuntime::kill(std::string uid, std::string id, int signal) {
+  uint8_t number[4];
+  shim::put_u32(number, static_cast<uint32_t>(signal));
+  std::string body(reinterpret_cast<char*>(number), sizeof number);
+  body += text_body({id});
+  auto answer = co_await call(uid, shim::kKill, std::move(body));
+  if (!answer.ok()) co_return answer.error();
+  co_return ok();
+}
+
+Task<Status> PodRuntime::remove(std::string uid, std::string id) {
+  bool answers = co_await shim_answers(uid);
+  if (answers) {
+    std::string body = text_body({id});
+    auto answer = co_await call(uid, shim::kDelete, std::move(body));
+    if (!answer.ok()) co_return answer.error();
+  } else {
+    ProcessSpec spec;
+    spec.argv = {runtime_path_, "--root", cat(options_.run_dir, "/runc"), "delete", "--force", id};
+    spec.timeout_ms = limits::kRuntimeCommandMs;
+    auto result = co_await run_process(std::move(spec));
+    if (!result.ok()) co_return result.error();
+    if (result->exit_code != 0) co_return Error(Code::kInternal, std::string(trim(result->err)));
+  }
+  std::error_code ec;
+  fs::remove_all(container_dir(uid, id), ec);
+  co_return ok();
+}
+
+Task<Status> PodRuntime::remove_pod(std::string uid) {
+  bool answers = co_await shim_answers(uid);
+  if (answers) {
+    auto answer = co_await call(uid, shim::kShutdown, std::string());
+    if (!answer.ok()) co_return answer.error();
+  }
+  std::string dir = pod_dir(uid);
+  Task<Status> removing = offload([dir] { return unmount_and_remove(dir); });
+  auto removed = co_await removing;
+  co_return removed;
+}
+
+Task<Result<std::unique_ptr<ExecSession>>> PodRuntime::open_session(std::string uid, uint8_t type, std::string body) {
+  auto connection = co_await ShimConnection::connect(socket_path(uid));
+  if (!connection.ok()) co_return Error(Code::kUnavailable, cat("shim of pod ", uid, ": ", connection.error().message()));
+  auto answer = co_await (*connection)->call(type, std::move(body));
+  if (!answer.ok()) co_return answer.error();
+  co_return make_shim_session(std::move(*connection));
+}
+
+Task<Result<std::unique_ptr<ExecSession>>> PodRuntime::exec(std::string uid, std::string id, OciProcess process, bool stdin_on) {
+  std::string path = cat(container_dir(uid, id), "/exec-", ++exec_count_, ".json");
+  Document document = oci_process(process);
+  CO_TRY(write_whole(path, *document.bytes(), 0600));
+  std::string body(1, static_cast<char>((process.terminal ? shim::kTty : 0) | (stdin_on ? shim::kStdin : 0)));
+  body += text_body({id, path});
+  auto session = co_await open_session(uid, shim::kExec, std::move(body));
+  unlink(path.c_str());
+  co_return session;
+}
+
+Task<Result<std::unique_ptr<ExecSession>>> PodRuntime::attach(std::string uid, std::string id, bool stdin_on) {
+  std::string body(1, static_cast<char>(stdin_on ? shim::kStdin : 0));
+  body += text_body({id});
+  auto session = co_await open_session(uid, shim::kAttach, std::move(body));
+  co_return session;
+}
+
+Task<Status> PodRuntime::watch(std::string uid, std::function<void(ContainerState)> state, std::function<void()> synced) {
+  auto connection = co_await ShimConnection::connect(socket_path(uid));
+  if (!connection.ok()) co_return connection.error();
+  auto sent = co_await (*connection)->send(shim::kSubscribe, std::string());
+  if (!sent.ok()) co_return sent;
+  for (;;) {
+    auto frame = co_await (*connection)->receive();
+    if (!frame) co_return Error(Code::kUnavailable, cat("shim of pod ", uid, " went away"));
+    if (frame->type == shim::kSynced) synced();
+    if (frame->type != shim::kState) continue;
+    auto decoded = decode_container_state(frame->body);
+    if (decoded) state(std::move(*decoded));
+  }
+}
+
+std::vector<ContainerState> PodRuntime::read_states(const std::string& uid) const {
+  std::vector<ContainerState> out;
+  for (const auto& id : container_ids(uid)) {
+    ContainerState s;
+    s.id = id;
+    s.phase = ContainerState::kExited;
+    s.exit_code = 137;
+    s.signal = 9;
+    s.pid = static_cast<int>(parse_int64(trim(read_small(cat(container_dir(uid, id), "/pid")))).value_or(0));
+    std::string text = read_small(cat(container_dir(uid, id), "/exit"));
+    auto fields = split(trim(text), ' ');
+    if (fields.size() == 3) {
+      s.exit_code = static_cast<int>(parse_int64(fields[0]).value_or(137));
+      s.signal = static_cast<int>(parse_int64(fields[1]).value_or(0));
+      s.finished_us = parse_int64(fields[2]).value_or(0) / 1000;
+    }
+    out.push_back(std::move(s));
+  }
+  return out;
+}
+
+}  // namespace bramble

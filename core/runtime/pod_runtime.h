@@ -1,0 +1,78 @@
+// PodRuntime: containers of this node, through one shim per pod and an OCI runtime (runc). Knows container ids and
+// directories, no Kubernetes object. Loop thread; what blocks runs in offload() or in the shim.
+//   <run_dir>/pods/<uid>/shim.sock, ns/{ipc,uts,net}, shm
+//   <run_dir>/pods/<uid>/containers/<id>/{config.json,pid,exit,...}
+//   <run_dir>/runc/                 the runtime's own state
+//   <data_dir>/bin/shim-<hash>      the shim, unpacked
+// All of it under /run dies with the machine, as the containers do. After a crash of ours the shims go on and are found again.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/random.h"
+#include "core/runtime/cgroups.h"
+#include "core/runtime/oci_spec.h"
+#include "core/runtime/shim_client.h"
+
+namespace bramble {
+
+struct ContainerStreams {
+  bool tty = false, stdin_on = false, stdin_once = false;
+};
+
+class PodRuntime {
+ public:
+  struct Options {
+    std::string run_dir = "/run/bramble";
+    std::string data_dir;           // for the shim's executable
+    std::string runtime = "runc";   // a path, or a name in PATH
+  };
+  // kNotFound: no such runtime, naming --runtime. Unpacks the shim.
+  static Result<std::unique_ptr<PodRuntime>> open(Options options, const Cgroups& cgroups);
+
+  std::string pod_dir(const std::string& uid) const { return cat(options_.run_dir, "/pods/", uid); }
+  std::string container_dir(const std::string& uid, const std::string& id) const { return cat(pod_dir(uid), "/containers/", id); }
+  std::vector<std::string> pod_uids() const;  // that have a directory
+  std::vector<std::string> container_ids(const std::string& uid) const;
+  const std::string& runtime_path() const { return runtime_path_; }
+
+  // Makes the pod's directory, its ipc and uts namespaces and /dev/shm, and starts its shim unless one answers.
+  Task<Status> ensure_pod(std::string uid, std::string hostname);
+  Task<bool> shim_answers(std::string uid);
+  // Ends the shim (kFailed while it has containers), unmounts and removes the directory.
+  Task<Status> remove_pod(std::string uid);
+
+  // The container's first process id. Errors of the runtime are kInternal with its text.
+  Task<Result<int>> create(std::string uid, std::string id, Document config, std::string log_path, ContainerStreams streams);
+  Task<Status> start(std::string uid, std::string id);
+  Task<Status> kill(std::string uid, std::string id, int signal);
+  Task<Status> remove(std::string uid, std::string id);  // kills what still runs
+  Task<Result<std::unique_ptr<ExecSession>>> exec(std::string uid, std::string id, OciProcess process, bool stdin_on);
+  Task<Result<std::unique_ptr<ExecSession>>> attach(std::string uid, std::string id, bool stdin_on);
+
+  // Calls state for each container and each change, synced once after the first ones; ends when the shim is gone.
+  Task<Status> watch(std::string uid, std::function<void(ContainerState)> state, std::function<void()> synced);
+  // What the files of a pod without a shim tell: exited ones have their code, the others are given as exited with 137.
+  std::vector<ContainerState> read_states(const std::string& uid) const;
+
+ private:
+  PodRuntime(Options options, const Cgroups& cgroups) : options_(std::move(options)), cgroups_(cgroups) {}
+  std::string socket_path(const std::string& uid) const { return cat(pod_dir(uid), "/shim.sock"); }
+  Task<Result<std::string>> call(std::string uid, uint8_t type, std::string body);
+  Task<Result<std::unique_ptr<ExecSession>>> open_session(std::string uid, uint8_t type, std::string body);
+
+  Options options_;
+  const Cgroups& cgroups_;
+  std::string runtime_path_, shim_path_;
+  uint64_t exec_count_ = 0;
+};
+
+// Whether this process may lower its own oom_score_adj (CAP_SYS_RESOURCE); without it negative scores are refused.
+bool may_lower_oom_score();
+// The runtime's executable: a path as it is, a name looked up in PATH. kNotFound tells to install runc or give --runtime.
+Result<std::string> find_runtime(const std::string& name);
+
+}  // namespace bramble
