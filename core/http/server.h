@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/base/buffer.h"
+#include "core/base/limits.h"
 #include "core/base/result.h"
 #include "core/loop/loop.h"
 
@@ -34,7 +35,10 @@ struct HttpRequest {
   std::vector<Header> headers;
   std::string body;
   PeerCertificate peer;
-  std::string remote_ip;
+  bool peer_certificate_invalid = false;  // one was sent that does not verify: answer 401
+  bool tls = false;
+  int http_major = 1;                     // 1 or 2
+  std::string remote_ip;                  // "" on a Unix socket
   std::string_view header(std::string_view lower_name) const;  // the first, or ""
 };
 
@@ -73,12 +77,12 @@ class HttpServer {
     uint16_t port = 0;                         // 0: chosen by the kernel
     std::shared_ptr<TlsServerContext> tls;     // null: plain HTTP
     std::string unix_path;                     // when set: a Unix socket (0600) in place of address and port, plain HTTP
-    size_t connection_threads = 1;
-    size_t body_bytes_max;                     // limits::kBodyBytesMax
+    size_t connection_threads = 1;             // 0: connections run on the owner's loop (a quiet local socket)
+    size_t body_bytes_max = limits::kBodyBytesMax;
   };
-  // kAlreadyExists when the address is taken.
+  // Called on the owner's loop, which must outlive the server. kAlreadyExists when the address is taken.
   static Result<std::unique_ptr<HttpServer>> listen(Options options, HttpHandler handler);
-  virtual ~HttpServer() = default;  // closes all connections
+  virtual ~HttpServer() = default;  // says goodbye (GOAWAY), closes all connections, cancels the handlers' tasks
   virtual uint16_t port() const = 0;
 };
 

@@ -76,6 +76,10 @@ Result<std::unique_ptr<Listener>> Listener::listen(SocketAddress address, Option
   return std::unique_ptr<Listener>(new Listener(std::move(*fd), is_unix ? address.text() : std::string()));
 }
 
+std::unique_ptr<Listener> Listener::adopt(UniqueFd fd) {
+  return std::unique_ptr<Listener>(new Listener(std::move(fd), std::string()));
+}
+
 std::optional<UniqueFd> Listener::try_accept() {
   for (;;) {
     int fd = accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);

@@ -111,6 +111,8 @@ class Listener {
   // that nobody listens on is replaced.
   static Result<std::unique_ptr<Listener>> listen(SocketAddress address, Options options);
   static Result<std::unique_ptr<Listener>> listen(SocketAddress address) { return listen(address, Options()); }
+  // Takes a descriptor that listens already (a duplicate for another thread's loop).
+  static std::unique_ptr<Listener> adopt(UniqueFd fd);
   ~Listener();  // removes a Unix socket's file
   Listener(const Listener&) = delete;
 

@@ -1,0 +1,13 @@
+// The client's end of a WebSocket over a Wire. Not for other rooms.
+#pragma once
+
+#include "core/http/server.h"
+#include "core/http/websocket_frames.h"
+#include "core/http/wire.h"
+
+namespace bramble {
+
+// early: what arrived behind the server's 101.
+std::unique_ptr<WebSocket> make_client_websocket(std::unique_ptr<Wire> wire, std::string early, std::string protocol);
+
+}  // namespace bramble
