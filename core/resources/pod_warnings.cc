@@ -1,4 +1,5 @@
 // Warnings about pod specs: what is accepted but surely not meant (pod.GetWarningsForPod).
+#include <map>
 #include <set>
 
 #include "core/resources/pod_spec.h"
@@ -6,26 +7,29 @@
 namespace bramble {
 namespace {
 
-void label_warnings(Value labels, const Path& at, std::vector<std::string>& out) {
+// What to write instead of a label that is going away; empty for all others.
+std::string_view deprecated_label(std::string_view key) {
   static constexpr std::pair<std::string_view, std::string_view> kDeprecated[] = {
       {"beta.kubernetes.io/arch", "deprecated since v1.14; use \"kubernetes.io/arch\" instead"},
       {"beta.kubernetes.io/os", "deprecated since v1.14; use \"kubernetes.io/os\" instead"},
       {"failure-domain.beta.kubernetes.io/region", "deprecated since v1.17; use \"topology.kubernetes.io/region\" instead"},
       {"failure-domain.beta.kubernetes.io/zone", "deprecated since v1.17; use \"topology.kubernetes.io/zone\" instead"},
       {"beta.kubernetes.io/instance-type", "deprecated since v1.17; use \"node.kubernetes.io/instance-type\" instead"}};
-  for (const auto& [key, text] : kDeprecated)
-    if (labels.has(key)) out.push_back(cat(at.key(key).text(), ": ", text));
+  for (const auto& [label, text] : kDeprecated)
+    if (label == key) return text;
+  return {};
+}
+
+void label_warnings(Value labels, const Path& at, std::vector<std::string>& out) {
+  for (auto [key, value] : labels.members())
+    if (const std::string_view text = deprecated_label(key); !text.empty()) out.push_back(cat(at.key(key).text(), ": ", text));
 }
 
 void term_warnings(Value term, const Path& at, std::vector<std::string>& out) {
   for (size_t i = 0; i < term["matchExpressions"].size(); ++i) {
-    Builder b;
-    b.root().set(term["matchExpressions"].item(i)["key"].str(), "");
-    std::vector<std::string> found;
-    label_warnings(b.finish().root(), Path(), found);
-    // The path of an expression ends in its key's place, not in the key.
-    for (const std::string& w : found)
-      if (const auto parts = cut(w, "]: ")) out.push_back(cat(at.at("matchExpressions").at(i).at("key").text(), ": ", term["matchExpressions"].item(i)["key"].str(), " is ", parts->second));
+    const std::string_view key = term["matchExpressions"].item(i)["key"].str();
+    if (const std::string_view text = deprecated_label(key); !text.empty())
+      out.push_back(cat(at.at("matchExpressions").at(i).at("key").text(), ": ", key, " is ", text));
   }
 }
 
@@ -41,25 +45,16 @@ void env_warnings(Value env, const Path& at, std::vector<std::string>& out) {
 }
 
 void port_warnings(Value spec, const Path& at, std::vector<std::string>& out) {
-  std::set<std::string> seen;
-  std::vector<std::pair<std::string, std::string>> first;
   for (size_t i = 0; i < spec["containers"].size(); ++i) {
     const Value ports = spec["containers"].item(i)["ports"];
-    std::set<std::string> own;
+    std::map<std::string, std::string> seen;  // port -> where it was first
     for (size_t j = 0; j < ports.size(); ++j) {
       const Value p = ports.item(j);
-      const std::string key = cat(p["protocol"].str("TCP"), "/", p["containerPort"].integer());
-      const std::string full = cat(key, "/", p["hostIP"].str(), "/", p["hostPort"].integer());
+      const std::string key = cat(p["protocol"].str("TCP"), "/", p["containerPort"].integer(), "/", p["hostIP"].str(), "/",
+                                  p["hostPort"].integer());
       const Path here = at.at("containers").at(i).at("ports").at(j);
-      if (!own.insert(full).second) {
-        out.push_back(cat(here.text(), ": duplicate port definition with ", [&] {
-          for (const auto& [k, where] : first)
-            if (k == cat(i, "/", full)) return where;
-          return std::string();
-        }()));
-        continue;
-      }
-      first.emplace_back(cat(i, "/", full), here.text());
+      const auto [first, fresh] = seen.emplace(key, here.text());
+      if (!fresh) out.push_back(cat(here.text(), ": duplicate port definition with ", first->second));
     }
   }
 }

@@ -1,0 +1,107 @@
+#include "core/resources/cron_schedule.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "core/base/strings.h"
+
+namespace bramble {
+namespace {
+
+struct Bounds {
+  int64_t min, max;
+  std::string_view names;  // "sun,mon,..." or "jan,feb,...", counted from min
+};
+constexpr Bounds kFields[] = {
+    {0, 59, ""}, {0, 23, ""}, {1, 31, ""}, {1, 12, "jan,feb,mar,apr,may,jun,jul,aug,sep,oct,nov,dec"},
+    {0, 6, "sun,mon,tue,wed,thu,fri,sat"}};
+
+// A number or a name; -1 with `error` set when neither.
+int64_t number_of(std::string_view s, const Bounds& b, std::string& error) {
+  if (!b.names.empty()) {
+    const auto names = split(b.names, ',');
+    for (size_t i = 0; i < names.size(); ++i)
+      if (equals_ignore_case(names[i], s)) return b.min + static_cast<int64_t>(i);
+  }
+  const auto n = parse_int64(s);
+  if (!n) {
+    error = cat("failed to parse int from ", s, ": strconv.Atoi: parsing ", go_quote(s), ": invalid syntax");
+    return -1;
+  }
+  if (*n < 0) error = cat("negative number (", *n, ") not allowed: ", s);
+  return *n;
+}
+
+std::string check_range(std::string_view expression, const Bounds& b) {
+  const auto range_and_step = split(expression, '/');
+  const auto low_and_high = split(range_and_step[0], '-');
+  const bool single = low_and_high.size() == 1;
+  int64_t start = b.min, end = b.max;
+  std::string error;
+  if (low_and_high[0] != "*" && low_and_high[0] != "?") {
+    start = number_of(low_and_high[0], b, error);
+    if (!error.empty()) return error;
+    end = start;
+    if (low_and_high.size() == 2) {
+      end = number_of(low_and_high[1], b, error);
+      if (!error.empty()) return error;
+    } else if (low_and_high.size() > 2) {
+      return cat("too many hyphens: ", expression);
+    }
+  }
+  int64_t step = 1;
+  if (range_and_step.size() == 2) {
+    step = number_of(range_and_step[1], {0, 0, ""}, error);
+    if (!error.empty()) return error;
+    if (single) end = b.max;  // "N/step" goes to the end
+  } else if (range_and_step.size() > 2) {
+    return cat("too many slashes: ", expression);
+  }
+  if (start < b.min) return cat("beginning of range (", start, ") below minimum (", b.min, "): ", expression);
+  if (end > b.max) return cat("end of range (", end, ") above maximum (", b.max, "): ", expression);
+  if (start > end) return cat("beginning of range (", start, ") beyond end of range (", end, "): ", expression);
+  if (step == 0) return cat("step of range should be a positive number: ", expression);
+  return {};
+}
+
+}  // namespace
+
+std::string check_cron_schedule(std::string_view text) {
+  if (!text.empty() && text[0] == '@') {
+    static constexpr std::string_view kKnown[] = {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"};
+    if (std::find(std::begin(kKnown), std::end(kKnown), text) != std::end(kKnown)) return {};
+    if (text.substr(0, 7) == "@every ") return {};
+    return cat("unrecognized descriptor: ", text);
+  }
+  std::vector<std::string_view> fields;
+  for (std::string_view f : split(text, ' '))
+    if (!trim(f).empty()) fields.push_back(trim(f));
+  if (fields.size() != 5)
+    return cat("expected exactly 5 fields, found ", fields.size(), ": [", join(std::vector<std::string>(fields.begin(), fields.end()), " "), "]");
+  for (size_t i = 0; i < 5; ++i)
+    for (std::string_view part : split(fields[i], ',')) {
+      const std::string wrong = check_range(part, kFields[i]);
+      if (!wrong.empty()) return wrong;
+    }
+  return {};
+}
+
+std::string check_time_zone(std::string_view name) {
+  if (equals_ignore_case(name, "local")) return "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
+  if (name == "UTC") return {};
+  const bool climbs = name.find("..") != std::string_view::npos || name[0] == '/' || name.find('\\') != std::string_view::npos;
+  const std::string path = cat("/usr/share/zoneinfo/", name);
+  if (!climbs && (access("/usr/share/zoneinfo", R_OK) != 0 || access(path.c_str(), R_OK) == 0)) {
+    // Without the machine's database the shape Area/City must do.
+    if (access(path.c_str(), R_OK) == 0) return {};
+    static constexpr std::string_view kAreas[] = {"Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/",
+                                                  "Australia/", "Etc/", "Europe/", "Indian/", "Pacific/"};
+    for (std::string_view a : kAreas)
+      if (name.substr(0, a.size()) == a && name.size() > a.size()) return {};
+  }
+  return cat("unknown time zone ", name);
+}
+
+}  // namespace bramble
