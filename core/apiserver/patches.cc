@@ -52,7 +52,7 @@ Result<Document> apply_patch(const ExpectedType& expected, PatchType type, Value
   switch (type) {
     case PatchType::kJson: {
       auto result = json_patch(current, patch);
-      if (!result.ok()) return rejected();
+      if (!result.ok()) return result.error().code() == Code::kInvalidObject ? rejected() : api_bad_request(result.error().message());
       patched = std::move(*result);
       break;
     }

@@ -3,7 +3,6 @@
 
 #include "core/apiserver/apiserver.h"
 #include "core/registry/api_status.h"
-#include "core/schema/openapi.h"
 
 namespace bramble {
 
@@ -119,12 +118,6 @@ bool ApiServer::serve_health(RequestRef request) {
 bool ApiServer::serve_discovery(RequestRef request) {
   std::string_view path = without_slash(request->info.path);
   std::string_view accept = request->http->header("accept");
-  if (path.substr(0, 9) == "/openapi/") {
-    auto page = openapi_page(path, request->info.query.get("hash"), accept);
-    if (!page) return false;
-    send_cached(*request, page->content_type, page->etag, page->body);
-    return true;
-  }
   const DiscoveryPage* plain = discovery_.plain(path);
   if (plain == nullptr) {
     bool below = path.substr(0, 6) == "/apis/" || path.substr(0, 5) == "/api/";

@@ -1,0 +1,17 @@
+// exec and attach over a WebSocket: channels 0 stdin, 1 stdout, 2 stderr, 3 error (a Status at the end), 4 resize; with
+// v5.channel.k8s.io also 255, which half-closes a channel (KEP 4006). The first byte of each message is its channel.
+#pragma once
+
+#include "core/apiserver/respond.h"
+#include "core/client/node_streams.h"
+
+namespace bramble {
+
+// Opens the session on the node first, so that its failure is an ordinary HTTP answer; then upgrades and copies until the
+// process ends or the client goes.
+Task<void> serve_remote_command(std::shared_ptr<Request> request, NodeStreams* node, ObjectKey pod, ExecOptions options);
+
+// The Status that ends a session: success, a non-zero exit code with its cause, or why it could not run.
+std::string exit_status(int exit_code, std::string_view error);
+
+}  // namespace bramble
