@@ -1,5 +1,5 @@
 // Bridge: what the CNI bridge plugin does: a bridge with the gateway's address, a veth pair per container, its address and
-// default route. Called in the process by PodNetwork and as a plugin by plugin_main. Blocking; needs root.
+// default route. Called in the process by PodNetwork and as a plugin by plugin_call. Blocking; needs root.
 #pragma once
 
 #include <string>

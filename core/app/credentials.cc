@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "cni/netlink/rtnetlink.h"
-#include "core/app/files.h"
+#include "core/app/small_files.h"
 #include "core/app/version.h"
 
 namespace bramble {

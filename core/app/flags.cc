@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "core/app/files.h"
+#include "core/app/small_files.h"
 #include "core/json/yaml.h"
 
 namespace bramble {

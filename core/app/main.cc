@@ -2,7 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "cni/plugin/plugin_main.h"
+#include "cni/plugin/plugin_call.h"
 #include "core/app/command.h"
 #include "core/app/version.h"
 #include "core/base/strings.h"

@@ -9,6 +9,7 @@
 
 #include "core/base/strings.h"
 #include "core/base/unique_fd.h"
+#include "core/runtime/pod_runtime.h"
 
 namespace bramble {
 namespace {
@@ -106,24 +107,6 @@ std::string pi_cmdline_file(const std::string& root) {
   for (const char* file : {"/boot/firmware/current/cmdline.txt", "/boot/firmware/cmdline.txt", "/boot/cmdline.txt"})
     if (there(root + file)) return file;
   return "/boot/firmware/cmdline.txt";
-}
-
-Result<std::string> find_runtime(const std::string& runtime) {
-  auto runnable = [](const std::string& p) {
-    struct stat st {};
-    return stat(p.c_str(), &st) == 0 && S_ISREG(st.st_mode) && access(p.c_str(), X_OK) == 0;
-  };
-  if (runtime.find('/') != std::string::npos) {
-    if (runnable(runtime)) return runtime;
-    return Error(Code::kNotFound, cat("container runtime ", runtime, ": no such program; install runc (apt-get install runc) or name another with --runtime"));
-  }
-  const char* path = getenv("PATH");
-  std::string folders = cat(path ? path : "", ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-  for (auto folder : split(folders, ':')) {
-    std::string candidate = cat(folder, "/", runtime);
-    if (!folder.empty() && runnable(candidate)) return candidate;
-  }
-  return Error(Code::kNotFound, cat("container runtime ", runtime, ": not in PATH; install it (apt-get install ", runtime, ") or name another with --runtime"));
 }
 
 std::vector<Check> check_machine(const CheckOptions& options) {

@@ -27,7 +27,5 @@ std::vector<Check> check_machine(const CheckOptions& options);
 // The file whose one line switches the memory cgroup on for a Raspberry Pi's next boot, or "".
 std::string pi_cmdline_file(const std::string& root);
 
-// Full path of an executable: itself when it has a slash, else the first in PATH. kNotFound says what to install.
-Result<std::string> find_runtime(const std::string& runtime);
 
 }  // namespace bramble

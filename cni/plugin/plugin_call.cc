@@ -1,4 +1,4 @@
-#include "cni/plugin/plugin_main.h"
+#include "cni/plugin/plugin_call.h"
 
 #include <unistd.h>
 

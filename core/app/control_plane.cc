@@ -1,0 +1,102 @@
+#include "core/app/control_plane.h"
+
+#include <unistd.h>
+
+#include "core/app/small_files.h"
+#include "core/app/host_facts.h"
+#include "core/app/version.h"
+#include "core/base/log.h"
+#include "core/crypto/tls.h"
+#include "images/local_store.h"
+
+namespace bramble {
+
+ControlPlane::ControlPlane(ControlPlaneOptions options, Clock& clock, Random& random)
+    : options_(std::move(options)), clock_(clock), random_(random) {}
+ControlPlane::~ControlPlane() = default;
+
+Result<std::unique_ptr<ControlPlane>> ControlPlane::open(ControlPlaneOptions options, const Credentials& credentials, Loop& loop,
+                                                         Clock& clock, Random& random) {
+  std::unique_ptr<ControlPlane> plane(new ControlPlane(std::move(options), clock, random));
+  TRY(plane->open_store(loop));
+  TRY(plane->open_api(credentials));
+  return plane;
+}
+
+Status ControlPlane::open_store(Loop& loop) {
+  SqliteOptions store;
+  store.dir = options_.data_dir + "/server/db";
+  TRY(make_directories(store.dir, 0700));
+  TRY_ASSIGN(store_, SqliteStore::open(std::move(store), loop, clock_, random_));
+  cache_ = std::make_unique<WatchCache>(clock_);
+  TRY(cache_->load(*store_));
+  for (const std::string& key : cache_->unreadable()) log_error("store: ", key, ": unreadable, left out; see bramble check-config");
+  Registry::Options registry;
+  registry.service_cidr = options_.service_range;
+  registry.dns_address = options_.dns_address;
+  registry.node_port_first = options_.node_port_first;
+  registry.node_port_last = options_.node_port_last;
+  registry_ = std::make_unique<Registry>(*store_, *cache_, clock_, random_, std::move(registry));
+  registry_->adopt();
+  return ok();
+}
+
+Status ControlPlane::open_api(const Credentials& credentials) {
+  ca_pem_ = credentials.server_ca_pem;
+  ApiServer::Options api;
+  TRY_ASSIGN(PrivateKey key, PrivateKey::from_pem(credentials.service_account_key_pem));
+  api.tokens.verify = {key.public_key()};
+  api.tokens.sign = std::make_shared<const PrivateKey>(std::move(key));
+  api.server_address = cat(options_.advertise_address, ":", options_.port);
+  api.git_version = kubernetes_version();
+  api.platform = cat("linux/", node_architecture());
+  api.streams = options_.streams;
+  api_ = std::make_unique<ApiServer>(*registry_, std::move(api));
+
+  HttpServer::Options http;
+  http.address = options_.bind_address;
+  http.port = options_.port;
+  TRY_ASSIGN(http.tls, TlsServerContext::create({credentials.api_server.certificate_pem, credentials.api_server.key_pem,
+                                                 credentials.client_ca_pem, {"h2", "http/1.1"}}));
+  long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  http.connection_threads = cores > 2 ? 2 : 1;
+  auto listening = HttpServer::listen(std::move(http), [this](auto request, auto responder) {
+    return api_->handle(std::move(request), std::move(responder));
+  });
+  if (!listening.ok()) {
+    std::string owner = port_owner(options_.port);
+    if (listening.error().code() != Code::kAlreadyExists || owner.empty()) return listening.error();
+    return Error(Code::kAlreadyExists, cat("port ", options_.port, " is taken by ", owner, "; stop it, or give --https-listen-port"));
+  }
+  http_ = std::move(*listening);
+  return ok();
+}
+
+void ControlPlane::start() {
+  tasks_.start(registry_->run_event_expiry());
+  if (options_.controllers) {
+    ControllerOptions o;
+    o.ca_pem = ca_pem_;
+    o.advertise_address = options_.advertise_address;
+    o.api_port = options_.port;
+    o.api_cluster_ip = options_.api_service_address;
+    o.pod_network = options_.pod_range;
+    controllers_ = std::make_unique<Controllers>([this](Identity i) { return api_->client(std::move(i)); }, clock_, o);
+    controllers_->start();
+  }
+  if (options_.scheduler) {
+    scheduler_ = std::make_unique<Scheduler>(api_->client(scheduler_identity()), clock_, random_, SchedulerOptions{options_.host});
+    scheduler_->start();
+  }
+}
+
+Task<Status> ControlPlane::close() {
+  http_.reset();
+  scheduler_.reset();
+  controllers_.reset();
+  tasks_.cancel_all();
+  auto closed = co_await store_->close();
+  co_return closed;
+}
+
+}  // namespace bramble

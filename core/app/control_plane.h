@@ -1,0 +1,63 @@
+// ControlPlane: the server half of the process, built by constructor arguments in the order in which data flows: store, watch
+// cache, registry, apiserver, its TLS port, controllers, scheduler. To read control_plane.cc is to read the system.
+// Owner's loop thread. What survives a crash is the store's business.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/apiserver/apiserver.h"
+#include "core/app/credentials.h"
+#include "core/controllers/controllers.h"
+#include "core/http/server.h"
+#include "core/scheduler/scheduler.h"
+#include "storage/sqlite/sqlite_store.h"
+
+namespace bramble {
+
+struct ControlPlaneOptions {
+  std::string data_dir;
+  std::string bind_address, advertise_address;
+  uint16_t port = 6443;
+  std::string pod_range, service_range, dns_address, api_service_address;
+  int node_port_first = 30000, node_port_last = 32767;
+  std::string host;                  // names this process in Events
+  bool controllers = true, scheduler = true;
+  std::function<NodeStreams*(std::string_view node)> streams;
+};
+
+class ControlPlane {
+ public:
+  // Opens the store and the port. Errors are one line that says what and what to do.
+  static Result<std::unique_ptr<ControlPlane>> open(ControlPlaneOptions options, const Credentials& credentials, Loop& loop,
+                                                    Clock& clock, Random& random);
+  ~ControlPlane();
+  // Controllers and scheduler begin.
+  void start();
+  // No more requests; what is volatile goes to disk. The process may end afterwards.
+  Task<Status> close();
+
+  std::unique_ptr<Client> client(Identity identity) { return api_->client(std::move(identity)); }
+  uint16_t port() const { return http_->port(); }
+
+ private:
+  ControlPlane(ControlPlaneOptions options, Clock& clock, Random& random);
+  Status open_store(Loop& loop);
+  Status open_api(const Credentials& credentials);
+
+  ControlPlaneOptions options_;
+  Clock& clock_;
+  Random& random_;
+  std::string ca_pem_;
+  std::unique_ptr<SqliteStore> store_;
+  std::unique_ptr<WatchCache> cache_;
+  std::unique_ptr<Registry> registry_;
+  std::unique_ptr<ApiServer> api_;
+  std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<Controllers> controllers_;
+  std::unique_ptr<Scheduler> scheduler_;
+  TaskGroup tasks_;
+};
+
+}  // namespace bramble

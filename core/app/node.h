@@ -1,0 +1,44 @@
+// Node: this machine's half of the process: images, network, proxy, DNS, container runtime, kubelet, and the socket that local
+// commands use. Built by constructor arguments, in order. Owner's loop thread. Destroying it leaves the pods, the packet
+// filter and the links as they are; they are found again at the next start.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/app/credentials.h"
+#include "core/base/clock.h"
+#include "core/base/random.h"
+#include "core/client/client.h"
+#include "core/client/node_streams.h"
+
+namespace bramble {
+
+struct NodeOptions {
+  std::string name, address;
+  std::string data_dir, run_dir, root_dir, log_dir;
+  std::string cgroup_root, runtime, resolv_conf, domain;
+  std::string pod_range, service_range, dns_address;
+  std::vector<std::string> labels, taints;
+  uint16_t kubelet_port = 10250;
+  bool proxy = true;
+};
+
+class Node {
+ public:
+  using Clients = std::function<std::unique_ptr<Client>(Identity)>;
+  // Errors are one line that says what and what to do.
+  static Result<std::unique_ptr<Node>> open(NodeOptions options, const Credentials& credentials, const Clients& clients, Clock& clock,
+                                            Random& random);
+  ~Node();
+  NodeStreams* streams();
+
+ private:
+  struct Parts;
+  explicit Node(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace bramble
