@@ -154,4 +154,5 @@ def field_row(pool, index, owner, field, number, kind, words, via, enum):
             f'FieldKind::{code}, Container::{container}, ListType::{lists}, Omit::{omit}}}')
 
 
-main()
+if __name__ == '__main__':
+    main()
