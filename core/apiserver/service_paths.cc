@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/apiserver/apiserver.h"
+#include "core/apiserver/openapi_paths.h"
 #include "core/registry/api_status.h"
 
 namespace bramble {
@@ -58,6 +59,7 @@ void ApiServer::serve_path(RequestRef request) {
     return request->responder->send(200, answer_headers(*request, "application/json"), make_buffer(version_json(options_)));
   }
   if (path.substr(0, 9) == "/version/") return send_error(*request, api_no_such_resource());
+  if (serve_openapi(*request)) return;
   if (serve_discovery(request)) return;
   if (path == "/metrics") {
     return request->responder->send(200, {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}}, make_buffer(metrics()));
