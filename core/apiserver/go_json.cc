@@ -1,7 +1,6 @@
 #include "core/apiserver/go_json.h"
 
-#include <algorithm>
-#include <vector>
+#include <cctype>
 
 #include "core/base/limits.h"
 #include "core/base/strings.h"
@@ -190,29 +189,6 @@ class GoScanner {
 }  // namespace
 
 std::string go_json_error(std::string_view text) { return GoScanner(text).run(); }
-
-std::string go_print(Value value) {
-  if (value.is_object()) {
-    std::vector<std::pair<std::string_view, Value>> members;
-    for (auto [k, v] : value.members()) members.emplace_back(k, v);
-    std::sort(members.begin(), members.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    std::string out = "map[";
-    for (size_t i = 0; i < members.size(); ++i) out += cat(i == 0 ? "" : " ", members[i].first, ":", go_print(members[i].second));
-    return out + "]";
-  }
-  if (value.is_array()) {
-    std::string out = "[";
-    bool first = true;
-    for (Value v : value.items()) {
-      out += cat(first ? "" : " ", go_print(v));
-      first = false;
-    }
-    return out + "]";
-  }
-  if (value.is_string()) return value.text();
-  if (value.is_null() || !value) return "<nil>";
-  return value.dump();
-}
 
 std::string summarize_body(std::string_view body) {
   constexpr size_t kShown = 30;

@@ -1,19 +1,14 @@
-// JSON errors in the words of Go's encoding/json, and Go's %v of JSON values: clients see them in Status messages. Pure.
+// JSON errors in the words of Go's encoding/json: clients see them in Status messages. Pure.
 #pragma once
 
 #include <string>
 #include <string_view>
-
-#include "core/json/value.h"
 
 namespace bramble {
 
 // What is wrong with this text: "invalid character 'x' looking for beginning of value", "unexpected end of JSON input"; with
 // line and column when it has more than one line. Empty when it is one JSON value.
 std::string go_json_error(std::string_view text);
-
-// fmt's %v of the decoded value: map[a:1 b:[x y]], keys sorted.
-std::string go_print(Value value);
 
 // "5b5d" of a body that does not begin with '{', the first 30 characters of one that does, "<empty>".
 std::string summarize_body(std::string_view body);

@@ -1,7 +1,7 @@
 // The three kinds of patch on an object: JSON patch (RFC 6902), merge patch (RFC 7396), strategic merge patch (Kubernetes
 // "sig-api-machinery/strategic-merge-patch"), with upstream's Status for each failure.
-#include "core/apiserver/go_json.h"
 #include "core/apiserver/verbs.h"
+#include "core/json/go_print.h"
 #include "core/json/patch.h"
 #include "core/registry/api_status.h"
 

@@ -1,0 +1,52 @@
+#include "core/apiserver/bootstrap.h"
+
+#include "core/json/builder.h"
+#include "core/resources/kind.h"
+
+namespace bramble {
+
+namespace {
+
+Document namespace_object(std::string_view name) {
+  Builder b;
+  b.root().set("kind", "Namespace");
+  b.root().set("apiVersion", "v1");
+  b.root().object("metadata").set("name", name);
+  return b.finish();
+}
+
+Document priority_class(std::string_view name, int64_t value, std::string_view description) {
+  Builder b;
+  b.root().set("kind", "PriorityClass");
+  b.root().set("apiVersion", "scheduling.k8s.io/v1");
+  b.root().object("metadata").set("name", name);
+  b.root().set("value", value);
+  b.root().set("description", description);
+  return b.finish();
+}
+
+}  // namespace
+
+Task<Status> bootstrap_objects(Client* client) {
+  std::vector<std::pair<ResourceId, Document>> wanted;
+  for (std::string_view name : {"default", "kube-system", "kube-public", "kube-node-lease"}) {
+    wanted.emplace_back(resource_ids::kNamespaces, namespace_object(name));
+  }
+  if (find_kind("scheduling.k8s.io", "v1", "priorityclasses") != nullptr) {
+    wanted.emplace_back(resource_ids::kPriorityClasses,
+                        priority_class("system-cluster-critical", 2000000000,
+                                       "Used for system critical pods that must run in the cluster, but can be moved to "
+                                       "another node if necessary."));
+    wanted.emplace_back(resource_ids::kPriorityClasses,
+                        priority_class("system-node-critical", 2000001000,
+                                       "Used for system critical pods that must not be moved from their current node."));
+  }
+  for (const auto& [resource, object] : wanted) {
+    if (client->snapshot().get(resource, "", name_of(object))) continue;
+    auto created = co_await client->create(resource, "", object, WriteOptions());
+    if (!created.ok() && created.error().code() != Code::kAlreadyExists) co_return created.error();
+  }
+  co_return ok();
+}
+
+}  // namespace bramble
