@@ -1,7 +1,5 @@
 #include "core/resources/cron_schedule.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <vector>
 
@@ -88,19 +86,19 @@ std::string check_cron_schedule(std::string_view text) {
   return {};
 }
 
+// By shape, for the machine need not have the zones' database: an area of IANA's and a place in it.
 std::string check_time_zone(std::string_view name) {
-  if (equals_ignore_case(name, "local")) return "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
-  if (name == "UTC") return {};
-  const bool climbs = name.find("..") != std::string_view::npos || name[0] == '/' || name.find('\\') != std::string_view::npos;
-  const std::string path = cat("/usr/share/zoneinfo/", name);
-  if (!climbs && (access("/usr/share/zoneinfo", R_OK) != 0 || access(path.c_str(), R_OK) == 0)) {
-    // Without the machine's database the shape Area/City must do.
-    if (access(path.c_str(), R_OK) == 0) return {};
-    static constexpr std::string_view kAreas[] = {"Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/",
-                                                  "Australia/", "Etc/", "Europe/", "Indian/", "Pacific/"};
+  if (equals_ignore_case(name, "local"))
+    return "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
+  static constexpr std::string_view kAlone[] = {"UTC", "GMT", "CET", "EET", "MET", "WET", "EST", "MST", "HST", "EST5EDT",
+                                                "CST6CDT", "MST7MDT", "PST8PDT", "Zulu", "Universal", "Japan", "Israel",
+                                                "Turkey", "Singapore", "Portugal", "Poland", "Iran", "Egypt", "Cuba"};
+  static constexpr std::string_view kAreas[] = {"Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/",
+                                                "Australia/", "Canada/", "Etc/", "Europe/", "Indian/", "Pacific/", "US/"};
+  if (std::find(std::begin(kAlone), std::end(kAlone), name) != std::end(kAlone)) return {};
+  if (name.find("..") == std::string_view::npos && name.find('\\') == std::string_view::npos)
     for (std::string_view a : kAreas)
       if (name.substr(0, a.size()) == a && name.size() > a.size()) return {};
-  }
   return cat("unknown time zone ", name);
 }
 
