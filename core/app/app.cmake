@@ -1,8 +1,7 @@
 # The binary: everything meets here, and nowhere else.
-file(GLOB app_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/core/app/*.cc)
-add_executable(bramble ${app_sources})
-target_link_libraries(bramble PRIVATE core_apiserver core_controllers core_scheduler core_kubelet core_proxy core_dns storage
-  cni images provision)
+bramble_room(core/app USES core/apiserver core/controllers core/scheduler core/kubelet core/proxy core/dns storage cni images provision)
+add_executable(bramble ${CMAKE_SOURCE_DIR}/core/app/bramble_main.cc)
+target_link_libraries(bramble PRIVATE core_app)
 target_link_options(bramble PRIVATE -static -Wl,--gc-sections)
 if(CMAKE_BUILD_TYPE STREQUAL "MinSizeRel")
   target_link_options(bramble PRIVATE -s)

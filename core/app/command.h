@@ -1,4 +1,4 @@
-// Command: one subcommand of the binary: flags, steps, output. One file each (cmd_<name>.cc), all listed in main.cc.
+// Command: one subcommand of the binary: flags, steps, output. One file each (cmd_<name>.cc), all listed in bramble_main.cc.
 // run() gives the process's exit code; errors are one line on standard error that says what and what to do.
 #pragma once
 
@@ -15,7 +15,7 @@ struct Command {
   int (*run)(const std::vector<std::string>& argv);  // argv: what follows the command's name
 };
 
-std::vector<Command> all_commands();  // main.cc
+std::vector<Command> all_commands();  // bramble_main.cc
 
 int run_server(const std::vector<std::string>& argv);        // cmd_server.cc
 int run_images(const std::vector<std::string>& argv);        // cmd_images.cc
