@@ -98,6 +98,11 @@ void Mut::add(std::string_view key, bool v) { append_member(v_, doc_, key, yyjso
 void Mut::add_number(std::string_view key, double v) { append_member(v_, doc_, key, number_node(doc_, v)); }
 void Mut::add_null(std::string_view key) { append_member(v_, doc_, key, yyjson_mut_null(doc_)); }
 void Mut::add(std::string_view key, Value v) { append_member(v_, doc_, key, copy_node(doc_, v)); }
+Mut Mut::add_copy(std::string_view key, Value v) {
+  yyjson_mut_val* copy = copy_node(doc_, v);
+  append_member(v_, doc_, key, copy);
+  return Mut(doc_, copy);
+}
 Mut Mut::add_object(std::string_view key) {
   yyjson_mut_val* v = yyjson_mut_obj(doc_);
   append_member(v_, doc_, key, v);
@@ -136,6 +141,20 @@ Mut Mut::array(std::string_view key) {
 }
 bool Mut::remove(std::string_view key) {
   return is_object() && yyjson_mut_obj_remove_keyn(v_, key.data() ? key.data() : "", key.size()) != nullptr;
+}
+
+void Mut::remove_keys(const std::unordered_set<std::string_view>& keys) {
+  if (!is_object() || keys.empty()) return;
+  yyjson_mut_obj_iter it = yyjson_mut_obj_iter_with(v_);
+  while (yyjson_mut_val* key = yyjson_mut_obj_iter_next(&it)) {
+    if (keys.count({yyjson_mut_get_str(key), yyjson_mut_get_len(key)}) > 0) yyjson_mut_obj_iter_remove(&it);
+  }
+}
+void Mut::assign(Value v) {
+  CHECK(v_ != nullptr, "assign");
+  yyjson_mut_val* copy = v ? copy_node(doc_, v) : yyjson_mut_null(doc_);
+  v_->tag = copy->tag;
+  v_->uni = copy->uni;
 }
 
 void Mut::append(std::string_view text) { CHECK(is_array(), "append"); yyjson_mut_arr_append(v_, text_node(doc_, text)); }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -71,8 +72,12 @@ class Mut {
   void add_number(std::string_view key, double v);
   void add_null(std::string_view key);
   void add(std::string_view key, Value copy_of);
+  Mut add_copy(std::string_view key, Value copy_of);  // as add; gives the new node
   Mut add_object(std::string_view key);
   Mut add_array(std::string_view key);
+
+  void remove_keys(const std::unordered_set<std::string_view>& keys);  // in one walk
+  void assign(Value copy_of);  // this node becomes a copy of that one, in its place; absent: null
 
   // Items of an array.
   void append(std::string_view text);

@@ -63,14 +63,16 @@ Shape shape_of(V v) {
 // A new value without what is only a directive: objects with $patch go altogether, members of null too.
 void drop_directives(Mut v) {
   if (v.is_object()) {
+    std::unordered_set<std::string_view> gone;
     for (auto [key, member] : v.members()) {
       if (member.is_null() || member.has(kDirective) || key.starts_with(kElementOrder) || key.starts_with(kDeleteFromList) ||
           key == kRetainKeys) {
-        v.remove(key);
+        gone.insert(key);
       } else {
         drop_directives(member);
       }
     }
+    v.remove_keys(gone);
   } else if (v.is_array()) {
     size_t index = 0;
     for (Mut item : v.items()) {
@@ -84,11 +86,53 @@ void drop_directives(Mut v) {
   }
 }
 
-void take_over(Mut object, std::string_view key, Value v) {
-  if (v.has(kDirective)) return;
-  object.set(key, v);
-  drop_directives(object[key]);
-}
+// An object's members by name, so that a patch of many members costs one walk. Members are added, replaced in place, or
+// marked to go; remove_marked() ends it.
+class Members {
+ public:
+  explicit Members(Mut object) : object_(object) {
+    for (auto [key, value] : object.members()) at_.emplace(key, value);
+  }
+  Mut operator[](std::string_view key) const {
+    auto it = at_.find(key);
+    return it == at_.end() ? Mut() : it->second;
+  }
+  // The value as it is new to the object: without directives.
+  void take_over(std::string_view key, Value v) {
+    if (v.has(kDirective)) return;
+    place(key, v);
+    drop_directives(at_[key]);
+  }
+  void put_list(std::string_view key, const std::vector<Mut>& items) {
+    Builder list;
+    list.set_root_array();
+    for (Mut item : items) list.root().append(item);
+    object_.set(key, list.root());
+    at_[key] = object_[key];
+    removed_.erase(key);
+  }
+  void remove(std::string_view key) {
+    if (at_.erase(key) > 0) removed_.insert(key);
+  }
+  void remove_marked() { object_.remove_keys(removed_); }
+
+ private:
+  void place(std::string_view key, Value v) {
+    if (Mut old = (*this)[key]) {
+      old.assign(v);
+    } else if (removed_.count(key)) {
+      removed_.erase(key);
+      object_.set(key, v);
+      at_[key] = object_[key];
+    } else {
+      at_[key] = object_.add_copy(key, v);
+    }
+  }
+
+  Mut object_;
+  std::unordered_map<std::string_view, Mut> at_;
+  std::unordered_set<std::string_view> removed_;
+};
 
 using Items = std::vector<Mut>;
 
@@ -153,13 +197,15 @@ class Merger {
     if (Value directive = patch[kDirective]) return whole_object(original, patch, directive);
     TRY(retain_keys(original, patch));
     std::set<std::string_view> done;
+    Members members(original);
     for (auto [key, value] : patch.members()) {
-      if (key.starts_with(kElementOrder)) TRY(ordered_list(original, patch, key, value, place, &done));
+      if (key.starts_with(kElementOrder)) TRY(ordered_list(members, patch, key, value, place, &done));
     }
     for (auto [key, value] : patch.members()) {
       if (key == kRetainKeys || key.starts_with(kElementOrder) || done.count(key)) continue;
-      TRY(member(original, key, value, place));
+      TRY(member(members, key, value, place));
     }
+    members.remove_marked();
     return ok();
   }
 
@@ -173,8 +219,9 @@ class Merger {
       return failed(cat("unknown patch type: ", go_print(directive), " in map: ", go_print(patch)));
     }
     original.clear();
+    Members members(original);
     for (auto [key, value] : patch.members()) {
-      if (key != kDirective && !value.is_null()) take_over(original, key, value);
+      if (key != kDirective && !value.is_null()) members.take_over(key, value);
     }
     return ok();
   }
@@ -189,14 +236,17 @@ class Merger {
       if (value.is_null() || key == kRetainKeys || key.starts_with(kDeleteFromList) || key.starts_with(kElementOrder)) continue;
       if (!kept.count(key)) return bad_patch(kBadRetainKeys);
     }
+    std::unordered_set<std::string_view> gone;
     for (auto [key, value] : original.members()) {
-      if (!kept.count(key)) original.remove(key);
+      if (!kept.count(key)) gone.insert(key);
     }
+    original.remove_keys(gone);
     return ok();
   }
 
   // "$setElementOrder/containers" with the list "containers" beside it, which may be missing.
-  Status ordered_list(Mut original, Value patch, std::string_view directive, Value order, Place place, std::set<std::string_view>* done) {
+  Status ordered_list(Members& original, Value patch, std::string_view directive, Value order, Place place,
+                      std::set<std::string_view>* done) {
     auto parts = cut(directive, "/");
     if (!parts || parts->first != kElementOrder) return bad_patch(kBadOrder);
     std::string_view key = parts->second;
@@ -231,7 +281,7 @@ class Merger {
         if (!item.has(merge_key)) return no_merge_key(Document::parse(item.dump()).value().root(), merge_key);
       }
     }
-    put_list(original, key, in_order(merged, by, before, merge_key));
+    original.put_list(key, in_order(merged, by, before, merge_key));
     return ok();
   }
 
@@ -256,7 +306,7 @@ class Merger {
     return ok();
   }
 
-  Status member(Mut original, std::string_view key, Value value, Place place) {
+  Status member(Members& original, std::string_view key, Value value, Place place) {
     const bool deletion = key.starts_with(kDeleteFromList);
     if (deletion) {
       auto parts = cut(key, "/");
@@ -269,17 +319,17 @@ class Merger {
     }
     Mut old = original[key];
     if (!old || shape_of(old) != shape_of(value)) {
-      if (!deletion) take_over(original, key, value);
+      if (!deletion) original.take_over(key, value);
       return ok();
     }
     const Field* f = place.field(key);
     if (old.is_object() && !(f && f->patch_replace())) return objects(old, value, place.below(key));
     if (old.is_array() && f && f->patch_merge()) {
       TRY_ASSIGN(Items merged, lists(old.items(), value, f, deletion));
-      put_list(original, key, merged);
+      original.put_list(key, merged);
       return ok();
     }
-    if (!deletion) take_over(original, key, value);
+    if (!deletion) original.take_over(key, value);
     return ok();
   }
 
@@ -373,13 +423,6 @@ class Merger {
     Items out;
     for (Value v : list.items()) out.push_back(copy(v, false));
     return out;
-  }
-
-  void put_list(Mut object, std::string_view key, const Items& items) {
-    Builder next;
-    next.set_root_array();
-    for (Mut item : items) next.root().append(item);
-    object.set(key, next.root());
   }
 
   std::deque<Builder> scratch_;  // owns the copies that Items point to
