@@ -197,6 +197,18 @@ Status Database::each_row(const std::function<void(RowChange)>& fn) {
   return status;
 }
 
+Status Database::check_structure() {
+  sqlite3_stmt* s = nullptr;
+  int rc = sqlite3_prepare_v2(db_, "PRAGMA integrity_check(1)", -1, &s, nullptr);
+  if (rc != SQLITE_OK) return failure(rc, "check");
+  rc = sqlite3_step(s);
+  std::string found = rc == SQLITE_ROW ? std::string(text_column(s, 0)) : std::string();
+  sqlite3_finalize(s);
+  if (rc != SQLITE_ROW) return failure(rc, "check");
+  if (found == "ok") return ok();
+  return Error(Code::kCorrupt, cat(path_, ": ", replace_all(found, "\n", ", ")));
+}
+
 // Writing
 
 static void bind_text(sqlite3_stmt* s, int i, std::string_view v) {

@@ -12,7 +12,7 @@
 
 namespace bramble {
 
-static std::string must_repair_mark(const std::string& path) { return path + ".must-repair"; }
+static std::string must_check_mark(const std::string& path) { return path + ".must-check"; }
 
 SqliteStore::SqliteStore(SqliteOptions options, Loop& loop, const Clock& clock, Random& random)
     : QueuedStore(clock),
@@ -49,7 +49,6 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(SqliteOptions options, Lo
 Status SqliteStore::repair(const std::string& why) {
   database_.reset();
   TRY_ASSIGN(Repaired repaired, repair_store(path(), newest_backup(options_.backup_dir), random_, clock_.wall_us()));
-  TRY(remove_file(must_repair_mark(path())));
   log_error("store: ", why, "; ", repaired.text);
   TRY_ASSIGN(database_, Database::open(path(), options_.vfs));
   repaired_ = true;
@@ -65,14 +64,15 @@ Status SqliteStore::read_all() {
 
 Status SqliteStore::load(std::function<void(StoredValue)> each) {
   CHECK(database_ != nullptr, "load() comes once, after open()");
-  Status read = file_exists(must_repair_mark(path())) ? Error(Code::kCorrupt, cat(path(), ": damaged in the middle of writing"))
-                                                      : read_all();
+  Status read = file_exists(must_check_mark(path())) ? database_->check_structure() : ok();
+  if (read.ok()) read = read_all();
   if (!read.ok() && read.error().code() == Code::kCorrupt && !repaired_) {
     forget_rows();
     TRY(repair(read.error().message()));
     read = read_all();
   }
   TRY(read);
+  TRY(remove_file(must_check_mark(path())));
 
   bool fresh = meta_.epoch.empty();
   health_.unclean_stop = !fresh && !meta_.clean && !repaired_;
@@ -117,8 +117,8 @@ void SqliteStore::write_next() {
   writer_->post([shared, path = path(), remote = loop_.remote(), self = self_](Database& database) {
     Status status = database.write(*shared);
     if (!status.ok() && status.error().code() == Code::kCorrupt) {
-      ::close(::open(must_repair_mark(path).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-      log_error("store: ", status.error().message(), "; this process ends and the next one repairs the file");
+      ::close(::open(must_check_mark(path).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+      log_error("store: ", status.error().message(), "; this process ends, and the next one checks the file and repairs it");
       _exit(74);
     }
     remote.post([self, status] {

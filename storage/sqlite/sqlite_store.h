@@ -5,7 +5,7 @@
 // that is destroyed without close() is a store after a crash: volatile writes are lost, the next start is unclean.
 //
 // Files: state.db, state.db-wal; state.db.damaged-<n> and state.db.replaced-<n>, set aside by a repair or a restore;
-// state.db.new, state.db.repaired and state.db.must-repair only in the middle of a repair.
+// state.db.new, state.db.repaired and state.db.must-check only between damage and its repair.
 //
 // After a failed fsync, and when damage shows in the middle of writing, the process ends (exit code 74) without answering:
 // the next one reads what the disk really holds, and repairs it.
