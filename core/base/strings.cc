@@ -126,26 +126,74 @@ std::optional<std::string> unhex(std::string_view text) {
   return out;
 }
 
+// The character at the front of s: its code point and how many bytes it takes; 0 bytes when it is not UTF-8 (RFC 3629).
+struct Rune {
+  uint32_t code = 0;
+  size_t bytes = 0;
+};
+static Rune first_rune(std::string_view s) {
+  auto c = static_cast<unsigned char>(s[0]);
+  size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+  if (n == 0 || n > s.size()) return {};
+  uint32_t cp = n == 1 ? c : c & (0xffu >> (n + 1));
+  for (size_t k = 1; k < n; k++) {
+    auto d = static_cast<unsigned char>(s[k]);
+    if ((d & 0xc0) != 0x80) return {};
+    cp = cp << 6 | (d & 0x3fu);
+  }
+  bool overlong = (n == 3 && cp < 0x800) || (n == 4 && cp < 0x10000);
+  if (overlong || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000)) return {};
+  return {cp, n};
+}
+
+// unicode.IsPrint for what is not ASCII, without its table of unassigned code points: controls, spaces, formatting and
+// private characters are not printed.
+static bool is_printable(uint32_t c) {
+  struct Range {
+    uint32_t first, last;
+  };
+  static constexpr Range kNot[] = {{0x7f, 0xa0},     {0xad, 0xad},     {0x600, 0x605},   {0x61c, 0x61c},   {0x6dd, 0x6dd},
+                                   {0x70f, 0x70f},   {0x1680, 0x1680}, {0x180e, 0x180e}, {0x2000, 0x200f}, {0x2028, 0x202f},
+                                   {0x205f, 0x206f}, {0x3000, 0x3000}, {0xe000, 0xf8ff}, {0xfeff, 0xfeff}, {0xfff0, 0xfffb},
+                                   {0xfffe, 0xffff}, {0xe0000, 0xe0fff}, {0xf0000, 0x10ffff}};
+  if (c < 0x20) return false;
+  for (auto& r : kNot)
+    if (c >= r.first && c <= r.last) return false;
+  return true;
+}
+
+static void append_quoted(std::string* out, Rune r, std::string_view bytes) {
+  switch (r.code) {
+    case '"': *out += "\\\""; return;
+    case '\\': *out += "\\\\"; return;
+    case '\n': *out += "\\n"; return;
+    case '\r': *out += "\\r"; return;
+    case '\t': *out += "\\t"; return;
+    case '\a': *out += "\\a"; return;
+    case '\b': *out += "\\b"; return;
+    case '\f': *out += "\\f"; return;
+    case '\v': *out += "\\v"; return;
+  }
+  if (is_printable(r.code)) {
+    out->append(bytes);
+    return;
+  }
+  char buf[16];
+  const char* form = r.code < 0x80 ? "\\x%02x" : r.code < 0x10000 ? "\\u%04x" : "\\U%08x";
+  int n = std::snprintf(buf, sizeof buf, form, r.code);
+  out->append(buf, static_cast<size_t>(n));
+}
+
 std::string go_quote(std::string_view s) {
   std::string out = "\"";
-  for (char c : s) {
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      case '\a': out += "\\a"; break;
-      case '\b': out += "\\b"; break;
-      case '\f': out += "\\f"; break;
-      case '\v': out += "\\v"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-          out += "\\x";
-          out += hex(std::string_view(&c, 1));
-        } else {
-          out.push_back(c);
-        }
+  while (!s.empty()) {
+    Rune r = first_rune(s);
+    if (r.bytes == 0) {  // a byte that is not UTF-8
+      out += "\\x" + hex(s.substr(0, 1));
+      s.remove_prefix(1);
+    } else {
+      append_quoted(&out, r, s.substr(0, r.bytes));
+      s.remove_prefix(r.bytes);
     }
   }
   out.push_back('"');
@@ -153,19 +201,10 @@ std::string go_quote(std::string_view s) {
 }
 
 bool valid_utf8(std::string_view s) {
-  size_t i = 0;
-  while (i < s.size()) {
-    auto c = static_cast<unsigned char>(s[i]);
-    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
-    if (n == 0 || i + n > s.size()) return false;
-    uint32_t cp = n == 1 ? c : c & (0xffu >> (n + 1));
-    for (size_t k = 1; k < n; k++) {
-      auto d = static_cast<unsigned char>(s[i + k]);
-      if ((d & 0xc0) != 0x80) return false;
-      cp = cp << 6 | (d & 0x3fu);
-    }
-    if ((n == 3 && cp < 0x800) || (n == 4 && (cp < 0x10000 || cp > 0x10ffff)) || (cp >= 0xd800 && cp < 0xe000)) return false;
-    i += n;
+  while (!s.empty()) {
+    Rune r = first_rune(s);
+    if (r.bytes == 0) return false;
+    s.remove_prefix(r.bytes);
   }
   return true;
 }
