@@ -1,4 +1,6 @@
 // Role, ClusterRole and their bindings (rbac.authorization.k8s.io).
+#include <algorithm>
+
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/kinds.h"
@@ -29,6 +31,20 @@ void validate_rule(Value rule, bool namespaced, const Path& at, FieldErrors& err
 void validate_rules(Value o, bool namespaced, FieldErrors& errors) {
   for (size_t i = 0; i < o["rules"].size(); ++i)
     validate_rule(o["rules"].item(i), namespaced, Path("rules").at(i), errors);
+}
+
+// The lists of a rule are sets; upstream shows them sorted.
+void sort_rules(Mut o) {
+  for (Mut rule : o["rules"].items())
+    for (const char* list : {"verbs", "apiGroups", "resources", "resourceNames", "nonResourceURLs"}) {
+      Mut values = rule[list];
+      std::vector<std::string> sorted;
+      for (Mut v : values.items()) sorted.push_back(v.text());
+      if (sorted.size() < 2 || std::is_sorted(sorted.begin(), sorted.end())) continue;
+      std::sort(sorted.begin(), sorted.end());
+      values.clear();
+      for (const std::string& v : sorted) values.append(v);
+    }
 }
 
 void validate_role(Value o, FieldErrors& errors) { validate_rules(o, true, errors); }
@@ -110,11 +126,13 @@ void binding_cells(Value o, int64_t now_us, Mut out) {
 }  // namespace
 
 void role_rules(Kind& k) {
+  k.set_defaults = sort_rules;
   k.validate = validate_role;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_role(o, errors); };
   k.validate_name = name_is_path_segment;
 }
 void clusterrole_rules(Kind& k) {
+  k.set_defaults = sort_rules;
   k.validate = validate_cluster_role;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_cluster_role(o, errors); };
   k.validate_name = name_is_path_segment;

@@ -47,8 +47,8 @@ void prepare_job_create(Mut o) {
   const std::string uid = o["metadata"]["uid"].text(), name = o["metadata"]["name"].text();
   Mut labels = spec.object("template").object("metadata").object("labels");
   labels.set(kUidLabel, uid);
-  labels.set("controller-uid", uid);
   labels.set(kNameLabel, name);
+  labels.set("controller-uid", uid);
   labels.set("job-name", name);
   spec.object("selector").object("matchLabels").set(kUidLabel, uid);
   if (o["metadata"]["labels"].size() == 0) o.object("metadata").set("labels", labels);

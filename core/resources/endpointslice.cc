@@ -66,9 +66,6 @@ void validate_ports(Value o, FieldErrors& errors) {
     if (!name.empty()) add_invalid(here.at("name"), name, check_dns1123_label(name), errors);
     if (!names.insert(std::string(name)).second) errors.duplicate(here.at("name"), name);
     validate_one_of(p["protocol"].str(), {"SCTP", "TCP", "UDP"}, here.at("protocol"), true, errors);
-    if (p.has("port"))
-      for (const std::string& m : check_port_number(p["port"].integer()))
-        errors.invalid(here.at("port"), p["port"].integer(), m);
     if (!protocol.empty()) add_invalid(here.at("appProtocol"), protocol, check_qualified_name(protocol), errors);
   }
 }

@@ -112,7 +112,7 @@ Error FieldErrors::to_error(std::string_view group, std::string_view kind, std::
   Mut details = status.object("details");
   if (!name.empty()) details.set("name", name);
   if (!group.empty()) details.set("group", group);
-  details.set("kind", kind);
+  if (!kind.empty()) details.set("kind", kind);
   if (!errors_.empty()) {
     Mut causes = details.array("causes");
     for (const FieldError& e : errors_) {

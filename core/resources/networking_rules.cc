@@ -199,7 +199,7 @@ void validate_policy_port(Value p, const Path& at, FieldErrors& errors) {
   for (const std::string& m : check_port_number(port)) errors.invalid(at.at("port"), port, m);
   if (!p.has("endPort")) return;
   const int64_t end = p["endPort"].integer();
-  if (end < port) errors.invalid(at.at("endPort"), end, "must be greater than or equal to `port`");
+  if (end < port) errors.invalid(at.at("endPort"), port, "must be greater than or equal to `port`");
   for (const std::string& m : check_port_number(end)) errors.invalid(at.at("endPort"), end, m);
 }
 

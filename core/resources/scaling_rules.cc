@@ -55,6 +55,7 @@ void default_hpa_v1(Mut o) { default_int(o.object("spec"), "minReplicas", 1); }
 void create_hpa(Mut o) {
   clear_status(o);
   o.object("status").set("desiredReplicas", 0);
+  o.object("status").set_null("currentMetrics");
 }
 
 void validate_target(Value spec, const Path& at, FieldErrors& errors) {

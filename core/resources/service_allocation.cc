@@ -52,7 +52,7 @@ void agree_cluster_ips(Mut spec, Value was) {
   if (ip.empty() && !old_ip.empty()) {  // clusterIP cleared
     if (first == old_first) spec.remove("clusterIPs");
     else if (!first.empty()) spec.set("clusterIP", first);
-  } else if (ip != old_ip && first == old_first) {  // only clusterIP changed
+  } else if (ip != old_ip && (first == old_first || first.empty())) {  // only clusterIP changed
     set_list(ip);
   } else if (ip == old_ip && first != old_first && !first.empty()) {  // only clusterIPs changed
     spec.set("clusterIP", first);
@@ -62,7 +62,8 @@ void agree_cluster_ips(Mut spec, Value was) {
 // An update that leaves an allocated value out keeps it.
 void carry_allocated(Mut spec, Value was) {
   if (needs_cluster_ip(was) && needs_cluster_ip(spec)) {
-    if (spec["clusterIP"].str().empty() && spec["clusterIPs"].size() == 0) {
+    if (spec["clusterIPs"].size() == 0 &&
+        (spec["clusterIP"].str().empty() || spec["clusterIP"].str() == was["clusterIP"].str())) {
       spec.set("clusterIP", was["clusterIP"]);
       spec.set("clusterIPs", was["clusterIPs"]);
     }
@@ -180,11 +181,9 @@ void apply_allocation(Mut service, const AllocationNeed& need, std::string_view 
 void normalize_service(Mut service, Value old, std::string_view cluster_family) {
   Mut spec = service.object("spec");
   const Value was = old["spec"];
+  if (was.exists()) carry_allocated(spec, was);
   agree_cluster_ips(spec, was);
-  if (was.exists()) {
-    carry_allocated(spec, was);
-    drop_by_type(spec, was);
-  }
+  if (was.exists()) drop_by_type(spec, was);
   if (!needs_cluster_ip(spec)) return;
   if (spec["ipFamilies"].size() == 0) {
     const std::string ip = spec["clusterIPs"].item(0).text();

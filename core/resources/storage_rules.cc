@@ -111,8 +111,9 @@ std::string printed_claim_spec(Value spec) {
   put("DataSourceRef", spec["dataSourceRef"], "null");
   put("VolumeAttributesClassName", spec["volumeAttributesClassName"], "null");
   // One space a level, as upstream prints it.
+  const std::string pretty = b.snapshot().root().dump_pretty();
   std::string out;
-  for (std::string_view line : split(b.root()["AccessModes"].exists() ? b.snapshot().root().dump_pretty() : "", '\n')) {
+  for (std::string_view line : split(pretty, '\n')) {
     size_t spaces = 0;
     while (spaces < line.size() && line[spaces] == ' ') ++spaces;
     if (!out.empty()) out += '\n';
@@ -189,7 +190,7 @@ void validate_volume(Value o, FieldErrors& errors) {
   const Value spec = o["spec"];
   validate_modes(spec["accessModes"], at.at("accessModes"), "", errors);
   if (spec["capacity"].size() == 0) errors.required(at.at("capacity"));
-  else if (!spec["capacity"].has("storage")) errors.not_supported(at.at("capacity"), spec["capacity"].dump(), {"storage"});
+  else if (!spec["capacity"].has("storage")) errors.not_supported_raw(at.at("capacity"), spec["capacity"].dump(), {"storage"});
   for (auto [name, amount] : spec["capacity"].members()) {
     validate_resource_name(name, at.at("capacity").key(name), errors);
     const auto q = Quantity::parse(amount.str());
