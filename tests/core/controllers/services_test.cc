@@ -7,7 +7,7 @@ namespace {
 const ObjectKey kWeb{"default", "web"};
 
 std::string service(const std::string& spec = R"("ports":[{"name":"http","port":80,"targetPort":8080,"protocol":"TCP"}])") {
-  return cat(R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"web","namespace":"default","uid":"s1","creationTimestamp":"2026-01-02T03:00:00Z","labels":{"team":"a"}},"spec":{"selector":{"app":"web"},"clusterIP":"10.43.0.7",)",
+  return cat(R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"web","namespace":"default","uid":"s1","creationTimestamp":"2026-01-02T03:00:00Z","labels":{"team":"a"}},"spec":{"selector":{"app":"web"},)",
              spec, "}}");
 }
 
