@@ -38,6 +38,7 @@ Document Admission::find(std::string_view group, std::string_view version, std::
 
 Status Admission::admit(const AdmissionCall& call, Mut object, Value old) const {
   TRY(check_namespace(call, object));
+  if (is(*call.kind, "", "nodes") && call.operation == Operation::kCreate) taint_new_node(object);
   if (!is(*call.kind, "", "pods") || !call.subresource.empty()) return ok();
   default_tolerations(object);
   if (call.operation == Operation::kCreate) TRY(service_account(call, object));
@@ -85,6 +86,16 @@ void default_tolerations(Mut pod) {
     t.set("effect", "NoExecute");
     t.set("tolerationSeconds", 300);
   }
+}
+
+void taint_new_node(Mut node) {
+  Mut taints = node.object("spec").array("taints");
+  for (Mut t : taints.items()) {
+    if (t["key"].str() == "node.kubernetes.io/not-ready" && t["effect"].str() == "NoSchedule") return;
+  }
+  Mut taint = taints.append_object();
+  taint.set("key", "node.kubernetes.io/not-ready");
+  taint.set("effect", "NoSchedule");
 }
 
 void mount_token(Mut pod, const std::string& volume_name) {

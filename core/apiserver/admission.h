@@ -2,7 +2,7 @@
 // service accounts and their tokens in pods, tolerations, priorities. Runs inside the registry's write, on each attempt.
 // Reads the watch cache and the Random given; writes only the object. Owner's loop thread.
 // Specification: Kubernetes "Admission Controllers Reference" (NamespaceLifecycle, ServiceAccount,
-// DefaultTolerationSeconds, Priority).
+// DefaultTolerationSeconds, Priority, TaintNodesByCondition).
 #pragma once
 
 #include "core/client/client.h"
@@ -40,6 +40,8 @@ class Admission {
 
 // The parts that need no state.
 void default_tolerations(Mut pod);
+// A new node is not ready until it says so.
+void taint_new_node(Mut node);
 // The projected volume of a pod's service account token, mounted in each container that mounts nothing there.
 void mount_token(Mut pod, const std::string& volume_name);
 

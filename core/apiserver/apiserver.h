@@ -34,6 +34,9 @@ class ApiServer {
   };
   ApiServer(Registry& registry, Options options);
 
+  // Creates the system's own objects where they are missing (bootstrap.h). At each start, before requests are served.
+  Task<Status> bootstrap();
+
   // Serves one request to its end.
   Task<void> handle(std::shared_ptr<const HttpRequest> http, std::shared_ptr<Responder> responder);
 

@@ -4,6 +4,7 @@
 #include "core/apiserver/apiserver.h"
 #include "core/apiserver/authn.h"
 #include "core/apiserver/authz.h"
+#include "core/apiserver/bootstrap.h"
 #include "core/apiserver/watch.h"
 #include "core/registry/api_status.h"
 
@@ -15,6 +16,15 @@ ApiServer::ApiServer(Registry& registry, Options options)
       tokens_(registry, options_.tokens),
       verbs_(registry, tokens_),
       discovery_(options_.server_address) {}
+
+Task<Status> ApiServer::bootstrap() {
+  Identity self;
+  self.user = "system:apiserver";
+  self.groups = {"system:masters"};
+  std::unique_ptr<Client> own = client(self);
+  auto done = co_await bootstrap_objects(own.get());
+  co_return done;
+}
 
 Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::shared_ptr<Responder> responder) {
   auto request = std::make_shared<Request>();
@@ -84,6 +94,12 @@ Status ApiServer::find_resource(Request& request) const {
   if (info.verb == "create" && named && info.subresource.empty()) return api_method_not_allowed();
   if ((info.verb == "update" || info.verb == "patch") && !named) return api_method_not_allowed();
   request.kind = kind;
+  if (kind->group.empty() && kind->resource == "endpoints") {
+    request.warnings.emplace_back("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
+  }
+  if (kind->group.empty() && kind->resource == "componentstatuses") {
+    request.warnings.emplace_back("v1 ComponentStatus is deprecated in v1.19+");
+  }
   return ok();
 }
 

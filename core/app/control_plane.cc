@@ -72,7 +72,13 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   return ok();
 }
 
+Task<void> ControlPlane::bootstrap() {
+  Status done = co_await api_->bootstrap();
+  if (!done.ok()) log_error("api: system objects: ", done.error().message());
+}
+
 void ControlPlane::start() {
+  tasks_.start(bootstrap());
   tasks_.start(registry_->run_event_expiry());
   if (options_.controllers) {
     ControllerOptions o;

@@ -43,6 +43,7 @@ class ControlPlane {
 
  private:
   ControlPlane(ControlPlaneOptions options, Clock& clock, Random& random);
+  Task<void> bootstrap();
   Status open_store(Loop& loop);
   Status open_api(const Credentials& credentials);
 

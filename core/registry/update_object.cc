@@ -56,6 +56,10 @@ void count_generation(const Kind& kind, Mut object, Value old) {
   auto now = Document::parse(std::string_view(object.dump()));
   CHECK(now.ok(), "printed object does not parse");
   bool changed = !same_except(now->root(), old, {"kind", "apiVersion", "metadata", "status"});
+  // A Deployment hands its annotations on to its ReplicaSets: they count as its spec does.
+  if (kind.group == "apps" && kind.resource == "deployments") {
+    changed = changed || !same_except(now->root()["metadata"]["annotations"], old["metadata"]["annotations"], {});
+  }
   object.object("metadata").set("generation", before + (changed ? 1 : 0));
 }
 
