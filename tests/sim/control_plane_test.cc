@@ -32,6 +32,7 @@ class World {
   void start() {
     controllers.reset();
     scheduler.reset();
+    api.drop_calls();  // they die with the process
     ControllerOptions options;
     options.ca_pem = "PEM";
     options.advertise_address = "10.0.0.1";
@@ -92,7 +93,8 @@ class World {
   SeededRandom scheduler_random;
   std::unique_ptr<Controllers> controllers;
   std::unique_ptr<Scheduler> scheduler;
-  int pods_max = 1000, available_min = 0;  // of namespace default, while faults leave that to the controllers
+  int64_t size_max = 1000;  // of all sets together, and of available pods the least, in namespace default
+  int available_min = 0;
 
  private:
   bool kubelet() {
@@ -143,13 +145,14 @@ class World {
 
   // Holds at every change.
   void check(const Change& c) {
+    if (c.resource == kReplicaSets) check_sizes();
     if (c.resource != kPods) return;
     std::string_view was = c.before["spec"]["nodeName"].str(), is = c.after["spec"]["nodeName"].str();
     if (c.before && c.after && !was.empty()) {
       ASSERT_EQ(was, is) << "a pod never moves";
     }
     if (!was.empty() || is.empty()) {
-      check_budget();
+      check_available();
       return;
     }
     int64_t used_milli = 0;
@@ -163,15 +166,22 @@ class World {
     Document node = api.state.get(kNodes, "", is);
     ASSERT_LE(used_milli, Quantity::parse(node["status"]["allocatable"]["cpu"].str())->milli()) << "a node is never overcommitted";
   }
-  void check_budget() {
-    int pods = 0, available = 0;
+  // Of what the sets shall have: a set may be given a new pod before another has let its own go.
+  void check_sizes() {
+    int64_t sizes = 0;
+    api.state.each(kReplicaSets, "default", [&](const Document& rs) {
+      sizes += rs["spec"]["replicas"].integer();
+      return true;
+    });
+    ASSERT_LE(sizes, size_max);
+  }
+  void check_available() {
+    int available = 0;
     api.state.each(kPods, "default", [&](const Document& pod) {
       PodView view(pod);
-      pods += view.is_active();
       available += view.is_active() && view.is_ready();
       return true;
     });
-    ASSERT_LE(pods, pods_max);
     ASSERT_GE(available, available_min);
   }
 };
@@ -210,7 +220,7 @@ TEST_P(ControlPlane, rolls_out_scales_and_cleans_up_whatever_calls_are_lost) {
   EXPECT_EQ(endpoint_addresses(w), 6u);
 
   // A roll-out keeps its budget at every change, whatever is lost; in its middle the control plane is started anew.
-  w.pods_max = 8;
+  w.size_max = 8;
   w.available_min = 5;
   set_image(w, "v2");
   w.run(150);
@@ -223,7 +233,7 @@ TEST_P(ControlPlane, rolls_out_scales_and_cleans_up_whatever_calls_are_lost) {
   EXPECT_EQ(d["status"]["availableReplicas"].integer(), 6);
   EXPECT_EQ(d["metadata"]["annotations"]["deployment.kubernetes.io/revision"].str(), "2");
   EXPECT_EQ(endpoint_addresses(w), 6u);
-  w.pods_max = 1000;
+  w.size_max = 1000;
   w.available_min = 0;
 
   // History: three templates, the oldest set goes.

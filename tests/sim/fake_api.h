@@ -25,7 +25,7 @@ class FakeApi {
 
   std::unique_ptr<Client> client();
   bool step();  // answers one waiting call; false when there is none
-  bool quiet() const { return waiting_.empty(); }
+  void drop_calls() { waiting_.clear(); }  // those who made them are gone
 
   // At once, as somebody with kubectl. Errors as the API's.
   Result<Document> create(ResourceId resource, std::string ns, Document object, const std::string& subresource = {});
