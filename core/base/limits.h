@@ -138,6 +138,29 @@ constexpr int64_t kDnsForwardMs = 2000;         // for one server's answer
 constexpr size_t kDnsTcpConnectionsMax = 64;
 constexpr int64_t kDnsTcpIdleMs = 10 * 1000;
 
+// kubelet: upstream's figures where it has them
+constexpr int64_t kCrashBackoffFirstUs = 10 * 1000000LL;
+constexpr int64_t kCrashBackoffMaxUs = 5 * 60 * 1000000LL;
+constexpr int64_t kSetupRetryFirstMs = 500;                     // of volumes and sandboxes that fail, doubled
+constexpr int64_t kSetupRetryMaxMs = 122 * 1000;
+constexpr int64_t kImageRetryFirstMs = 10 * 1000;               // ImagePullBackOff
+constexpr int64_t kImageRetryMaxMs = 300 * 1000;
+constexpr int64_t kGraceMsMin = 2 * 1000;                        // minimumGracePeriodInSeconds
+constexpr int64_t kStatusRetryMs = 1000;                        // after a status or delete that the API refused
+constexpr int64_t kLeaseRenewMs = 10 * 1000;                    // nodeLeaseDurationSeconds / 4
+constexpr int64_t kLeaseSeconds = 40;
+constexpr int64_t kNodeStatusMs = 5 * 60 * 1000;                // without a change
+constexpr int64_t kNodeRetryMs = 1000;
+constexpr size_t kNodeImagesMax = 50;                           // listed in a Node's status
+constexpr size_t kTerminationMessageBytesMax = 4096;
+constexpr size_t kTerminationLogBytesMax = 2048;                // FallbackToLogsOnError
+constexpr size_t kTerminationLogLinesMax = 80;
+constexpr size_t kDeadContainersMax = 1;                        // kept of each container beside the latest (maxPerPodContainer)
+constexpr size_t kPodsOfNodeMax = 110;
+constexpr size_t kLogReadBytes = 32 * 1024;
+constexpr int64_t kLogFollowCheckMs = 1000;                     // of a followed log without a change: did its container end?
+constexpr int64_t kPayloadRetryMs = 60 * 1000;                  // projected files are looked at again at least so often
+
 // app
 constexpr size_t kSmallFileBytesMax = 1024 * 1024;  // config files, certificates, tokens
 constexpr int64_t kImportProgressMs = 200;          // how often a waiting command hears of an import

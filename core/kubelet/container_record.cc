@@ -1,0 +1,71 @@
+#include "core/kubelet/container_record.h"
+
+namespace bramble {
+
+Document ContainerRecord::to_json() const {
+  Builder b;
+  Mut r = b.root();
+  r.set("id", id);
+  r.set("name", name);
+  r.set("init", kind == Kind::kInit);
+  r.set("attempt", attempt);
+  r.set("image", image);
+  r.set("imageID", image_id);
+  r.set("logPath", log_path);
+  r.set("messagePath", message_path);
+  r.set("stopSignal", stop_signal);
+  r.set("createdUs", created_us);
+  r.set("startedUs", started_us);
+  r.set("finishedUs", finished_us);
+  r.set("phase", static_cast<int>(phase));
+  r.set("pid", pid);
+  r.set("exitCode", exit_code);
+  r.set("signal", signal);
+  r.set("reason", reason);
+  r.set("message", message);
+  r.set("removed", removed);
+  return b.finish();
+}
+
+std::optional<ContainerRecord> ContainerRecord::from_json(Value v) {
+  ContainerRecord r;
+  r.id = v["id"].text();
+  r.name = v["name"].text();
+  if (r.id.empty() || r.name.empty()) return std::nullopt;
+  r.kind = v["init"].boolean() ? Kind::kInit : Kind::kMain;
+  r.attempt = static_cast<int>(v["attempt"].integer());
+  r.image = v["image"].text();
+  r.image_id = v["imageID"].text();
+  r.log_path = v["logPath"].text();
+  r.message_path = v["messagePath"].text();
+  r.stop_signal = v["stopSignal"].text();
+  r.created_us = v["createdUs"].integer();
+  r.started_us = v["startedUs"].integer();
+  r.finished_us = v["finishedUs"].integer();
+  int64_t phase = v["phase"].integer();
+  r.phase = phase == 2 ? Phase::kExited : phase == 1 ? Phase::kRunning : Phase::kCreated;
+  r.pid = static_cast<int>(v["pid"].integer());
+  r.exit_code = static_cast<int>(v["exitCode"].integer());
+  r.signal = static_cast<int>(v["signal"].integer());
+  r.reason = v["reason"].text();
+  r.message = v["message"].text();
+  r.removed = v["removed"].boolean();
+  return r;
+}
+
+const ContainerRecord* latest_record(const std::vector<ContainerRecord>& records, std::string_view container) {
+  const ContainerRecord* best = nullptr;
+  for (const auto& r : records)
+    if (r.name == container && (!best || r.attempt > best->attempt)) best = &r;
+  return best;
+}
+
+const ContainerRecord* previous_record(const std::vector<ContainerRecord>& records, std::string_view container) {
+  const ContainerRecord* latest = latest_record(records, container);
+  const ContainerRecord* best = nullptr;
+  for (const auto& r : records)
+    if (r.name == container && &r != latest && (!best || r.attempt > best->attempt)) best = &r;
+  return best;
+}
+
+}  // namespace bramble

@@ -1,0 +1,34 @@
+// ContainerRecord: what this node knows of one container that was made for a pod. Values. Kept in the container's directory
+// (record.json) so that a restarted bramble knows its containers again; lost with the machine, as they are.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/json/builder.h"
+
+namespace bramble {
+
+struct ContainerRecord {
+  enum class Kind { kInit, kMain };
+  enum class Phase { kCreated, kRunning, kExited };
+  std::string id, name;
+  Kind kind = Kind::kMain;
+  int attempt = 0;  // restart count
+  std::string image, image_id, log_path, message_path, stop_signal, qos_cgroup;
+  int64_t created_us = 0, started_us = 0, finished_us = 0;
+  Phase phase = Phase::kCreated;
+  int pid = 0, exit_code = 0, signal = 0;
+  std::string reason, message;  // of the end: "Completed" "Error" "OOMKilled", and the termination message
+  bool removed = false;         // its runtime state and root file system are gone; the record and the log stay
+
+  Document to_json() const;
+  static std::optional<ContainerRecord> from_json(Value v);
+};
+
+// The record with the highest attempt of that container; null when there is none.
+const ContainerRecord* latest_record(const std::vector<ContainerRecord>& records, std::string_view container);
+const ContainerRecord* previous_record(const std::vector<ContainerRecord>& records, std::string_view container);
+
+}  // namespace bramble

@@ -1,0 +1,222 @@
+// From an image on this node to a running container.
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/kubelet/container_spec.h"
+#include "core/kubelet/expansion.h"
+#include "core/kubelet/log_lines.h"
+#include "core/kubelet/node_files.h"
+#include "core/kubelet/pod_worker.h"
+#include "core/kubelet/volumes.h"
+#include "core/loop/loop.h"
+#include "core/runtime/passwd.h"
+
+namespace bramble {
+
+void PodWorker::fail_container(const std::string& name, std::string reason, const Error& error) {
+  WaitingReason waiting{std::move(reason), error.message()};
+  bool init = false;
+  for (Value c : PodView(pod_).init_containers().items()) init = init || c["name"].str() == name;
+  event("Warning", "Failed", cat("Error: ", error.message()), name, init);
+  facts_.waiting[name] = waiting;
+}
+
+// Notes why the image cannot be used. There is no registry to pull from in this version, so an absent image is a failed pull.
+bool PodWorker::image_missing(Value container, const std::string& name) {
+  std::string image = container["image"].text();
+  bool init = false;
+  for (Value c : PodView(pod_).init_containers().items()) init = init || c["name"].str() == name;
+  auto normal = normalize_image_name(image);
+  if (!normal.ok()) {
+    std::string text = cat("Failed to apply default image tag \"", image, "\": couldn't parse image name \"", image, "\": invalid reference format");
+    event("Warning", "InspectFailed", text, name, init);
+    facts_.waiting[name] = {"InvalidImageName", text};
+    return true;
+  }
+  if (parts_.images.find(image)) {
+    image_retries_.erase(name);
+    event("Normal", "Pulled", cat("Container image \"", image, "\" already present on machine and can be accessed by the pod"), name, init);
+    return false;
+  }
+  if (container["imagePullPolicy"].str() == "Never") {
+    std::string text = cat("Container image \"", image, "\" is not present with pull policy of Never");
+    event("Warning", "ErrImageNeverPull", text, name, init);
+    facts_.waiting[name] = {"ErrImageNeverPull", text};
+    wake_in_ms(limits::kImageRetryFirstMs);
+    return true;
+  }
+  std::string why = cat("image \"", *normal, "\" is not on this node and this version does not pull from registries; import it with: bramble images import <archive>");
+  ImageRetry& retry = image_retries_[name];
+  int64_t now = parts_.clock.monotonic_us();
+  if (now < retry.until_us) {
+    std::string text = cat("Back-off pulling image \"", image, "\"");
+    WaitingReason waiting{"ImagePullBackOff", cat(text, ": ErrImagePull: ", why)};
+    if (facts_.waiting[name] != waiting) {
+      event("Normal", "BackOff", text, name, init);
+      event("Warning", "Failed", "Error: ImagePullBackOff", name, init);
+    }
+    facts_.waiting[name] = waiting;
+    wake_in_ms((retry.until_us - now) / 1000 + 1);
+    return true;
+  }
+  event("Normal", "Pulling", cat("Pulling image \"", image, "\""), name, init);
+  event("Warning", "Failed", cat("Failed to pull image \"", image, "\": ", why), name, init);
+  event("Warning", "Failed", "Error: ErrImagePull", name, init);
+  facts_.waiting[name] = {"ErrImagePull", why};
+  retry.delay_ms = std::min(limits::kImageRetryMaxMs, std::max(limits::kImageRetryFirstMs, 2 * retry.delay_ms));
+  retry.until_us = now + retry.delay_ms * 1000;
+  poke();  // shows ErrImagePull first, then ImagePullBackOff until the next try
+  return true;
+}
+
+Task<void> PodWorker::start_container(PodActions::Start start) {
+  Document container = Document::of(PodView(pod_).container(start.container));
+  std::string name = start.container;
+  if (image_missing(container.root(), name)) co_return;
+  auto image = parts_.images.find(container["image"].str());
+  if (!image) co_return poke();
+  ContainerRecord record;
+  record.id = parts_.random.hex_token(32);
+  record.name = name;
+  record.kind = start.kind;
+  record.attempt = start.attempt;
+  record.image = image->names.empty() ? container["image"].text() : image->names[0];
+  auto normal = normalize_image_name(container["image"].str());
+  if (normal.ok()) record.image = *normal;
+  record.image_id = image->digests.empty() ? image->id : image->digests[0];
+  record.stop_signal = container["lifecycle"]["stopSignal"].text(image->config.stop_signal);
+  record.created_us = parts_.clock.wall_us();
+  record.log_path = cat(parts_.log_folder(pod_.root()), "/", name, "/", start.attempt, ".log");
+  record.message_path = cat(parts_.pod_root(uid_), "/containers/", name, "/", record.id.substr(0, 8));
+  // A restart counts against the back-off, whether or not it comes to life.
+  if (const ContainerRecord* before = latest_record(facts_.records, name)) backoff_.note_restart(name, before->finished_us);
+  std::string id = record.id;
+  auto done = co_await create_and_start(record, container, *image, start);
+  if (done.ok()) {
+    facts_.waiting.erase(name);
+    if (Value hook = container["lifecycle"]["postStart"]) {
+      Document copy = Document::of(hook);
+      co_await run_hook(id, copy, limits::kRuntimeCommandMs);
+    }
+  }
+}
+
+Task<Status> PodWorker::create_and_start(ContainerRecord record, Document container, ImageInfo image, PodActions::Start start) {
+  const std::string id = record.id, name = record.name;
+  bool init = start.kind == ContainerRecord::Kind::kInit;
+  ContainerPlan plan;
+  plan.pod = pod_.root();
+  Document pod = pod_;  // keeps what plan borrows
+  plan.container = container.root();
+  plan.image = &image.config;
+  auto env = container_environment(parts_.client.snapshot(), downward(), container.root());
+  if (!env.ok()) {
+    fail_container(name, "CreateContainerConfigError", env.error());
+    wake_in_ms(limits::kImageRetryFirstMs);
+    co_return env.error();
+  }
+  plan.env = std::move(*env);
+  std::string disk = parts_.container_disk(uid_, id), root = parts_.pod_root(uid_);
+  plan.rootfs = cat(disk, "/rootfs");
+  plan.cgroups_path = cat(parts_.cgroups.pod_path(qos_, uid_), "/", id);
+  plan.pod_run_dir = parts_.runtime.pod_dir(uid_);
+  plan.hosts_path = cat(root, "/etc-hosts");
+  if (!PodView(pod).host_network()) plan.hostname_path = cat(plan.pod_run_dir, "/hostname");
+  plan.resolv_path = cat(plan.pod_run_dir, "/resolv.conf");
+  plan.message_path = record.message_path;
+  plan.cgroup_v2 = parts_.cgroups.v2();
+  plan.may_lower_oom_score = parts_.may_lower_oom_score;
+  if (auto it = parts_.capacity.find("memory"); it != parts_.capacity.end()) plan.node_memory_bytes = it->second.value();
+
+  struct Prepared {
+    Status status = ok();
+    std::vector<OciMount> mounts;
+    std::string passwd, group;
+  };
+  ImageStore* images = &parts_.images;
+  std::string image_id = image.id, rootfs = plan.rootfs, message_path = record.message_path;
+  Environment env_copy = plan.env;
+  auto work = [images, image_id, disk, rootfs, message_path, root, pod, container, env_copy]() -> Prepared {
+    Prepared p;
+    auto expand = [&](std::string_view text) {
+      auto known = [&](std::string_view ref) -> std::optional<std::string> {
+        auto it = env_copy.find(ref);
+        return it == env_copy.end() ? std::nullopt : std::optional<std::string>(it->second);
+      };
+      return expand_references(text, known);
+    };
+    auto mounts = container_mounts(root, pod.root(), container.root(), expand);
+    p.status = mounts.ok() ? ok() : Status(mounts.error());
+    if (p.status.ok()) p.mounts = std::move(*mounts);
+    if (p.status.ok()) p.status = make_node_dirs(std::filesystem::path(message_path).parent_path().string());
+    if (p.status.ok()) p.status = write_node_file(message_path, "", 0666);
+    if (p.status.ok() && ::chmod(message_path.c_str(), 0666) != 0) p.status = Error::from_errno(errno, message_path);
+    if (p.status.ok()) p.status = make_node_dirs(disk);
+    if (p.status.ok()) p.status = make_node_dirs(rootfs);
+    if (p.status.ok()) p.status = images->mount_rootfs(image_id, cat(disk, "/work"), rootfs);
+    if (p.status.ok()) {
+      p.passwd = read_below_root(rootfs, "/etc/passwd");
+      p.group = read_below_root(rootfs, "/etc/group");
+    }
+    return p;
+  };
+  Task<Prepared> preparing = offload(std::move(work));
+  Prepared prepared = co_await preparing;
+  auto spec = prepared.status.ok() ? Result<ContainerSpec>(ContainerSpec{}) : Result<ContainerSpec>(prepared.status.error());
+  if (prepared.status.ok()) {
+    plan.volume_mounts = std::move(prepared.mounts);
+    plan.passwd = std::move(prepared.passwd);
+    plan.group = std::move(prepared.group);
+    spec = container_spec(plan);
+  }
+  if (!spec.ok()) {
+    bool config = prepared.status.ok() && spec.error().code() == Code::kInvalidArgument;
+    fail_container(name, config ? "CreateContainerConfigError" : "CreateContainerError", spec.error());
+    Task<Status> unmounting = offload([images, disk] { return images->unmount_rootfs(cat(disk, "/work"), cat(disk, "/rootfs")); });
+    auto unmounted = co_await unmounting;
+    if (!unmounted.ok()) log_debug(unmounted.error().message());
+    wake_in_ms(limits::kImageRetryFirstMs);
+    co_return spec.error();
+  }
+  Status link = link_log(record.log_path, parts_.options.container_log_dir, PodView(pod).name(), PodView(pod).ns(), name, id);
+  if (!link.ok()) log_debug(link.error().message());
+  facts_.records.push_back(record);
+  save();
+  ContainerStreams streams{container["tty"].boolean(), container["stdin"].boolean(), container["stdinOnce"].boolean()};
+  Document config = oci_config(*spec);
+  auto pid = co_await parts_.runtime.create(uid_, id, config, record.log_path, streams);
+  Status started = pid.ok() ? ok() : Status(pid.error());
+  if (pid.ok()) {
+    event("Normal", "Created", "Container created", name, init);
+    if (ContainerRecord* r = find_record(id)) r->pid = *pid;
+    started = co_await parts_.runtime.start(uid_, id);
+  }
+  ContainerRecord* r = find_record(id);
+  if (!r) co_return Error(Code::kCancelled, "the container is gone");
+  if (!started.ok()) {
+    Error error(started.error().code(), cat("OCI runtime create failed: ", started.error().message()));
+    fail_container(name, "RunContainerError", error);
+    r->phase = ContainerRecord::Phase::kExited;
+    r->exit_code = 128;
+    r->reason = "StartError";
+    r->message = error.message();
+    r->finished_us = parts_.clock.wall_us();
+    unsettled_.insert(id);
+    save();
+    poke();
+    co_return error;
+  }
+  if (r->phase == ContainerRecord::Phase::kCreated) r->phase = ContainerRecord::Phase::kRunning;
+  if (!r->started_us) r->started_us = parts_.clock.wall_us();
+  save();
+  event("Normal", "Started", "Container started", name, init);
+  changed_.pulse();
+  co_return ok();
+}
+
+}  // namespace bramble

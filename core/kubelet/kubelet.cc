@@ -1,0 +1,212 @@
+#include "core/kubelet/kubelet.h"
+
+#include <filesystem>
+#include <set>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/kubelet/container_spec.h"
+#include "core/kubelet/node_files.h"
+#include "core/kubelet/volumes.h"
+#include "core/loop/loop.h"
+
+namespace bramble {
+
+using namespace resource_ids;
+
+Result<std::unique_ptr<Kubelet>> Kubelet::open(KubeletOptions options, Client& client, ImageStore& images, PodNetwork& network, Clock& clock, Random& random) {
+  if (!options.alarms) options.alarms = loop_alarms();
+  Cgroups::Options cgroup_options;
+  cgroup_options.root = options.cgroup_root;
+  cgroup_options.shims = options.shim_cgroup;
+  TRY_ASSIGN(Cgroups found, Cgroups::open(cgroup_options));
+  auto cgroups = std::make_unique<Cgroups>(std::move(found));
+  TRY(cgroups->check_memory());
+  MachineFacts machine = read_machine(options.root_dir);
+  TRY(cgroups->prepare(cpu_shares_of_milli(machine.cpus * 1000)));
+  for (const auto& dir : {options.root_dir, cat(options.root_dir, "/pods"), options.data_dir, cat(options.data_dir, "/pods"), options.log_dir}) TRY(make_node_dirs(dir));
+  TRY_ASSIGN(auto runtime, PodRuntime::open({options.run_dir, options.data_dir, options.runtime}, *cgroups));
+  std::unique_ptr<Kubelet> kubelet(new Kubelet(std::move(cgroups), std::move(runtime), std::move(options), client, images, network, clock, random, std::move(machine)));
+  return kubelet;
+}
+
+Kubelet::Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> runtime, KubeletOptions options, Client& client, ImageStore& images, PodNetwork& network, Clock& clock,
+                 Random& random, MachineFacts machine)
+    : cgroups_(std::move(cgroups)),
+      runtime_(std::move(runtime)),
+      recorder_(client, clock, "kubelet", options.node_name),
+      machine_(std::move(machine)),
+      parts_{std::move(options), client, images, network, clock, random, *cgroups_, *runtime_, recorder_, node_capacity(machine_, 0), {}, {}, may_lower_oom_score()} {
+  parts_.capacity = node_capacity(machine_, parts_.options.max_pods);
+  parts_.allocatable = parts_.capacity;
+  if (!parts_.options.node_ip.empty()) parts_.node_ips.push_back(parts_.options.node_ip);
+  auto retire_now = [this] {
+    for (const auto& uid : std::exchange(retired_, {})) workers_.erase(uid);
+    share_cpu();
+  };
+  retire_alarm_ = parts_.options.alarms(retire_now);
+}
+
+Kubelet::~Kubelet() = default;
+
+void Kubelet::start() {
+  if (!parts_.may_lower_oom_score) log_warning("kubelet: no CAP_SYS_RESOURCE here, so containers get no negative oom_score_adj");
+  report_ = std::make_unique<NodeReport>(parts_, machine_);
+  std::function<void(const Change&)> changed = [this](const Change& change) { on_change(change); };
+  subscription_ = parts_.client.subscribe({kPods, kNodes, kConfigMaps, kSecrets, kNamespaces}, changed);
+  auto each = [this](const Document& pod) {
+    if (PodView(pod).node_name() == parts_.options.node_name) adopt_pod(pod);
+    return true;
+  };
+  parts_.client.snapshot().each(kPods, "", each);
+  adopt_orphans();
+  share_cpu();
+}
+
+void Kubelet::on_change(const Change& change) {
+  if (change.resource == kPods) {
+    const Document& pod = change.after ? change.after : change.before;
+    std::string uid(uid_of(pod));
+    auto it = workers_.find(uid);
+    if (change.before && change.after && uid_of(change.before) != uid_of(change.after))
+      if (auto old = workers_.find(std::string(uid_of(change.before))); old != workers_.end()) old->second->gone();
+    if (it != workers_.end()) {
+      if (change.after) it->second->update(change.after);
+      else it->second->gone();
+    } else if (change.after && PodView(change.after).node_name() == parts_.options.node_name) {
+      adopt_pod(change.after);
+      share_cpu();
+    }
+    return;
+  }
+  if (change.resource == kNodes) {
+    // Somebody removed our Node: register again.
+    if (!change.after && name_of(change.before) == parts_.options.node_name) report_->poke();
+    return;
+  }
+  // ConfigMaps and Secrets: pods of the namespace may show them, or wait for them.
+  std::string_view ns = namespace_of(change.after ? change.after : change.before);
+  if (change.resource == kNamespaces) return;
+  for (auto& [uid, worker] : workers_)
+    if (PodView(worker->pod()).ns() == ns) worker->poke();
+}
+
+void Kubelet::adopt_pod(const Document& pod) {
+  std::string uid(uid_of(pod));
+  // A pod that ended before this kubelet began needs no worker but to be deleted, or to give back what it left here.
+  if (workers_.contains(uid)) return;
+  auto retired = [this, uid] { retire(uid); };
+  auto worker = std::make_unique<PodWorker>(parts_, pod, retired);
+  admit(pod, *worker);
+  workers_[uid] = std::move(worker);
+}
+
+// Refuses a pod that does not fit beside the others (several schedulers, or a nodeName set by hand).
+void Kubelet::admit(const Document& pod, PodWorker& worker) {
+  PodView view(pod);
+  if (view.is_terminal() || view.is_deleting() || view.status().has("startTime")) return;
+  ResourceAmounts used;
+  int64_t pods = 0;
+  for (const auto& [uid, other] : workers_) {
+    PodView o(other->pod());
+    if (o.is_terminal()) continue;
+    add_amounts(used, o.requests());
+    ++pods;
+  }
+  if (pods + 1 > parts_.options.max_pods) {
+    worker.refuse("OutOfpods", cat("Pod was rejected: Node didn't have enough resource: pods, requested: 1, used: ", pods, ", capacity: ", parts_.options.max_pods));
+    return;
+  }
+  for (const auto& [name, amount] : view.requests()) {
+    auto capacity = parts_.allocatable.find(name);
+    bool milli = name == "cpu";
+    Quantity have = capacity == parts_.allocatable.end() ? Quantity::of(0) : capacity->second;
+    Quantity taken = used.contains(name) ? used.find(name)->second : Quantity::of(0);
+    if (amount.is_zero() || amount + taken <= have) continue;
+    auto number = [milli](const Quantity& q) { return milli ? q.milli() : q.value(); };
+    worker.refuse(cat("OutOf", name), cat("Pod was rejected: Node didn't have enough resource: ", name, ", requested: ", number(amount), ", used: ", number(taken), ", capacity: ", number(have)));
+    return;
+  }
+}
+
+// What runs on this node for pods that the API does not know: ended and removed.
+void Kubelet::adopt_orphans() {
+  std::set<std::string> known;
+  for (const auto& [uid, worker] : workers_) known.insert(uid);
+  for (const auto& uid : runtime_->pod_uids()) {
+    if (!known.insert(uid).second) continue;
+    auto pod = Document::parse(read_node_file(cat(runtime_->pod_dir(uid), "/pod.json")));
+    Builder b;
+    b.root().object("metadata").set("uid", uid);
+    b.root().object("metadata").set("name", uid);
+    b.root().object("metadata").set("namespace", "");
+    b.root().object("spec").array("containers");
+    Document document = pod.ok() && uid_of(*pod) == uid ? *pod : b.finish();
+    log_info("pod ", PodView(document).key(), ": not in the cluster any more");
+    auto retired = [this, uid] { retire(uid); };
+    auto worker = std::make_unique<PodWorker>(parts_, document, retired);
+    worker->gone();
+    workers_[uid] = std::move(worker);
+  }
+  // Folders, cgroups and addresses of pods from before a reboot or a crash between two steps.
+  std::vector<std::string> live(known.begin(), known.end());
+  Cgroups* cgroups = cgroups_.get();
+  PodNetwork* network = &parts_.network;
+  std::vector<std::string> roots = {cat(parts_.options.root_dir, "/pods"), cat(parts_.options.data_dir, "/pods")};
+  auto work = [cgroups, network, roots, live, known]() -> Status {
+    for (const auto& [qos, uid] : cgroups->pods())
+      if (!known.contains(uid)) {
+        Status s = cgroups->remove_pod(qos, uid);
+        if (!s.ok()) log_warning(s.error().message());
+      }
+    std::error_code ec;
+    for (const auto& root : roots)
+      for (std::filesystem::directory_iterator it(root, ec), end; !ec && it != end; it.increment(ec))
+        if (!known.contains(it->path().filename().string())) {
+          Status s = remove_volumes(it->path().string());
+          if (!s.ok()) log_warning(s.error().message());
+        }
+    return network->collect(live);
+  };
+  struct Runner {
+    static Task<void> run(Task<Status> task) {
+      auto done = co_await task;
+      if (!done.ok()) log_warning("kubelet: clean up: ", done.error().message());
+    }
+  };
+  tasks_.start(Runner::run(offload(std::move(work))));
+}
+
+void Kubelet::retire(std::string uid) {
+  retired_.push_back(std::move(uid));
+  retire_alarm_->set_in_ms(0);  // a worker is not destroyed inside its own step
+}
+
+// Burstable pods together weigh as much as they ask for.
+void Kubelet::share_cpu() {
+  int64_t milli = 0;
+  for (const auto& [uid, worker] : workers_) {
+    PodView pod(worker->pod());
+    if (pod.is_terminal() || pod.qos() != QosClass::kBurstable) continue;
+    auto requests = pod.requests();
+    if (auto it = requests.find("cpu"); it != requests.end()) milli += it->second.milli();
+  }
+  Status set = cgroups_->set_burstable_shares(cpu_shares_of_milli(milli));
+  if (!set.ok()) log_warning(set.error().message());
+}
+
+void Kubelet::images_changed() {
+  if (report_) report_->poke();
+  for (auto& [uid, worker] : workers_) worker->images_changed();
+}
+
+PodWorker* Kubelet::worker_of(const ObjectKey& key) const {
+  PodWorker* found = nullptr;
+  for (const auto& [uid, worker] : workers_) {
+    PodView pod(worker->pod());
+    if (pod.ns() == key.ns && pod.name() == key.name && (!found || !pod.is_deleting())) found = worker.get();
+  }
+  return found;
+}
+
+}  // namespace bramble

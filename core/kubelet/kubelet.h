@@ -1,0 +1,55 @@
+// Kubelet: the pods of one node. It follows the pods that name the node, gives each a PodWorker, reports the node, and serves
+// logs, exec and port-forward. Loop thread. Destroying it leaves the pods running; the next one adopts them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/client/node_streams.h"
+#include "core/kubelet/node_report.h"
+#include "core/kubelet/pod_worker.h"
+
+namespace bramble {
+
+class Kubelet final : public NodeStreams {
+ public:
+  // Checks the machine (cgroups, runtime) and prepares its folders. Errors are one line that says what and what to do.
+  // client, images, network, clock and random must outlive it.
+  static Result<std::unique_ptr<Kubelet>> open(KubeletOptions options, Client& client, ImageStore& images, PodNetwork& network, Clock& clock, Random& random);
+  ~Kubelet() override;
+  // Adopts what runs, registers the node, follows the API. Once.
+  void start();
+  // The node's images have changed (an import): pods that wait for one try again, the node's status shows it.
+  void images_changed();
+
+  Task<Result<std::unique_ptr<DuplexStream>>> logs(ObjectKey pod, LogOptions options) override;
+  Task<Result<std::unique_ptr<ExecSession>>> exec(ObjectKey pod, ExecOptions options) override;
+  Task<Result<std::unique_ptr<DuplexStream>>> port_forward(ObjectKey pod, uint16_t port) override;
+
+ private:
+  Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> runtime, KubeletOptions options, Client& client, ImageStore& images, PodNetwork& network, Clock& clock, Random& random,
+          MachineFacts machine);
+  void on_change(const Change& change);
+  void adopt_pod(const Document& pod);
+  void adopt_orphans();
+  void admit(const Document& pod, PodWorker& worker);
+  void retire(std::string uid);
+  void share_cpu();
+  PodWorker* worker_of(const ObjectKey& pod) const;
+
+  std::unique_ptr<Cgroups> cgroups_;
+  std::unique_ptr<PodRuntime> runtime_;
+  Recorder recorder_;
+  MachineFacts machine_;
+  NodeParts parts_;
+  std::map<std::string, std::unique_ptr<PodWorker>> workers_;  // by pod uid
+  std::vector<std::string> retired_;
+  std::unique_ptr<Alarm> retire_alarm_;
+  std::unique_ptr<NodeReport> report_;
+  std::unique_ptr<Subscription> subscription_;
+  TaskGroup tasks_;
+};
+
+}  // namespace bramble

@@ -1,0 +1,57 @@
+// What every part of the kubelet works with: options, and the other rooms by reference. Built once by Kubelet.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cni/pod_network.h"
+#include "core/base/clock.h"
+#include "core/base/random.h"
+#include "core/client/alarm.h"
+#include "core/client/client.h"
+#include "core/client/recorder.h"
+#include "core/resources/pod_view.h"
+#include "core/runtime/pod_runtime.h"
+#include "images/image_store.h"
+
+namespace bramble {
+
+struct KubeletOptions {
+  std::string node_name, node_ip;
+  std::string cluster_dns = "10.43.0.10", cluster_domain = "cluster.local";
+  std::string root_dir = "/var/lib/kubelet";                  // volumes: <root>/pods/<uid>
+  std::string data_dir;                                       // "<data-dir>/agent": root file systems, the shim
+  std::string run_dir = "/run/bramble";
+  std::string log_dir = "/var/log/pods";
+  std::string container_log_dir = "/var/log/containers";      // links by container, for log shippers; "": none
+  std::string cgroup_root = "kubepods", shim_cgroup = "bramble/shims";
+  std::string runtime = "runc";
+  std::string resolv_conf = "/etc/resolv.conf";
+  std::string kubelet_version = "v1.36.3";
+  std::string runtime_version = "bramble://0.1.0";            // nodeInfo.containerRuntimeVersion
+  uint16_t kubelet_port = 10250;
+  std::vector<std::string> labels, taints;                    // "k=v", "k=v:NoSchedule"; at registration
+  int max_pods = 110;
+  AlarmFactory alarms;                                        // empty: the loop's
+};
+
+struct NodeParts {
+  KubeletOptions options;
+  Client& client;
+  ImageStore& images;
+  PodNetwork& network;
+  Clock& clock;
+  Random& random;
+  Cgroups& cgroups;
+  PodRuntime& runtime;
+  Recorder& recorder;
+  ResourceAmounts capacity, allocatable;
+  std::vector<std::string> node_ips;
+  bool may_lower_oom_score = false;
+
+  std::string pod_root(const std::string& uid) const { return cat(options.root_dir, "/pods/", uid); }
+  std::string container_disk(const std::string& uid, const std::string& id) const { return cat(options.data_dir, "/pods/", uid, "/", id); }
+  std::string log_folder(Value pod) const { return cat(options.log_dir, "/", meta(pod, "namespace"), "_", meta(pod, "name"), "_", meta(pod, "uid")); }
+};
+
+}  // namespace bramble

@@ -1,0 +1,184 @@
+// Kubelet as NodeStreams: logs, exec, attach, port-forward.
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+
+#include "core/base/limits.h"
+#include "core/base/unique_fd.h"
+#include "core/kubelet/kubelet.h"
+#include "core/kubelet/log_lines.h"
+#include "core/kubelet/log_stream.h"
+#include "core/loop/loop.h"
+#include "core/loop/socket.h"
+
+namespace bramble {
+
+namespace {
+
+// The attempts of a container that have a log file, newest first.
+std::vector<int> log_attempts(const std::string& folder) {
+  std::vector<int> out;
+  std::error_code ec;
+  for (std::filesystem::directory_iterator it(folder, ec), end; !ec && it != end; it.increment(ec)) {
+    std::string name = it->path().filename().string();
+    if (!name.ends_with(".log")) continue;
+    if (auto n = parse_int64(std::string_view(name).substr(0, name.size() - 4))) out.push_back(static_cast<int>(*n));
+  }
+  std::sort(out.rbegin(), out.rend());
+  return out;
+}
+
+// A connection made inside the pod's network namespace, on a thread of its own.
+Result<int> connect_in_netns(const std::string& netns, uint16_t port) {
+  Result<int> out = Error(Code::kUnavailable, "not tried");
+  std::thread worker([&] {
+    UniqueFd ns(netns.empty() ? -1 : open(netns.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!netns.empty() && (!ns.valid() || setns(ns.get(), CLONE_NEWNET) != 0)) {
+      out = Error::from_errno(errno, netns);
+      return;
+    }
+    UniqueFd v4(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in a4{};
+    a4.sin_family = AF_INET;
+    a4.sin_port = htons(port);
+    a4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (connect(v4.get(), reinterpret_cast<sockaddr*>(&a4), sizeof a4) == 0) {
+      out = v4.release();
+      return;
+    }
+    int first_error = errno;
+    UniqueFd v6(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in6 a6{};
+    a6.sin6_family = AF_INET6;
+    a6.sin6_port = htons(port);
+    a6.sin6_addr = in6addr_loopback;
+    if (v6.valid() && connect(v6.get(), reinterpret_cast<sockaddr*>(&a6), sizeof a6) == 0) {
+      out = v6.release();
+      return;
+    }
+    out = Error(Code::kUnavailable, cat("failed to connect to localhost:", static_cast<int>(port), " inside namespace \"", netns, "\": dial tcp4 127.0.0.1:", static_cast<int>(port), ": connect: ",
+                                        first_error == ECONNREFUSED ? "connection refused" : strerror(first_error)));
+  });
+  worker.join();
+  return out;
+}
+
+class SocketStream final : public DuplexStream {
+ public:
+  explicit SocketStream(UniqueFd fd) : stream_(std::move(fd)) {}
+  Task<std::optional<std::string>> read() override {
+    auto bytes = co_await stream_.read_some(limits::kLogReadBytes);
+    if (!bytes.ok() || bytes->empty()) co_return std::nullopt;
+    co_return std::move(*bytes);
+  }
+  Task<bool> write(std::string bytes) override {
+    auto sent = co_await stream_.write_all(std::move(bytes));
+    co_return sent.ok();
+  }
+  void close_write() override { stream_.shutdown_write(); }
+
+ private:
+  Stream stream_;
+};
+
+Error container_not_found(const ObjectKey& pod, std::string_view container) {
+  return Error(Code::kInvalidArgument, cat("container ", container, " is not valid for pod ", pod.name));
+}
+
+std::string default_container(const Document& pod, const std::string& wanted) {
+  if (!wanted.empty()) return wanted;
+  std::string named = PodView(pod).annotations()["kubectl.kubernetes.io/default-container"].text();
+  return !named.empty() && PodView(pod).container(named) ? named : PodView(pod).containers().item(0)["name"].text();
+}
+
+}  // namespace
+
+Task<Result<std::unique_ptr<DuplexStream>>> Kubelet::logs(ObjectKey key, LogOptions options) {
+  PodWorker* worker = worker_of(key);
+  if (!worker) co_return Error(Code::kNotFound, cat("pod ", key.text(), " is not on this node"));
+  std::string name = default_container(worker->pod(), options.container);
+  if (!PodView(worker->pod()).container(name)) co_return container_not_found(key, name);
+  std::string folder = cat(parts_.log_folder(worker->pod().root()), "/", name);
+  const ContainerRecord* latest = latest_record(worker->records(), name);
+  auto attempts = log_attempts(folder);
+  std::string path;
+  if (options.previous) {
+    const ContainerRecord* before = previous_record(worker->records(), name);
+    // In back-off the latest one has ended and the next one has not begun: that one is the previous.
+    Value status = PodView(worker->pod()).container_status(name);
+    bool latest_is_previous = latest && latest->phase == ContainerRecord::Phase::kExited && status["state"].has("waiting");
+    int attempt = latest_is_previous ? latest->attempt : before ? before->attempt : attempts.size() > 1 ? attempts[1] : -1;
+    if (attempt < 0) co_return Error(Code::kInvalidArgument, cat("previous terminated container \"", name, "\" in pod \"", key.name, "\" not found"));
+    path = cat(folder, "/", attempt, ".log");
+  } else if (latest) {
+    path = latest->log_path;
+  } else if (!attempts.empty()) {
+    path = cat(folder, "/", attempts[0], ".log");
+  }
+  if (path.empty() || access(path.c_str(), R_OK) != 0) {
+    Value waiting = PodView(worker->pod()).container_status(name)["state"]["waiting"];
+    std::string_view reason = waiting["reason"].str("ContainerCreating");
+    std::string_view message = waiting["message"].str();
+    co_return Error(Code::kInvalidArgument, reason.starts_with("ErrImage") || reason == "ImagePullBackOff"
+                                                ? cat("container \"", name, "\" in pod \"", key.name, "\" is waiting to start: trying and failing to pull image")
+                                                : cat("container \"", name, "\" in pod \"", key.name, "\" is waiting to start: ", message.empty() ? reason : message));
+  }
+  std::string uid = worker->uid(), id = latest ? latest->id : std::string();
+  auto ended = [this, uid, id, previous = options.previous]() {
+    if (previous || id.empty()) return true;
+    auto it = workers_.find(uid);
+    if (it == workers_.end()) return true;
+    for (const auto& r : it->second->records())
+      if (r.id == id) return r.phase == ContainerRecord::Phase::kExited;
+    return true;
+  };
+  auto stream = open_log_stream(path, std::move(options), parts_.clock.wall_us(), ended);
+  if (!stream.ok()) co_return stream.error();
+  co_return std::move(*stream);
+}
+
+Task<Result<std::unique_ptr<ExecSession>>> Kubelet::exec(ObjectKey key, ExecOptions options) {
+  PodWorker* worker = worker_of(key);
+  if (!worker) co_return Error(Code::kNotFound, cat("pod ", key.text(), " is not on this node"));
+  std::string name = default_container(worker->pod(), options.container);
+  if (!PodView(worker->pod()).container(name)) co_return container_not_found(key, name);
+  const ContainerRecord* r = latest_record(worker->records(), name);
+  if (!r || r->phase != ContainerRecord::Phase::kRunning) co_return Error(Code::kNotFound, cat("container not found (\"", name, "\")"));
+  std::string uid = worker->uid(), id = r->id;
+  if (options.command.empty()) {
+    auto attached = co_await runtime_->attach(uid, id, options.stdin_on);
+    co_return attached;
+  }
+  CO_TRY_ASSIGN(OciProcess process, container_process(runtime_->container_dir(uid, id)));
+  process.args = options.command;
+  process.terminal = options.tty;
+  bool has_term = std::any_of(process.env.begin(), process.env.end(), [](const std::string& e) { return e.starts_with("TERM="); });
+  if (options.tty && !has_term) process.env.push_back("TERM=xterm");
+  auto session = co_await runtime_->exec(uid, id, process, options.stdin_on);
+  if (!session.ok())
+    co_return Error(session.error().code(), cat("error executing command in container: failed to exec in container: failed to start exec: OCI runtime exec failed: ", session.error().message()));
+  co_return session;
+}
+
+Task<Result<std::unique_ptr<DuplexStream>>> Kubelet::port_forward(ObjectKey key, uint16_t port) {
+  PodWorker* worker = worker_of(key);
+  if (!worker) co_return Error(Code::kNotFound, cat("pod ", key.text(), " is not on this node"));
+  std::string netns = PodView(worker->pod()).host_network() ? std::string() : cat(runtime_->pod_dir(worker->uid()), "/ns/net");
+  Task<Result<int>> connecting = offload([netns, port] { return connect_in_netns(netns, port); });
+  auto fd = co_await connecting;
+  if (!fd.ok()) co_return fd.error();
+  UniqueFd owned(*fd);
+  fcntl(owned.get(), F_SETFL, fcntl(owned.get(), F_GETFL) | O_NONBLOCK);
+  co_return std::make_unique<SocketStream>(std::move(owned));
+}
+
+}  // namespace bramble

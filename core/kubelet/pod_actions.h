@@ -1,0 +1,50 @@
+// What a pod's containers need next: a pure function of the pod, the containers made so far, and the time. One step; the
+// worker carries it out and asks again. (Kubernetes: "Pod Lifecycle", "Init Containers", "Sidecar Containers".)
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/json/value.h"
+#include "core/kubelet/container_record.h"
+
+namespace bramble {
+
+// Crash-loop back-off of the containers of one pod: 10 s, doubled at each restart, at most 5 min, forgotten after 10 min
+// without one. Pure values.
+class RestartBackoff {
+ public:
+  // How long to wait yet before a container that ended at finished_us may start again; 0: now.
+  int64_t wait_us(std::string_view container, int64_t finished_us, int64_t now_us) const;
+  int64_t delay_us(std::string_view container) const;
+  void note_restart(std::string_view container, int64_t finished_us);
+
+ private:
+  struct Entry {
+    int64_t delay_us = 0, updated_us = 0;
+  };
+  std::map<std::string, Entry, std::less<>> entries_;
+};
+
+// "10s", "1m20s", "5m0s": Go's time.Duration of whole seconds.
+std::string go_duration(int64_t us);
+
+struct PodActions {
+  struct Start {
+    std::string container;
+    ContainerRecord::Kind kind = ContainerRecord::Kind::kMain;
+    int attempt = 0;
+  };
+  std::vector<Start> start;         // now, in order
+  std::vector<std::string> waiting;  // names of containers in crash-loop back-off
+  std::optional<int64_t> again_us;  // when the first of them may start
+  std::vector<std::string> stop;    // sidecars and others to be stopped because the pod's work is done
+  bool initialized = false;         // all init containers have completed, sidecars have started
+  bool finished = false;            // nothing runs and nothing will be started again
+};
+
+PodActions plan_pod(Value pod, const std::vector<ContainerRecord>& records, const RestartBackoff& backoff, int64_t now_us);
+
+}  // namespace bramble

@@ -1,0 +1,214 @@
+// Making a pod's surroundings: volumes, cgroup, namespaces, shim, network. Every step may be repeated.
+#include <algorithm>
+
+#include "core/base/limits.h"
+#include "core/kubelet/container_spec.h"
+#include "core/kubelet/node_files.h"
+#include "core/kubelet/pod_files.h"
+#include "core/kubelet/pod_worker.h"
+#include "core/kubelet/volumes.h"
+#include "core/loop/loop.h"
+
+namespace bramble {
+
+namespace {
+
+// What was last written, so that a wake-up that changes nothing touches no disk.
+size_t payload_hash(const std::map<std::string, Payload>& payloads) {
+  std::hash<std::string> hash;
+  size_t out = 1;
+  auto mix = [&out](size_t v) { out = out * 1099511628211u + v; };
+  for (const auto& [volume, payload] : payloads) {
+    mix(hash(volume));
+    for (const auto& [path, file] : payload) {
+      mix(hash(path));
+      mix(hash(file.bytes));
+      mix(file.mode);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+DownwardContext PodWorker::downward() const { return {pod_.root(), facts_.pod_ips, parts_.node_ips, parts_.options.node_name, parts_.allocatable}; }
+
+PodNetworkRequest PodWorker::network_request() const {
+  PodView pod(pod_);
+  PodNetworkRequest r;
+  r.container_id = uid_;
+  r.netns_path = cat(parts_.runtime.pod_dir(uid_), "/ns/net");
+  r.pod_namespace = pod.ns();
+  r.pod_name = pod.name();
+  r.pod_uid = uid_;
+  for (Value c : pod.containers().items())
+    for (Value p : c["ports"].items())
+      if (int64_t host_port = p["hostPort"].integer())
+        r.host_ports.push_back({lower(p["protocol"].str("TCP")), static_cast<uint16_t>(host_port), static_cast<uint16_t>(p["containerPort"].integer()), p["hostIP"].text()});
+  return r;
+}
+
+void PodWorker::note_setup_failure(std::string reason, const Error& error) { event("Warning", std::move(reason), error.message()); }
+
+// Tokens that the projected volumes ask for, fetched before they are due.
+Task<Status> PodWorker::fetch_tokens() {
+  Document pod = pod_;
+  for (Value volume : pod["spec"]["volumes"].items()) {
+    for (Value source : volume["projected"]["sources"].items()) {
+      Value t = source["serviceAccountToken"];
+      if (!t) continue;
+      std::pair<std::string, int64_t> key{t["audience"].text(), t["expirationSeconds"].integer(3600)};
+      auto have = tokens_.find(key);
+      if (have != tokens_.end() && have->second.refresh_us > parts_.clock.wall_us()) continue;
+      Builder b;
+      Mut root = b.root();
+      root.set("apiVersion", "authentication.k8s.io/v1");
+      root.set("kind", "TokenRequest");
+      Mut metadata = root.object("metadata");
+      metadata.set("name", PodView(pod).service_account());
+      metadata.set("namespace", PodView(pod).ns());
+      Mut spec = root.object("spec");
+      Mut audiences = spec.array("audiences");
+      if (!key.first.empty()) audiences.append(key.first);
+      spec.set("expirationSeconds", key.second);
+      Mut bound = spec.object("boundObjectRef");
+      bound.set("kind", "Pod");
+      bound.set("apiVersion", "v1");
+      bound.set("name", PodView(pod).name());
+      bound.set("uid", uid_);
+      WriteOptions options;
+      options.subresource = "token";
+      Document request = b.finish();
+      std::string ns(PodView(pod).ns());
+      auto answer = co_await parts_.client.create(resource_ids::kServiceAccounts, ns, request, options);
+      if (!answer.ok()) {
+        if (have != tokens_.end() && !have->second.text.empty()) continue;  // the old one may still do
+        co_return answer.error().prefixed("failed to fetch token");
+      }
+      // Renewed when a fifth of its life is left, or after a day.
+      int64_t now = parts_.clock.wall_us();
+      int64_t life_us = std::min<int64_t>(key.second * 800000, 24LL * 3600 * 1000000);
+      tokens_[key] = {(*answer)["status"]["token"].text(), now + life_us};
+      wake_in_ms(life_us / 1000);
+    }
+  }
+  co_return ok();
+}
+
+Task<Result<std::map<std::string, Payload>>> PodWorker::make_payloads() {
+  auto fetched = co_await fetch_tokens();
+  std::map<std::string, Payload> out;
+  TokenOf token_of = [this, &fetched](std::string audience, int64_t expiration_s) -> Result<std::string> {
+    auto it = tokens_.find({audience, expiration_s});
+    if (it != tokens_.end()) return it->second.text;
+    return fetched.ok() ? Error(Code::kInternal, "no token") : fetched.error();
+  };
+  for (Value volume : pod_["spec"]["volumes"].items()) {
+    if (!has_payload(volume)) continue;
+    auto payload = volume_payload(parts_.client.snapshot(), downward(), volume, token_of);
+    if (!payload.ok()) co_return payload.error().prefixed(cat("MountVolume.SetUp failed for volume \"", volume["name"].str(), "\" "));
+    out[volume["name"].text()] = std::move(*payload);
+  }
+  co_return out;
+}
+
+Task<Status> PodWorker::write_volumes(std::map<std::string, Payload> payloads) {
+  size_t hash = payload_hash(payloads);
+  VolumeWork work{parts_.pod_root(uid_), pod_, std::move(payloads), format_rfc3339_micro(parts_.clock.wall_us())};
+  Task<Status> making = offload([work = std::move(work)] { return set_up_volumes(work); });
+  auto made = co_await making;
+  if (made.ok()) payload_hash_ = hash;
+  co_return made;
+}
+
+Task<Status> PodWorker::set_up_volumes_of_pod() {
+  auto payloads = co_await make_payloads();
+  if (!payloads.ok()) co_return payloads.error();
+  auto made = co_await write_volumes(std::move(*payloads));
+  co_return made;
+}
+
+// Files of ConfigMaps, Secrets, tokens and the downward API follow what they show.
+Task<void> PodWorker::refresh_payloads() {
+  bool any = false;
+  for (Value volume : pod_["spec"]["volumes"].items()) any = any || has_payload(volume);
+  if (!any) co_return;
+  auto payloads = co_await make_payloads();
+  if (!payloads.ok()) {
+    note_setup_failure("FailedMount", payloads.error());
+    co_return;
+  }
+  if (payload_hash(*payloads) == payload_hash_) co_return;
+  auto done = co_await write_volumes(std::move(*payloads));
+  if (!done.ok()) note_setup_failure("FailedMount", done.error());
+}
+
+Task<Status> PodWorker::set_up() {
+  PodView pod(pod_);
+  if (!volumes_ready_) {
+    auto volumes = co_await set_up_volumes_of_pod();
+    if (!volumes.ok()) {
+      note_setup_failure("FailedMount", volumes.error());
+      co_return volumes;
+    }
+    volumes_ready_ = true;
+  }
+  PodCgroupLimits limits;
+  auto requests = pod.requests(), maximums = pod.limits();
+  auto amount = [](const ResourceAmounts& from, const char* name) -> std::optional<Quantity> {
+    auto it = from.find(name);
+    return it == from.end() ? std::nullopt : std::optional<Quantity>(it->second);
+  };
+  auto cpu = amount(requests, "cpu");
+  limits.cpu_shares = cpu_shares_of_milli(cpu ? cpu->milli() : 0);
+  bool all_cpu = true, all_memory = true;  // a pod is limited only when each container is
+  for (Value c : pod.containers().items()) {
+    all_cpu = all_cpu && c["resources"]["limits"].has("cpu");
+    all_memory = all_memory && c["resources"]["limits"].has("memory");
+  }
+  if (auto q = amount(maximums, "cpu"); q && all_cpu) limits.cpu_quota_us = cpu_quota_of_milli(q->milli(), limits.cpu_period_us);
+  if (auto q = amount(maximums, "memory"); q && all_memory) limits.memory_bytes = q->value();
+  Status cgroup = parts_.cgroups.make_pod(qos_, uid_, limits);
+  if (!cgroup.ok()) {
+    note_setup_failure("FailedCreatePodContainer", cgroup.error().prefixed("unable to ensure pod container exists"));
+    co_return cgroup;
+  }
+  auto ready = co_await parts_.runtime.ensure_pod(uid_, pod_hostname(pod_.root()));
+  if (!ready.ok()) {
+    note_setup_failure("FailedCreatePodSandBox", ready.error().prefixed("Failed to create pod sandbox"));
+    co_return ready;
+  }
+  save();
+  if (!PodView(pod_).host_network()) {
+    PodNetworkRequest request = network_request();
+    PodNetwork* network = &parts_.network;
+    Task<Result<PodNetworkResult>> adding = offload([network, request]() -> Result<PodNetworkResult> {
+      TRY(make_netns(request.netns_path));
+      return network->add(request);
+    });
+    auto added = co_await adding;
+    if (!added.ok()) {
+      note_setup_failure("FailedCreatePodSandBox", added.error().prefixed("Failed to create pod sandbox: failed to set up network"));
+      co_return added.error();
+    }
+    facts_.pod_ips = added->addresses;
+  } else {
+    facts_.pod_ips = parts_.node_ips;
+  }
+  std::string dir = parts_.runtime.pod_dir(uid_), root = parts_.pod_root(uid_);
+  std::string node_hosts = PodView(pod_).host_network() ? read_node_file("/etc/hosts") : std::string();
+  Status files = write_node_file(cat(root, "/etc-hosts"), hosts_text(pod_.root(), facts_.pod_ips, parts_.options.cluster_domain, node_hosts), 0644);
+  if (files.ok()) files = write_node_file(cat(dir, "/hostname"), cat(pod_hostname(pod_.root()), "\n"), 0644);
+  if (files.ok())
+    files = write_node_file(cat(dir, "/resolv.conf"), resolv_text(pod_.root(), parts_.options.cluster_dns, parts_.options.cluster_domain, read_node_file(parts_.options.resolv_conf)), 0644);
+  if (!files.ok()) co_return files;
+  if (!shim_watched_) {
+    synced_ = false;
+    shim_tasks_.start(watch_shim());
+  }
+  facts_.sandbox_ready = true;
+  save();
+  co_return ok();
+}
+
+}  // namespace bramble

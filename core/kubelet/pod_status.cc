@@ -1,0 +1,273 @@
+#include "core/kubelet/pod_status.h"
+
+#include <algorithm>
+
+#include "core/base/clock.h"
+#include "core/resources/conditions.h"
+#include "core/resources/pod_view.h"
+
+namespace bramble {
+
+namespace {
+
+struct StatusWriter {
+  PodView pod;
+  const PodFacts& facts;
+  bool initialized = true;
+  bool has_init = false;
+
+  void add_terminated(Mut state, const ContainerRecord& r) {
+    Mut t = state.object("terminated");
+    t.set("exitCode", r.exit_code);
+    if (r.signal) t.set("signal", r.signal);
+    t.set("reason", r.reason.empty() ? (r.exit_code == 0 ? "Completed" : "Error") : r.reason);
+    if (!r.message.empty()) t.set("message", r.message);
+    if (r.started_us) t.set("startedAt", format_rfc3339(r.started_us));
+    else t.set_null("startedAt");
+    if (r.finished_us) t.set("finishedAt", format_rfc3339(r.finished_us));
+    else t.set_null("finishedAt");
+    t.set("containerID", cat("bramble://", r.id));
+  }
+
+  void add_waiting(Mut state, std::string_view name, bool is_init) {
+    Mut w = state.object("waiting");
+    auto it = facts.waiting.find(name);
+    if (it != facts.waiting.end()) {
+      w.set("reason", it->second.reason);
+      if (!it->second.message.empty()) w.set("message", it->second.message);
+      return;
+    }
+    bool for_init = has_init && (is_init || !initialized);
+    w.set("reason", for_init ? "PodInitializing" : "ContainerCreating");
+  }
+
+  void add_mounts(Mut status, Value container) {
+    Value mounts = container["volumeMounts"];
+    if (mounts.size() == 0) return;
+    Mut out = status.array("volumeMounts");
+    for (Value m : mounts.items()) {
+      Mut row = out.append_object();
+      row.set("name", m["name"].str());
+      row.set("mountPath", m["mountPath"].str());
+      if (m["readOnly"].boolean()) {
+        row.set("readOnly", true);
+        row.set("recursiveReadOnly", m["recursiveReadOnly"].str("Disabled"));
+      }
+    }
+  }
+
+  void add_container(Mut list, Value container, bool is_init) {
+    std::string_view name = container["name"].str();
+    const ContainerRecord* r = latest_record(facts.records, name);
+    const ContainerRecord* before = previous_record(facts.records, name);
+    Value old = pod.container_status(name);
+    bool waits = facts.waiting.contains(name);
+    Mut s = list.append_object();
+    s.set("name", name);
+    Mut state = s.object("state");
+    Mut last = s.object("lastState");
+    bool running = r && r->phase == ContainerRecord::Phase::kRunning;
+    bool ready = running, started = running;
+    auto probed = facts.probed.find(name);
+    if (running && probed != facts.probed.end()) {
+      started = probed->second.first;
+      ready = probed->second.first && probed->second.second;
+    }
+    int restarts = r ? r->attempt : static_cast<int>(old["restartCount"].integer());
+    if (running) {
+      state.object("running").set("startedAt", format_rfc3339(r->started_us));
+    } else if (r && r->phase == ContainerRecord::Phase::kExited && !waits) {
+      add_terminated(state, *r);
+      if (is_init && r->exit_code == 0 && !PodView::is_sidecar(container)) ready = true;
+    } else if (!r && !waits && old["state"].has("terminated")) {
+      state.set("terminated", old["state"]["terminated"]);  // of before this machine forgot
+      if (is_init && old["ready"].boolean()) ready = true;
+    } else if (!r && !waits && old["state"].has("running") && facts.terminating && facts.all_stopped) {
+      Mut t = state.object("terminated");
+      t.set("exitCode", 137);
+      t.set("reason", "ContainerStatusUnknown");
+      t.set("message", "The container could not be located when the pod was terminated");
+      t.set_null("startedAt");
+      t.set_null("finishedAt");
+    } else {
+      add_waiting(state, name, is_init);
+      if (!r && old["state"].has("running")) {
+        Mut t = last.object("terminated");
+        t.set("exitCode", 137);
+        t.set("reason", "ContainerStatusUnknown");
+        t.set("message", "The container could not be located when the pod was deleted.  The container used to be Running");
+        t.set_null("startedAt");
+        t.set_null("finishedAt");
+      }
+    }
+    if (r && r->phase == ContainerRecord::Phase::kExited && waits) add_terminated(last, *r);
+    else if (before && before->phase == ContainerRecord::Phase::kExited) add_terminated(last, *before);
+    else if (!r && last.size() == 0 && old["lastState"].size()) s.set("lastState", old["lastState"]);
+    s.set("ready", ready);
+    s.set("restartCount", restarts);
+    s.set("image", r ? std::string_view(r->image) : container["image"].str());
+    s.set("imageID", r ? std::string_view(r->image_id) : old["imageID"].str());
+    if (r) s.set("containerID", cat("bramble://", r->id));
+    else if (!old["containerID"].str().empty()) s.set("containerID", old["containerID"].str());
+    s.set("started", started);
+    add_mounts(s, container);
+  }
+};
+
+bool all_init_done(Value init_containers, Value init_statuses) {
+  size_t i = 0;
+  for (Value c : init_containers.items()) {
+    Value s = init_statuses.item(i++);
+    if (PodView::is_sidecar(c) ? !s["started"].boolean() : s["state"]["terminated"]["exitCode"].integer(-1) != 0) return false;
+  }
+  return true;
+}
+
+struct Counts {
+  int waiting = 0, running = 0, stopped = 0, succeeded = 0, total = 0;
+};
+
+// The phase, as upstream's getPhase has it.
+std::string_view phase_of(const PodView& pod, const PodFacts& facts, Value statuses, Value init_statuses) {
+  if (!facts.failed_reason.empty()) return "Failed";
+  int pending_init = 0, failed_init = 0;
+  size_t i = 0;
+  bool never = pod.restart_policy() == "Never";
+  for (Value c : pod.init_containers().items()) {
+    Value s = init_statuses.item(i++);
+    if (PodView::is_sidecar(c)) {
+      if (!s["started"].boolean() && !s["state"].has("terminated")) ++pending_init;
+      continue;
+    }
+    Value t = s["state"]["terminated"];
+    if (s["state"].has("running")) ++pending_init;
+    else if (t) failed_init += t["exitCode"].integer() != 0 ? 1 : 0;
+    else if (Value lt = s["lastState"]["terminated"]; lt && lt["exitCode"].integer() != 0) failed_init += 1;
+    else ++pending_init;
+  }
+  Counts n;
+  for (Value s : statuses.items()) {
+    ++n.total;
+    Value state = s["state"];
+    if (state.has("running")) {
+      ++n.running;
+    } else if (Value t = state["terminated"]) {
+      ++n.stopped;
+      n.succeeded += t["exitCode"].integer() == 0 ? 1 : 0;
+    } else if (s["lastState"].has("terminated")) {
+      ++n.stopped;
+      n.succeeded += s["lastState"]["terminated"]["exitCode"].integer() == 0 ? 1 : 0;
+    } else {
+      ++n.waiting;
+    }
+  }
+  if (failed_init > 0 && never) return "Failed";
+  if (facts.terminating && facts.all_stopped) {
+    // Its end was asked for and has come: what is left says how.
+    return n.total > 0 && n.succeeded == n.total ? "Succeeded" : "Failed";
+  }
+  bool begun = n.running > 0 || n.stopped > 0;
+  if (!begun && (pending_init > 0 || failed_init > 0)) return "Pending";
+  if (n.waiting > 0) return "Pending";
+  if (n.running > 0) return "Running";
+  if (n.stopped > 0) {
+    if (pod.restart_policy() == "Always") return "Running";
+    if (n.stopped == n.succeeded) return "Succeeded";
+    return never ? "Failed" : "Running";
+  }
+  return "Pending";
+}
+
+std::string names_where(Value containers, Value statuses, bool (*bad)(Value)) {
+  std::string out;
+  for (size_t i = 0; i < containers.size(); ++i)
+    if (bad(statuses.item(i))) out += (out.empty() ? "" : " ") + containers.item(i)["name"].text();
+  return out;
+}
+
+}  // namespace
+
+Document pod_status(Value pod_value, const PodFacts& facts, int64_t now_us) {
+  StatusWriter w{PodView(pod_value), facts};
+  const PodView& pod = w.pod;
+  Builder b;
+  Mut root = b.root();
+  std::string now = format_rfc3339(now_us);
+  w.has_init = pod.init_containers().size() > 0;
+  if (w.has_init) {
+    Mut list = root.array("initContainerStatuses");
+    for (Value c : pod.init_containers().items()) w.add_container(list, c, true);
+    w.initialized = all_init_done(pod.init_containers(), b.snapshot()["initContainerStatuses"]);
+  }
+  Mut list = root.array("containerStatuses");
+  for (Value c : pod.containers().items()) w.add_container(list, c, false);
+
+  Document so_far = b.snapshot();
+  Value statuses = so_far["containerStatuses"], init_statuses = so_far["initContainerStatuses"];
+  std::string_view phase = phase_of(pod, facts, statuses, init_statuses);
+  if (pod.is_terminal()) phase = pod.phase();  // an end is final
+  bool done = phase == "Succeeded" || phase == "Failed";
+  root.set("phase", phase);
+  if (!facts.failed_reason.empty()) {
+    root.set("reason", facts.failed_reason);
+    root.set("message", facts.failed_message);
+  } else {
+    if (pod.status().has("reason")) root.set("reason", pod.status()["reason"]);
+    if (pod.status().has("message")) root.set("message", pod.status()["message"]);
+  }
+
+  Mut conditions = root.array("conditions");
+  for (Value c : pod.status()["conditions"].items()) conditions.append(c);
+  int64_t generation = pod.metadata()["generation"].integer();
+  auto put = [&](std::string_view type, bool good, std::string_view reason, std::string_view message) {
+    set_condition(conditions, {type, good ? "True" : "False", good && reason != "PodCompleted" ? "" : reason, good ? "" : message}, now);
+    if (generation) find_condition(conditions, type).set("observedGeneration", generation);
+  };
+  put("PodReadyToStartContainers", facts.sandbox_ready, "", "");
+  if (!w.has_init || w.initialized) {
+    put("Initialized", true, phase == "Succeeded" ? "PodCompleted" : "", "");
+  } else {
+    std::string names = names_where(pod.init_containers(), init_statuses, [](Value s) { return !s["ready"].boolean(); });
+    put("Initialized", false, "ContainersNotInitialized", cat("containers with incomplete status: [", names, "]"));
+  }
+  std::string unready = names_where(pod.containers(), statuses, [](Value s) { return !s["ready"].boolean(); });
+  std::string unready_reason = "ContainersNotReady", unready_message = cat("containers with unready status: [", unready, "]");
+  bool containers_ready = unready.empty();
+  if (phase == "Succeeded") unready_reason = "PodCompleted", unready_message.clear(), containers_ready = false;
+  if (phase == "Failed") unready_reason = "PodFailed", unready_message.clear(), containers_ready = false;
+  std::string gates;
+  for (Value g : pod.spec()["readinessGates"].items()) {
+    std::string_view type = g["conditionType"].str();
+    Value c = pod.condition(type);
+    if (!c) gates += cat(gates.empty() ? "" : ", ", "corresponding condition of pod readiness gate \"", type, "\" does not exist.");
+    else if (c["status"].str() != "True") gates += cat(gates.empty() ? "" : ", ", "the status of pod readiness gate \"", type, "\" is not \"True\", but ", c["status"].str());
+  }
+  if (!containers_ready) put("Ready", false, unready_reason, unready_message);
+  else put("Ready", gates.empty(), "ReadinessGatesNotReady", gates);
+  put("ContainersReady", containers_ready, unready_reason, unready_message);
+  if (!pod.condition("PodScheduled")) put("PodScheduled", true, "", "");
+
+  if (!facts.host_ips.empty()) {
+    root.set("hostIP", facts.host_ips[0]);
+    Mut ips = root.array("hostIPs");
+    for (const auto& ip : facts.host_ips) ips.append_object().set("ip", ip);
+  }
+  // Addresses stay in the status of a pod that has ended.
+  if (!facts.pod_ips.empty()) {
+    root.set("podIP", facts.pod_ips[0]);
+    Mut ips = root.array("podIPs");
+    for (const auto& ip : facts.pod_ips) ips.append_object().set("ip", ip);
+  } else if (done && pod.status().has("podIP")) {
+    root.set("podIP", pod.status()["podIP"]);
+    root.set("podIPs", pod.status()["podIPs"]);
+  }
+  if (pod.status().has("startTime")) root.set("startTime", pod.status()["startTime"]);
+  else root.set("startTime", format_rfc3339(facts.start_us ? facts.start_us : now_us));
+  root.set("qosClass", qos_name(pod.qos()));
+  if (generation) root.set("observedGeneration", generation);
+  for (const char* kept : {"nominatedNodeName", "ephemeralContainerStatuses", "resourceClaimStatuses", "resize", "extendedResourceClaimStatus"})
+    if (pod.status().has(kept)) root.set(kept, pod.status()[kept]);
+  return b.finish();
+}
+
+}  // namespace bramble

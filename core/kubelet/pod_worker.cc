@@ -1,0 +1,337 @@
+#include "core/kubelet/pod_worker.h"
+
+#include <algorithm>
+
+#include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/kubelet/log_lines.h"
+#include "core/kubelet/node_files.h"
+#include "core/loop/loop.h"
+
+namespace bramble {
+
+PodWorker::PodWorker(NodeParts& parts, Document pod, std::function<void()> retired)
+    : parts_(parts), pod_(std::move(pod)), uid_(uid_of(pod_)), qos_(qos_name(PodView(pod_).qos())), retired_(std::move(retired)) {
+  facts_.host_ips = parts_.node_ips;
+  facts_.start_us = parts_.clock.wall_us();
+  auto fire = [this] {
+    armed_us_ = 0;
+    pending_ = true;
+    woke_.pulse();
+  };
+  alarm_ = parts_.options.alarms(fire);
+  tasks_.start(write_statuses());
+  tasks_.start(life());
+}
+
+PodWorker::~PodWorker() = default;
+
+void PodWorker::update(Document pod) {
+  pod_ = std::move(pod);
+  poke();
+}
+
+void PodWorker::gone() {
+  gone_ = true;
+  poke();
+}
+
+// Through the alarm, so that a wake-up never runs inside the call that asks for it.
+void PodWorker::poke() { wake_in_ms(0); }
+
+void PodWorker::wake_in_ms(int64_t ms) {
+  int64_t at = parts_.clock.monotonic_us() + ms * 1000;
+  if (armed_us_ && armed_us_ <= at) return;
+  armed_us_ = at;
+  alarm_->set_in_ms(ms);
+}
+
+Task<void> PodWorker::next_wake() {
+  while (!pending_) co_await woke_.wait();
+  pending_ = false;
+}
+
+Task<void> PodWorker::life() {
+  co_await adopt();
+  while (!finished_) {
+    co_await step();
+    if (finished_) break;
+    co_await next_wake();
+  }
+  retired_();
+}
+
+Task<void> PodWorker::step() {
+  if (shim_lost_) co_await recover_from_lost_shim();
+  co_await settle_ended();
+  if (ending()) {
+    co_await end_pod();
+    co_return;
+  }
+  if (PodView(pod_).is_terminal() || !facts_.failed_reason.empty()) {
+    co_await release();
+    publish();
+    co_return;
+  }
+  int64_t now = parts_.clock.wall_us();
+  if (!facts_.sandbox_ready) {
+    publish();
+    if (parts_.clock.monotonic_us() < next_setup_us_) {
+      wake_in_ms((next_setup_us_ - parts_.clock.monotonic_us()) / 1000 + 1);
+      co_return;
+    }
+    auto done = co_await set_up();
+    if (!done.ok()) {
+      publish();
+      setup_retry_ms_ = std::min(limits::kSetupRetryMaxMs, std::max(limits::kSetupRetryFirstMs, setup_retry_ms_ * 2));
+      next_setup_us_ = parts_.clock.monotonic_us() + setup_retry_ms_ * 1000;
+      wake_in_ms(setup_retry_ms_);
+      co_return;
+    }
+    setup_retry_ms_ = 0;
+    if (ending()) {
+      poke();
+      co_return;
+    }
+  } else {
+    co_await refresh_payloads();
+  }
+  PodActions plan = plan_pod(pod_.root(), facts_.records, backoff_, now);
+  for (const auto& name : plan.waiting) {
+    const ContainerRecord* r = latest_record(facts_.records, name);
+    std::string who = cat(PodView(pod_).name(), "_", PodView(pod_).ns(), "(", uid_, ")");
+    WaitingReason reason{"CrashLoopBackOff", cat("back-off ", go_duration(backoff_.delay_us(name)), " restarting failed container=", name, " pod=", who)};
+    bool is_init = r && r->kind == ContainerRecord::Kind::kInit;
+    if (facts_.waiting[name] != reason) event("Warning", "BackOff", cat("Back-off restarting failed container ", name, " in pod ", who), name, is_init);
+    facts_.waiting[name] = reason;
+  }
+  if (plan.again_us) wake_in_ms((*plan.again_us - now) / 1000 + 1);
+  if (!plan.stop.empty()) co_await stop_containers(plan.stop, PodView(pod_).grace_seconds() * 1000, "");
+  bool started = false;
+  for (const auto& start : plan.start) {
+    if (ending()) break;
+    co_await start_container(start);
+    started = started || !facts_.waiting.contains(start.container);
+  }
+  publish();
+  if (started || ending() || !unsettled_.empty()) poke();
+}
+
+// What an earlier bramble left of this pod.
+Task<void> PodWorker::adopt() {
+  std::string dir = parts_.runtime.pod_dir(uid_);
+  auto stored = Document::parse(read_node_file(cat(dir, "/records.json")));
+  if (!stored.ok()) co_return;
+  for (Value v : (*stored)["containers"].items())
+    if (auto r = ContainerRecord::from_json(v)) facts_.records.push_back(std::move(*r));
+  for (Value ip : (*stored)["podIPs"].items()) facts_.pod_ips.push_back(ip.text());
+  if (int64_t start = (*stored)["startUs"].integer()) facts_.start_us = start;
+  released_ = (*stored)["released"].boolean();
+  if (!(*stored)["qos"].str().empty()) qos_ = (*stored)["qos"].text();
+  bool answers = co_await parts_.runtime.shim_answers(uid_);
+  if (!answers) {
+    bool running = false;
+    for (const auto& r : facts_.records) running = running || r.phase != ContainerRecord::Phase::kExited;
+    shim_lost_ = running;
+    co_return;
+  }
+  shim_tasks_.start(watch_shim());
+  while (!synced_ && !shim_lost_) co_await next_wake();
+  facts_.sandbox_ready = !released_ && synced_;
+  volumes_ready_ = facts_.sandbox_ready;
+  for (auto& r : facts_.records)  // created and never started, or lost between two writes: begin anew
+    if (r.phase == ContainerRecord::Phase::kCreated) unsettled_.insert(r.id);
+  log_info("pod ", PodView(pod_).key(), ": adopted");
+}
+
+Task<void> PodWorker::watch_shim() {
+  shim_watched_ = true;
+  std::function<void(ContainerState)> state = [this](ContainerState s) { on_state(s); };
+  std::function<void()> synced = [this] {
+    synced_ = true;
+    poke();
+  };
+  auto end = co_await parts_.runtime.watch(uid_, state, synced);
+  shim_watched_ = false;
+  if (!released_) {
+    log_warning("pod ", PodView(pod_).key(), ": ", end.ok() ? std::string("shim ended") : end.error().message());
+    shim_lost_ = true;
+  }
+  poke();
+}
+
+void PodWorker::on_state(const ContainerState& s) {
+  ContainerRecord* r = find_record(s.id);
+  if (!r) return;
+  r->pid = s.pid;
+  if (s.phase == ContainerState::kRunning && r->phase == ContainerRecord::Phase::kCreated) {
+    r->phase = ContainerRecord::Phase::kRunning;
+    if (!r->started_us) r->started_us = parts_.clock.wall_us();
+  }
+  if (s.phase == ContainerState::kExited && r->phase != ContainerRecord::Phase::kExited) {
+    r->phase = ContainerRecord::Phase::kExited;
+    r->exit_code = s.exit_code;
+    r->signal = 0;  // upstream's runtimes report 128 + signal only
+    r->finished_us = s.finished_us;
+    if (!r->started_us) r->started_us = r->created_us;
+    unsettled_.insert(r->id);
+  }
+  poke();
+}
+
+// The shim died (somebody killed it): its containers have lost their streams and their parent. They are ended; a new shim
+// and new containers take their place by the restart policy.
+Task<void> PodWorker::recover_from_lost_shim() {
+  shim_lost_ = false;
+  facts_.sandbox_ready = false;
+  shim_tasks_.cancel_all();
+  auto states = parts_.runtime.read_states(uid_);
+  for (const auto& s : states) {
+    auto removed = co_await parts_.runtime.remove(uid_, s.id);
+    if (!removed.ok()) log_warning("container ", s.id, ": ", removed.error().message());
+    ContainerRecord* r = find_record(s.id);
+    if (!r || r->phase == ContainerRecord::Phase::kExited) continue;
+    ContainerState ended = s;
+    if (!ended.finished_us) ended.finished_us = parts_.clock.wall_us();
+    on_state(ended);
+  }
+  for (auto& r : facts_.records) {
+    if (r.phase == ContainerRecord::Phase::kExited) continue;
+    r.phase = ContainerRecord::Phase::kExited;
+    r.exit_code = 137;
+    r.reason = "ContainerStatusUnknown";
+    r.finished_us = parts_.clock.wall_us();
+    unsettled_.insert(r.id);
+  }
+}
+
+// Looks at each container that ended: why, what it left to say; then frees its runtime state and root file system.
+Task<void> PodWorker::settle_ended() {
+  while (!unsettled_.empty()) {
+    std::string id = *unsettled_.begin();
+    unsettled_.erase(unsettled_.begin());
+    ContainerRecord* r = find_record(id);
+    if (!r || r->removed) continue;
+    bool never_started = r->phase == ContainerRecord::Phase::kCreated;
+    if (!never_started) {
+      bool oom = parts_.cgroups.oom_killed(cat(parts_.cgroups.pod_path(qos_, uid_), "/", id));
+      if (r->reason.empty()) r->reason = oom && r->exit_code == 137 ? "OOMKilled" : r->exit_code == 0 ? "Completed" : "Error";
+      if (r->message.empty()) r->message = end_message(*r);
+      r->removed = true;
+      save();
+      publish();
+    }
+    auto removed = co_await parts_.runtime.remove(uid_, id);
+    if (!removed.ok()) log_warning("container ", id, ": ", removed.error().message());
+    std::string disk = parts_.container_disk(uid_, id);
+    ImageStore* images = &parts_.images;
+    Task<Status> unmounting = offload([images, disk] { return images->unmount_rootfs(cat(disk, "/work"), cat(disk, "/rootfs")); });
+    auto unmounted = co_await unmounting;
+    if (!unmounted.ok()) log_warning("container ", id, ": ", unmounted.error().message());
+    if (never_started) std::erase_if(facts_.records, [&](const ContainerRecord& x) { return x.id == id; });
+    prune();
+    save();
+    changed_.pulse();
+  }
+}
+
+std::string PodWorker::end_message(const ContainerRecord& r) const {
+  std::string text = read_node_file(r.message_path, limits::kTerminationMessageBytesMax);
+  if (!text.empty() || r.exit_code == 0) return text;
+  Value c = PodView(pod_).container(r.name);
+  if (c["terminationMessagePolicy"].str() != "FallbackToLogsOnError") return text;
+  return last_log_text(r.log_path, limits::kTerminationLogLinesMax, limits::kTerminationLogBytesMax);
+}
+
+ContainerRecord* PodWorker::find_record(std::string_view id) {
+  for (auto& r : facts_.records)
+    if (r.id == id) return &r;
+  return nullptr;
+}
+
+void PodWorker::save() {
+  Builder b;
+  Mut list = b.root().array("containers");
+  for (const auto& r : facts_.records) {
+    Document d = r.to_json();
+    list.append(d.root());
+  }
+  Mut ips = b.root().array("podIPs");
+  for (const auto& ip : facts_.pod_ips) ips.append(ip);
+  b.root().set("startUs", facts_.start_us);
+  b.root().set("qos", qos_);
+  b.root().set("released", released_);
+  std::string dir = parts_.runtime.pod_dir(uid_);
+  Status saved = write_node_file(cat(dir, "/records.json"), b.dump(), 0600);
+  if (saved.ok()) saved = write_node_file(cat(dir, "/pod.json"), *pod_.bytes(), 0600);
+  if (!saved.ok()) log_warning("pod ", PodView(pod_).key(), ": ", saved.error().message());
+}
+
+// Of each container the latest record stays, and one that ended before it.
+void PodWorker::prune() {
+  std::vector<ContainerRecord> kept;
+  for (const auto& r : facts_.records) {
+    size_t newer = 0;
+    for (const auto& other : facts_.records) newer += other.name == r.name && other.attempt > r.attempt ? 1 : 0;
+    if (newer <= limits::kDeadContainersMax || !r.removed) kept.push_back(r);
+    else remove_log(r.log_path, parts_.options.container_log_dir, r.id);
+  }
+  facts_.records = std::move(kept);
+}
+
+// Status.
+
+void PodWorker::publish() {
+  status_dirty_ = true;
+  status_wanted_.pulse();
+}
+
+Task<void> PodWorker::write_statuses() {
+  for (;;) {
+    while (!status_dirty_) co_await status_wanted_.wait();
+    status_dirty_ = false;
+    if (gone_) {
+      status_flushed_.pulse();
+      continue;
+    }
+    status_busy_ = true;
+    Document status = pod_status(pod_.root(), facts_, parts_.clock.wall_us());
+    if (!equal(status.root(), pod_["status"])) {
+      Builder b;
+      b.root().object("metadata").set("uid", uid_);
+      b.root().set("status", status.root());
+      for (auto [key, value] : pod_["status"].members())
+        if (!status.root().has(key)) b.root()["status"].set_null(key);
+      ObjectKey key{std::string(PodView(pod_).ns()), std::string(PodView(pod_).name())};
+      WriteOptions options;
+      options.subresource = "status";
+      Document patch = b.finish();
+      auto written = co_await parts_.client.patch(resource_ids::kPods, key, PatchType::kMerge, patch, options);
+      if (written.ok()) {
+        if (uid_of(*written) == uid_) pod_ = *written;
+      } else if (written.error().code() != Code::kNotFound && written.error().code() != Code::kConflict) {
+        log_warning("pod ", key.text(), ": status: ", written.error().message());
+        co_await sleep_ms(limits::kStatusRetryMs);
+        status_dirty_ = !gone_;
+      }
+    }
+    status_busy_ = false;
+    status_flushed_.pulse();
+  }
+}
+
+Task<void> PodWorker::flush_status() {
+  while (status_dirty_ || status_busy_) co_await status_flushed_.wait();
+}
+
+void PodWorker::event(std::string type, std::string reason, std::string message, std::string container, bool init) {
+  EventNote note;
+  note.about = pod_;
+  note.type = std::move(type);
+  note.reason = std::move(reason);
+  note.message = std::move(message);
+  if (!container.empty()) note.field_path = cat(init ? "spec.initContainers{" : "spec.containers{", container, "}");
+  parts_.recorder.record(note);
+}
+
+}  // namespace bramble

@@ -1,0 +1,119 @@
+// PodWorker: one pod's life on this node, as one coroutine: set up, start and restart containers, end, clean up. It is told what
+// the API says (update, gone) and what the shim says; it writes the pod's status. Loop thread; owned by Kubelet. Dropping it
+// leaves the pod as it is; a new one finds it again by <run_dir>/pods/<uid>/{pod.json,records.json} and the shim.
+//   pod_worker.cc  the loop, state and adoption     pod_setup.cc  volumes, cgroup, namespaces, network
+//   container_start.cc  image to running container  pod_end.cc    stopping and removing
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/kubelet/container_record.h"
+#include "core/kubelet/node_parts.h"
+#include "core/kubelet/payloads.h"
+#include "core/kubelet/pod_actions.h"
+#include "core/kubelet/pod_status.h"
+
+namespace bramble {
+
+class PodWorker {
+ public:
+  // retired is called (from the loop, outside the worker) when nothing of the pod is left on the node.
+  PodWorker(NodeParts& parts, Document pod, std::function<void()> retired);
+  ~PodWorker();
+
+  void update(Document pod);
+  void gone();   // the API has no such pod any more
+  void poke();   // something it may depend on has changed
+  void images_changed() { image_retries_.clear(), poke(); }
+  void refuse(std::string reason, std::string message) { facts_.failed_reason = std::move(reason), facts_.failed_message = std::move(message); }
+
+  const Document& pod() const { return pod_; }
+  const std::vector<ContainerRecord>& records() const { return facts_.records; }
+  Event& changed() { return changed_; }  // pulsed when a container starts or ends
+  const std::string& uid() const { return uid_; }
+
+ private:
+  Task<void> life();
+  Task<void> step();
+  Task<void> next_wake();
+  void wake_in_ms(int64_t ms);
+  void wake() { poke(); }
+
+  // Adoption and what the shim tells.
+  Task<void> adopt();
+  Task<void> watch_shim();
+  Task<void> recover_from_lost_shim();
+  void on_state(const ContainerState& state);
+  Task<void> settle_ended();
+  std::string end_message(const ContainerRecord& record) const;
+  ContainerRecord* find_record(std::string_view id);
+  void save();
+  void prune();
+
+  // Set up.
+  Task<Status> set_up();
+  Task<Status> set_up_volumes_of_pod();
+  Task<Status> write_volumes(std::map<std::string, Payload> payloads);
+  Task<Result<std::map<std::string, Payload>>> make_payloads();
+  Task<Status> fetch_tokens();
+  Task<void> refresh_payloads();
+  PodNetworkRequest network_request() const;
+  void note_setup_failure(std::string reason, const Error& error);
+
+  // Containers.
+  Task<void> start_container(PodActions::Start start);
+  Task<Status> create_and_start(ContainerRecord record, Document container, ImageInfo image, PodActions::Start start);
+  bool image_missing(Value container, const std::string& name);
+  void fail_container(const std::string& name, std::string reason, const Error& error);
+  Task<void> run_hook(std::string id, Document hook, int64_t timeout_ms);
+  DownwardContext downward() const;
+
+  // End.
+  bool ending() const { return gone_ || PodView(pod_).is_deleting(); }
+  Task<void> stop_containers(std::vector<std::string> names, int64_t grace_ms, std::string why);
+  Task<void> end_pod();
+  Task<void> release();
+  Task<bool> delete_from_api();
+
+  // Status.
+  void publish();
+  Task<void> write_statuses();
+  Task<void> flush_status();
+  void event(std::string type, std::string reason, std::string message, std::string container = {}, bool init = false);
+
+  NodeParts& parts_;
+  Document pod_;
+  std::string uid_, qos_;
+  std::function<void()> retired_;
+  PodFacts facts_;
+  RestartBackoff backoff_;
+  std::set<std::string> unsettled_;  // ids of containers that ended and were not looked at yet
+  bool gone_ = false, released_ = false, finished_ = false, volumes_ready_ = false, shim_watched_ = false, shim_lost_ = false, synced_ = false;
+  size_t payload_hash_ = 0;
+  int64_t setup_retry_ms_ = 0, next_setup_us_ = 0, stop_deadline_us_ = 0;
+  std::set<std::string> stop_sent_;
+
+  struct Token {
+    std::string text;
+    int64_t refresh_us = 0;
+  };
+  std::map<std::pair<std::string, int64_t>, Token> tokens_;
+  struct ImageRetry {
+    int64_t delay_ms = 0, until_us = 0;
+  };
+  std::map<std::string, ImageRetry> image_retries_;
+
+  bool pending_ = false;
+  int64_t armed_us_ = 0;  // when the alarm fires; 0: it is not set
+  std::unique_ptr<Alarm> alarm_;
+  Event woke_, changed_, status_wanted_, status_flushed_;
+  bool status_dirty_ = false, status_busy_ = false;
+  TaskGroup tasks_, shim_tasks_;
+};
+
+}  // namespace bramble
