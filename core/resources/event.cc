@@ -94,7 +94,7 @@ void cells_core(Value o, int64_t now_us, Mut out) { append_cells(o, kCore, now_u
 void cells_events(Value o, int64_t now_us, Mut out) { append_cells(o, kEvents, now_us, out); }
 
 constexpr std::string_view kColumns =
-    "Last Seen, Type, Reason, Object, Subobject:wide, Source:wide, Message, First Seen:wide, Count:wide, Name:wide";
+    "Last Seen, Type, Reason, Object, Subobject:wide, Source:wide, Message, First Seen:wide, Count:wide, Name:name:wide";
 
 }  // namespace
 
