@@ -1,18 +1,25 @@
 #include "core/app/node.h"
 
 #include "cni/netlink/rtnetlink.h"
+#include "core/app/host_facts.h"
 #include "core/app/late_network.h"
 #include "core/app/local_api.h"
 #include "core/app/small_files.h"
+#include "core/app/version.h"
 #include "core/base/log.h"
+#include "core/crypto/tls.h"
 #include "core/dns/dns_server.h"
+#include "core/http/server.h"
+#include "core/kubelet/kubelet.h"
 #include "core/proxy/proxy.h"
 #include "images/image_store.h"
 
 namespace bramble {
 namespace {
 
-Identity node_identity(const std::string& name) { return {cat("system:node:", name), "", {"system:nodes", "system:authenticated"}, {}}; }
+Identity node_identity(const std::string& name) {
+  return {cat("system:node:", name), "", {"system:nodes", "system:authenticated"}, {}};
+}
 
 // The cluster DNS address is an address of lo: every pod of this node reaches this node's resolver by it.
 Status add_dns_address(const std::string& address) {
@@ -21,6 +28,39 @@ Status add_dns_address(const std::string& address) {
   auto prefix = IpPrefix::parse(address);
   if (!lo || !prefix) return Error(Code::kInvalidArgument, cat("dns address ", address, ": cannot be added to lo"));
   return rt.add_address(lo->index, *prefix);
+}
+
+// What the kubelet's own port serves: its health. Logs, exec and port-forward of this node go through the API in the
+// process.
+Task<void> serve_kubelet_port(std::shared_ptr<const HttpRequest> request, std::shared_ptr<Responder> responder) {
+  bool health = request->path == "/healthz";
+  responder->send(health ? 200 : 404, {{"content-type", "text/plain; charset=utf-8"}},
+                  make_buffer(health ? "ok" : "404 page not found\n"));
+  co_return;
+}
+
+KubeletOptions kubelet_options(const NodeOptions& o) {
+  KubeletOptions k;
+  k.node_name = o.name;
+  k.node_ip = o.address;
+  k.cluster_dns = o.dns_address;
+  k.cluster_domain = o.domain;
+  k.root_dir = o.root_dir;
+  k.data_dir = o.data_dir + "/agent";
+  k.run_dir = o.run_dir;
+  k.log_dir = o.log_dir + "/pods";
+  k.container_log_dir = o.log_dir + "/containers";
+  if (!o.cgroup_root.empty()) {
+    k.cgroup_root = o.cgroup_root + "/kubepods";
+    k.shim_cgroup = o.cgroup_root + "/shims";
+  }
+  k.runtime = o.runtime;
+  k.resolv_conf = o.resolv_conf;
+  k.kubelet_version = kubernetes_version();
+  k.kubelet_port = o.kubelet_port;
+  k.labels = o.labels;
+  k.taints = o.taints;
+  return k;
 }
 
 }  // namespace
@@ -33,10 +73,13 @@ struct Node::Parts {
   std::unique_ptr<LateNetwork> network;
   std::unique_ptr<Proxy> proxy;
   std::unique_ptr<DnsServer> dns;
+  std::unique_ptr<Kubelet> kubelet;
+  std::unique_ptr<HttpServer> kubelet_port;
   std::unique_ptr<LocalApi> local_api;
   std::unique_ptr<Subscription> own_node;
 
   Status open_network();
+  Status open_kubelet_port(const Credentials& credentials);
   void follow_own_node();
   void use_pod_range(const Document& node);
 };
@@ -48,7 +91,8 @@ Status Node::Parts::open_network() {
   follow_own_node();
   TRY(add_dns_address(options.dns_address));
   if (options.proxy) {
-    proxy = std::make_unique<Proxy>(Proxy::Options{{"bramble", options.pod_range}, options.service_range}, *proxy_client);
+    proxy =
+        std::make_unique<Proxy>(Proxy::Options{{"bramble", options.pod_range}, options.service_range}, *proxy_client);
     TRY(proxy->start());
   }
   DnsServer::Options dns_options;
@@ -57,6 +101,26 @@ Status Node::Parts::open_network() {
   dns_options.resolv_conf = options.resolv_conf;
   dns = std::make_unique<DnsServer>(dns_options, *client);
   return dns->start();
+}
+
+Status Node::Parts::open_kubelet_port(const Credentials& credentials) {
+  HttpServer::Options http;
+  http.address = "0.0.0.0";
+  http.port = options.kubelet_port;
+  http.connection_threads = 0;
+  TRY_ASSIGN(http.tls, TlsServerContext::create({credentials.kubelet_server.certificate_pem,
+                                                 credentials.kubelet_server.key_pem,
+                                                 credentials.client_ca_pem,
+                                                 {"http/1.1"}}));
+  auto listening = HttpServer::listen(std::move(http), serve_kubelet_port);
+  if (!listening.ok()) {
+    std::string owner = port_owner(options.kubelet_port);
+    if (listening.error().code() != Code::kAlreadyExists || owner.empty()) return listening.error();
+    return Error(Code::kAlreadyExists,
+                 cat("port ", options.kubelet_port, " is taken by ", owner, "; stop it, or give --kubelet-port"));
+  }
+  kubelet_port = std::move(*listening);
+  return ok();
 }
 
 void Node::Parts::follow_own_node() {
@@ -73,10 +137,8 @@ void Node::Parts::use_pod_range(const Document& node) {
   if (!opened.ok()) log_error("network: ", opened.error().message());
 }
 
-Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials& credentials, const Clients& clients, Clock& clock, Random& random) {
-  (void)credentials;
-  (void)clock;
-  (void)random;
+Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials& credentials, const Clients& clients,
+                                         Clock& clock, Random& random) {
   auto parts = std::make_unique<Parts>();
   parts->options = std::move(options);
   const NodeOptions& o = parts->options;
@@ -84,15 +146,20 @@ Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials&
   TRY(make_directories(o.run_dir, 0700));
   parts->client = clients(node_identity(o.name));
   parts->proxy_client = clients({"system:kube-proxy", "", {"system:authenticated"}, {}});
-  TRY_ASSIGN(parts->images, ImageStore::open(o.data_dir + "/agent/images-store"));
+  TRY(parts->open_kubelet_port(credentials));
+  TRY_ASSIGN(parts->images, ImageStore::open(o.data_dir + "/agent/image-store"));
   TRY(parts->open_network());
-  parts->local_api = std::make_unique<LocalApi>(*parts->images, [] {});
+  TRY_ASSIGN(parts->kubelet,
+             Kubelet::open(kubelet_options(o), *parts->client, *parts->images, *parts->network, clock, random));
+  parts->kubelet->start();
+  Kubelet* kubelet = parts->kubelet.get();
+  parts->local_api = std::make_unique<LocalApi>(*parts->images, [kubelet] { kubelet->images_changed(); });
   TRY(parts->local_api->listen(o.run_dir + "/bramble.sock"));
   return std::unique_ptr<Node>(new Node(std::move(parts)));
 }
 
 Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Node::~Node() = default;
-NodeStreams* Node::streams() { return nullptr; }
+NodeStreams* Node::streams() { return parts_->kubelet.get(); }
 
 }  // namespace bramble
