@@ -147,7 +147,26 @@ bool Connection::read_once() {
   return false;
 }
 
+// Whether the first byte is a letter, which no TLS record begins with: somebody speaks plain HTTP to us.
+static bool looks_like_plain_http(int fd) {
+  char first = 0;
+  return recv(fd, &first, 1, MSG_PEEK) == 1 && first >= 'A' && first <= 'Z';
+}
+
 Task<void> Connection::read() {
+  if (wire_.tls()) {
+    co_await wire_.readable();
+    if (looks_like_plain_http(wire_.stream().fd())) {
+      std::string answer = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+      Status told = co_await wire_.stream().write_all(std::move(answer));
+      if (told.ok()) wire_.stream().shutdown_write();
+      char unread[1024];  // what is left unread at close() would reset the connection before the answer arrives
+      while (wire_.stream().try_read(unread, sizeof unread).kind == IoResult::kDone) {
+      }
+      end();
+      co_return;
+    }
+  }
   Status shaken = co_await wire_.handshake();
   if (!shaken.ok()) {
     log_debug("http: ", remote_ip_, ": ", shaken.error().message());

@@ -86,6 +86,13 @@ TEST_F(Http1Server, tells_who_the_tls_peer_is) {
   EXPECT_FALSE(last->peer_certificate_invalid);
 }
 
+TEST_F(Http1Server, tells_a_plain_client_that_tls_is_spoken_here) {
+  use_tls = true;
+  serve();
+  EXPECT_EQ(raw("GET / HTTP/1.1\r\n"),
+            "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
+}
+
 TEST_F(Http1Server, answers_without_bodies) {
   serve();
   auto c = connect();
@@ -307,6 +314,63 @@ TEST_F(Http1Server, a_responder_that_outlives_the_server_does_no_harm) {
   server.reset();
   kept[0]->end();
   kept.clear();
+}
+
+void run_turns(Loop& loop, int turns) {
+  int left = turns;
+  run_until(loop, [&] { return left-- <= 0; });
+}
+
+Task<void> open_and_ask(HttpClientTarget target, std::string path, int* done) {
+  auto c = co_await HttpClientConnection::open(std::move(target));
+  if (!c.ok()) co_return;
+  HttpClientRequest q;
+  q.method = "POST";
+  q.target = std::move(path);
+  q.body = make_buffer(std::string(200000, 'q'));
+  auto a = co_await (*c)->request(std::move(q));
+  *done += a.ok();
+}
+
+TEST_F(Http1Server, a_client_may_be_dropped_at_any_turn) {
+  for (bool tls : {false, true}) {
+    use_tls = tls;
+    serve();
+    int done = 0;
+    for (int turns = 0; turns < 40; turns++) {
+      for (const char* path : {"/echo", "/stream?50", "/wait"}) {
+        TaskGroup group;
+        group.start(open_and_ask(target(), path, &done));
+        run_turns(loop, turns * 7);
+      }
+    }
+    run_until(loop, [&] { return running == 0; });
+    TaskGroup group;
+    done = 0;
+    group.start(open_and_ask(target(), "/echo", &done));
+    run_until(loop, [&] { return done == 1; });
+    server.reset();
+  }
+}
+
+TEST_F(Http1Server, a_server_may_be_destroyed_at_any_turn) {
+  for (size_t with_threads : {0, 1}) {
+    threads = with_threads;
+    for (bool tls : {false, true}) {
+      use_tls = tls;
+      for (int turns = 0; turns < 25; turns++) {
+        serve();
+        int done = 0;
+        TaskGroup group;
+        for (const char* path : {"/echo", "/stream?50", "/wait", "/watch"})
+          group.start(open_and_ask(target(), path, &done));
+        run_turns(loop, turns * 11);
+        server.reset();
+        kept.clear();
+        EXPECT_EQ(running, 0);
+      }
+    }
+  }
 }
 
 }  // namespace

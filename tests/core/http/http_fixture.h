@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "core/crypto/x509.h"
 #include "core/http/client.h"
 #include "core/http/server.h"
@@ -53,6 +55,8 @@ class HttpFixture : public testing::Test {
  public:
   Loop loop;
   TestIdentity identity;
+  std::shared_ptr<TlsServerContext> server_tls;
+  std::map<const CertificateAuthority*, std::shared_ptr<TlsClientContext>> client_tls_of;
   std::unique_ptr<HttpServer> server;
   bool use_tls = false;
   size_t threads = 1;
@@ -67,7 +71,8 @@ class HttpFixture : public testing::Test {
     options.address = "127.0.0.1";
     options.connection_threads = threads;
     options.body_bytes_max = body_bytes_max;
-    if (use_tls) options.tls = identity.server();
+    if (use_tls && !server_tls) server_tls = identity.server();
+    if (use_tls) options.tls = server_tls;
     auto s = HttpServer::listen(std::move(options),
                                 [this](std::shared_ptr<const HttpRequest> q, std::shared_ptr<Responder> r) {
                                   return handle(std::move(q), std::move(r));
@@ -80,7 +85,9 @@ class HttpFixture : public testing::Test {
     HttpClientTarget t;
     t.address = "127.0.0.1";
     t.port = server->port();
-    if (use_tls) t.tls = identity.client(signer, "http/1.1");
+    auto& tls = client_tls_of[signer];
+    if (use_tls && !tls) tls = identity.client(signer, "http/1.1");
+    if (use_tls) t.tls = tls;
     return t;
   }
   std::unique_ptr<HttpClientConnection> connect(const CertificateAuthority* signer = nullptr) {
