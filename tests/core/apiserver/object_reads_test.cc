@@ -1,0 +1,131 @@
+#include "tests/core/apiserver/api_fixture.h"
+
+namespace bramble {
+namespace {
+
+using ObjectReads = ApiTest;
+
+TEST_F(ObjectReads, list_joins_objects_without_kind_and_version) {
+  call("POST", std::string(kMaps), config_map("a"));
+  call("POST", std::string(kMaps), config_map("b"));
+  Document d = call("GET", std::string(kMaps))->json();
+  EXPECT_EQ(d["kind"].str(), "ConfigMapList");
+  ASSERT_EQ(d["items"].size(), 2u);
+  EXPECT_FALSE(d["items"].item(0).has("kind"));
+  EXPECT_EQ(meta(d["items"].item(1), "name"), "b");
+  EXPECT_EQ(d["metadata"]["resourceVersion"].str(), cat(cache.revision()));
+}
+
+TEST_F(ObjectReads, pages_show_the_state_of_the_first_page) {
+  for (const char* n : {"a", "b", "c", "d"}) call("POST", std::string(kMaps), config_map(n));
+  Document first = call("GET", cat(kMaps, "?limit=2"))->json();
+  EXPECT_EQ(first["metadata"]["remainingItemCount"].integer(), 2);
+  call("DELETE", cat(kMaps, "/c"));
+  call("POST", std::string(kMaps), config_map("bb"));
+  Document second = call("GET", cat(kMaps, "?limit=2&continue=", first["metadata"]["continue"].str()))->json();
+  ASSERT_EQ(second["items"].size(), 2u);
+  EXPECT_EQ(meta(second["items"].item(0), "name"), "c");
+  EXPECT_EQ(meta(second["items"].item(1), "name"), "d");
+  EXPECT_EQ(second["metadata"]["resourceVersion"].str(), first["metadata"]["resourceVersion"].str());
+  EXPECT_FALSE(second["metadata"].has("continue"));
+}
+
+TEST_F(ObjectReads, a_page_that_is_too_old_gives_410_and_an_inconsistent_token) {
+  for (const char* n : {"a", "b", "c"}) call("POST", std::string(kMaps), config_map(n));
+  Document first = call("GET", cat(kMaps, "?limit=1"))->json();
+  call("POST", std::string(kMaps), config_map("y"));
+  clock.advance_us(10 * 60 * 1000000LL);
+  call("POST", std::string(kMaps), config_map("z"));
+  auto expired = call("GET", cat(kMaps, "?limit=1&continue=", first["metadata"]["continue"].str()));
+  EXPECT_EQ(expired->status, 410);
+  EXPECT_EQ(expired->json()["reason"].str(), "Expired");
+  std::string token = expired->json()["metadata"]["continue"].text();
+  ASSERT_FALSE(token.empty());
+  Document rest = call("GET", cat(kMaps, "?continue=", token))->json();
+  EXPECT_EQ(rest["items"].size(), 4u);
+}
+
+TEST_F(ObjectReads, selectors_choose) {
+  call("POST", std::string(kMaps), config_map("a", "{}", R"({"x":"1"})"));
+  call("POST", std::string(kMaps), config_map("b", "{}", R"({"x":"2"})"));
+  EXPECT_EQ(call("GET", cat(kMaps, "?labelSelector=x%3D1"))->json()["items"].size(), 1u);
+  EXPECT_EQ(call("GET", cat(kMaps, "?labelSelector=x+in+(1,2)"))->json()["items"].size(), 2u);
+  EXPECT_EQ(call("GET", cat(kMaps, "?fieldSelector=metadata.name%3Db"))->json()["items"].size(), 1u);
+  auto bad = call("GET", cat(kMaps, "?fieldSelector=data%3Dx"));
+  EXPECT_EQ(bad->status, 400);
+  EXPECT_EQ(bad->json()["message"].str(), "\"data\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
+}
+
+TEST_F(ObjectReads, exact_version_shows_the_past) {
+  call("POST", std::string(kMaps), config_map("a"));
+  std::string version = call("GET", std::string(kMaps))->json()["metadata"]["resourceVersion"].text();
+  call("POST", std::string(kMaps), config_map("b"));
+  Document past = call("GET", cat(kMaps, "?resourceVersionMatch=Exact&resourceVersion=", version))->json();
+  EXPECT_EQ(past["items"].size(), 1u);
+  EXPECT_EQ(past["metadata"]["resourceVersion"].str(), version);
+}
+
+TEST_F(ObjectReads, a_version_that_is_not_reached_times_out) {
+  auto a = call("GET", cat(kMaps, "?resourceVersion=999999"));
+  EXPECT_EQ(a->status, 504);
+  EXPECT_EQ(a->json()["details"]["causes"].item(0)["reason"].str(), "ResourceVersionTooLarge");
+}
+
+TEST_F(ObjectReads, tables_have_columns_and_partial_objects) {
+  call("POST", std::string(kMaps), config_map("a"));
+  Document t = call("GET", std::string(kMaps), "", {{"accept", "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"}})->json();
+  EXPECT_EQ(t["kind"].str(), "Table");
+  EXPECT_EQ(t["columnDefinitions"].item(1)["name"].str(), "Data");
+  EXPECT_EQ(t["rows"].item(0)["object"]["kind"].str(), "PartialObjectMetadata");
+  Document bare = call("GET", cat(kMaps, "/a?includeObject=None"), "", {{"accept", "application/json;as=Table;v=v1;g=meta.k8s.io"}})->json();
+  EXPECT_TRUE(bare["rows"].item(0)["object"].is_null());
+}
+
+TEST_F(ObjectReads, what_cannot_be_shown_is_406) {
+  EXPECT_EQ(call("GET", std::string(kMaps), "", {{"accept", "text/html"}})->status, 406);
+  EXPECT_EQ(call("GET", std::string(kMaps), "", {{"accept", "application/vnd.kubernetes.protobuf"}})->status, 406);
+  EXPECT_EQ(call("GET", std::string(kMaps), "", {{"accept", "application/vnd.kubernetes.protobuf,application/json"}})->status, 200);
+}
+
+TEST_F(ObjectReads, unknown_paths_are_404_each_in_its_way) {
+  struct Row {
+    const char* path;
+    int status;
+    bool text;
+  };
+  for (const Row& row : {Row{"/nope", 404, true}, Row{"/apis/nope.example.com/v1/x", 404, true}, Row{"/apis/apps/v9/deployments", 404, false},
+                         Row{"/api/v1/foos", 404, false}, Row{"/api/v1/pods/x", 404, false}, Row{"/api/v1/namespaces/default/nodes", 404, false},
+                         Row{"/api/v1/namespaces/default/pods/x/nope", 404, false}}) {
+    auto a = call("GET", row.path);
+    EXPECT_EQ(a->status, row.status) << row.path;
+    EXPECT_EQ(a->body == "404 page not found\n", row.text) << row.path;
+  }
+  EXPECT_EQ(call("POST", "/api/v1/pods", pod("p"))->status, 405);
+  EXPECT_EQ(call("FOO", std::string(kPods))->status, 405);
+}
+
+TEST_F(ObjectReads, health_and_version_are_for_everybody) {
+  user.clear();
+  groups.clear();
+  for (const char* path : {"/healthz", "/livez", "/readyz", "/version"}) EXPECT_EQ(call("GET", path)->status, 200) << path;
+  EXPECT_NE(call("GET", "/readyz?verbose")->body.find("[+]ping ok\n"), std::string::npos);
+  auto a = call("GET", std::string(kPods));
+  EXPECT_EQ(a->status, 403);
+  EXPECT_EQ(a->json()["message"].str(),
+            "pods is forbidden: User \"system:anonymous\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\"");
+}
+
+TEST_F(ObjectReads, discovery_is_plain_or_aggregated_and_has_an_etag) {
+  auto plain = call("GET", "/apis/apps/v1");
+  EXPECT_EQ(plain->json()["kind"].str(), "APIResourceList");
+  auto known = call("GET", "/apis/apps/v1", "", {{"if-none-match", std::string(plain->header("etag"))}});
+  EXPECT_EQ(known->status, 304);
+  std::string type = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+  auto all = call("GET", "/apis", "", {{"accept", type}});
+  EXPECT_EQ(all->header("content-type"), type);
+  EXPECT_EQ(all->json()["kind"].str(), "APIGroupDiscoveryList");
+  EXPECT_EQ(call("GET", "/api", "", {{"accept", type}})->json()["items"].size(), 1u);
+}
+
+}  // namespace
+}  // namespace bramble

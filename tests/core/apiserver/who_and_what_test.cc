@@ -1,0 +1,227 @@
+// Stages route, authn, authz, tokens and reviews.
+#include "core/apiserver/authn.h"
+#include "core/apiserver/authz.h"
+#include "core/apiserver/negotiation.h"
+#include "core/apiserver/route.h"
+#include "tests/core/apiserver/api_fixture.h"
+
+namespace bramble {
+namespace {
+
+TEST(Route, reads_resource_requests) {
+  struct Row {
+    const char* name;
+    const char* method;
+    const char* path;
+    const char* query;
+    const char* expected;  // verb group/version ns resource name subresource
+  };
+  for (const Row& row : {
+           Row{"list of the cluster", "GET", "/api/v1/pods", "", "list /v1  pods  "},
+           Row{"list", "GET", "/api/v1/namespaces/a/pods", "", "list /v1 a pods  "},
+           Row{"watch", "GET", "/api/v1/namespaces/a/pods", "watch=true", "watch /v1 a pods  "},
+           Row{"old watch", "GET", "/api/v1/watch/namespaces/a/pods/x", "", "watch /v1 a pods x "},
+           Row{"get", "GET", "/apis/apps/v1/namespaces/a/deployments/d", "", "get apps/v1 a deployments d "},
+           Row{"subresource", "PUT", "/apis/apps/v1/namespaces/a/deployments/d/scale", "", "update apps/v1 a deployments d scale"},
+           Row{"a namespace", "GET", "/api/v1/namespaces/a", "", "get /v1 a namespaces a "},
+           Row{"its finalizers", "PUT", "/api/v1/namespaces/a/finalize", "", "update /v1 a namespaces a finalize"},
+           Row{"collection", "DELETE", "/api/v1/namespaces/a/pods", "", "deletecollection /v1 a pods  "},
+           Row{"create", "POST", "/api/v1/namespaces/a/pods", "", "create /v1 a pods  "},
+           Row{"selected by name", "GET", "/api/v1/namespaces/a/pods", "fieldSelector=metadata.name%3Dx", "list /v1 a pods x "},
+           Row{"escaped", "GET", "/api/v1/namespaces/a/pods/x%3ay", "", "get /v1 a pods x:y "},
+       }) {
+    RequestInfo i = route(row.method, row.path, row.query);
+    EXPECT_TRUE(i.resource_request) << row.name;
+    EXPECT_EQ(cat(i.verb, " ", i.group, "/", i.version, " ", i.ns, " ", i.resource, " ", i.name, " ", i.subresource), row.expected)
+        << row.name;
+  }
+  for (const char* path : {"/", "/api", "/api/v1", "/apis/apps", "/apis/apps/v1", "/healthz", "/version"}) {
+    EXPECT_FALSE(route("GET", path, "").resource_request) << path;
+  }
+}
+
+TEST(Query, decodes_forms) {
+  Query q = Query::parse("a=1+2&b=%2Fx&c&d=%zz&e=");
+  EXPECT_EQ(q.get("a"), "1 2");
+  EXPECT_EQ(q.get("b"), "/x");
+  EXPECT_TRUE(q.has("c"));
+  EXPECT_FALSE(q.has("d")) << "cannot be decoded";
+  EXPECT_TRUE(q.flag("e"));
+  EXPECT_FALSE(Query::parse("f=false").flag("f"));
+}
+
+TEST(Negotiation, takes_the_first_clause_it_can) {
+  auto table = negotiate("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", true);
+  ASSERT_TRUE(table.ok());
+  EXPECT_EQ(table->shape, Shape::kTable);
+  EXPECT_EQ(negotiate("application/json;as=Foo;v=v1;g=meta.k8s.io,application/json", true)->shape, Shape::kWhole);
+  EXPECT_EQ(negotiate("", true)->type, MediaType::kJson);
+  EXPECT_EQ(negotiate("application/yaml;q=0.5,application/json;q=0.1", true)->type, MediaType::kYaml);
+  EXPECT_FALSE(negotiate("application/json;as=Table;v=v1;g=x", true).ok());
+}
+
+TEST(Authn, a_certificate_names_user_and_groups) {
+  HttpRequest r;
+  r.peer.common_name = "jane";
+  r.peer.organizations = {"dev"};
+  auto user = authenticate(r, nullptr);
+  ASSERT_TRUE(user.ok());
+  EXPECT_EQ(user->user, "jane");
+  EXPECT_EQ(user->groups, (std::vector<std::string>{"dev", "system:authenticated"}));
+}
+
+TEST(Authn, nobody_is_anonymous_and_a_bad_token_is_refused) {
+  HttpRequest r;
+  EXPECT_EQ(authenticate(r, nullptr)->user, "system:anonymous");
+  r.headers = {{"authorization", "Bearer x"}};
+  TokenFn refuse = [](std::string_view) -> Result<Identity> { return Error(Code::kUnauthenticated, "no"); };
+  auto user = authenticate(r, refuse);
+  ASSERT_FALSE(user.ok());
+  EXPECT_EQ(user.error().code(), Code::kUnauthenticated);
+}
+
+TEST(Authz, until_roles_are_served_few_may_anything) {
+  struct Row {
+    const char* name;
+    Identity who;
+    const char* method;
+    const char* path;
+    bool allowed;
+  };
+  Identity master{"a", "", {"system:masters", "system:authenticated"}, {}};
+  Identity node{"system:node:n", "", {"system:nodes", "system:authenticated"}, {}};
+  Identity false_node{"system:node:n", "", {"system:authenticated"}, {}};
+  Identity account{"system:serviceaccount:kube-system:x", "", {"system:authenticated"}, {}};
+  Identity nobody{"system:anonymous", "", {"system:unauthenticated"}, {}};
+  std::string self = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+  for (const Row& row : {
+           Row{"masters", master, "DELETE", "/api/v1/nodes/x", true},
+           Row{"the node", node, "GET", "/api/v1/nodes/x", true},
+           Row{"a node's name alone", false_node, "GET", "/api/v1/nodes/x", false},
+           Row{"service accounts", account, "GET", "/api/v1/pods", false},
+           Row{"self review", account, "POST", self.c_str(), true},
+           Row{"self review of nobody", nobody, "POST", self.c_str(), false},
+           Row{"health", nobody, "GET", "/readyz", true},
+           Row{"metrics", nobody, "GET", "/metrics", false},
+           Row{"discovery", nobody, "GET", "/api", false},
+       }) {
+    EXPECT_EQ(decide(row.who, Attributes::of(route(row.method, row.path, ""))).allowed, row.allowed) << row.name;
+  }
+}
+
+class Tokens : public ApiTest {
+ protected:
+  std::string token(const std::string& spec, int expected = 201) {
+    auto a = call("POST", "/api/v1/namespaces/default/serviceaccounts/default/token", cat(R"({"spec":)", spec, "}"));
+    EXPECT_EQ(a->status, expected) << a->body;
+    return a->json()["status"]["token"].text();
+  }
+  std::string review_error(const std::string& t) {
+    auto a = call("POST", "/apis/authentication.k8s.io/v1/tokenreviews", cat(R"({"spec":{"token":")", t, R"("}})"));
+    return a->json()["status"]["error"].text();
+  }
+};
+
+TEST_F(Tokens, a_token_is_its_account) {
+  std::string t = token("{}");
+  auto who = call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}", {{"authorization", "Bearer " + t}});
+  EXPECT_EQ(who->json()["status"]["userInfo"]["username"].str(), "system:serviceaccount:default:default");
+  EXPECT_EQ(review_error(t), "");
+  EXPECT_EQ(call("GET", std::string(kPods), "", {{"authorization", "Bearer nonsense"}})->status, 401);
+}
+
+TEST_F(Tokens, a_token_ends_with_its_time_its_account_and_its_pod) {
+  std::string timed = token(R"({"expirationSeconds":600})");
+  Document p = call("POST", std::string(kPods), pod("p"))->json();
+  std::string bound = token(cat(R"({"boundObjectRef":{"apiVersion":"v1","kind":"Pod","name":"p","uid":")", uid_of(p), R"("}})"));
+  EXPECT_EQ(review_error(bound), "");
+  call("DELETE", cat(kPods, "/p"));
+  EXPECT_NE(review_error(bound), "");
+  clock.advance_us(601 * 1000000LL);
+  EXPECT_NE(review_error(timed), "");
+  std::string fresh = token("{}");
+  call("DELETE", "/api/v1/namespaces/default/serviceaccounts/default");
+  make_default_account("default");
+  EXPECT_NE(review_error(fresh), "") << "another account of the same name";
+}
+
+TEST_F(Tokens, wrong_requests_are_refused_with_upstreams_words) {
+  token(R"({"expirationSeconds":5})", 422);
+  token(R"({"boundObjectRef":{"apiVersion":"v1","kind":"Foo","name":"x"}})", 400);
+  token(R"({"boundObjectRef":{"apiVersion":"v1","kind":"Pod","name":"zz"}})", 404);
+  EXPECT_EQ(review_error(token(R"({"audiences":["a"]})")),
+            "[invalid bearer token, token audiences [\"a\"] is invalid for the target audiences "
+            "[\"https://kubernetes.default.svc.cluster.local\"]]");
+}
+
+class Impersonation : public ApiTest {};
+
+TEST_F(Impersonation, masters_may_and_others_may_not) {
+  auto who = call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}",
+                  {{"impersonate-user", "a"}, {"impersonate-group", "g"}, {"impersonate-extra-k", "v"}});
+  EXPECT_EQ(who->json()["status"]["userInfo"]["username"].str(), "a");
+  EXPECT_EQ(who->json()["status"]["userInfo"]["extra"]["k"].item(0).str(), "v");
+  EXPECT_EQ(call("GET", std::string(kPods), "", {{"impersonate-group", "g"}})->status, 400);
+  groups = {};
+  EXPECT_EQ(call("GET", std::string(kPods), "", {{"impersonate-user", "a"}})->status, 403);
+}
+
+class Clients : public ApiTest {
+ protected:
+  static Task<void> keep(Task<Result<Document>> task, Result<Document>* out) { *out = co_await task; }
+  Result<Document> wait(Task<Result<Document>> task) {
+    Result<Document> out = Error(Code::kCancelled, "did not end");
+    tasks.start(keep(std::move(task), &out));
+    settle();
+    return out;
+  }
+};
+
+TEST_F(Clients, in_process_writes_pass_admission_and_rules) {
+  auto client = api->client(Identity{"system:serviceaccount:kube-system:x", "", {}, {}});
+  Builder b;
+  b.root().object("metadata").set("name", "p");
+  Mut c = b.root().object("spec").array("containers").append_object();
+  c.set("name", "c");
+  c.set("image", "nginx");
+  auto made = wait(client->create(resource_ids::kPods, "default", b.finish()));
+  ASSERT_TRUE(made.ok()) << made.error().message();
+  EXPECT_EQ((*made)["spec"]["serviceAccountName"].str(), "default");
+  EXPECT_EQ((*made)["spec"]["dnsPolicy"].str(), "ClusterFirst");
+  EXPECT_TRUE(client->snapshot().get(resource_ids::kPods, "default", "p"));
+  auto again = wait(client->create(resource_ids::kPods, "default", *made));
+  ASSERT_FALSE(again.ok());
+  EXPECT_FALSE(again.error().status_json().empty());
+}
+
+TEST_F(Clients, subscriptions_see_changes_until_dropped) {
+  auto client = api->client(Identity{});
+  std::vector<std::string> changes;
+  auto subscription = client->subscribe({resource_ids::kConfigMaps}, [&](const Change& change) {
+    changes.push_back(cat(change.before ? "before " : "", change.after ? "after " : "", name_of(change.after ? change.after : change.before)));
+  });
+  call("POST", std::string(kMaps), config_map("a"));
+  call("DELETE", cat(kMaps, "/a"));
+  EXPECT_EQ(changes, (std::vector<std::string>{"after a", "before a"}));
+  subscription.reset();
+  call("POST", std::string(kMaps), config_map("b"));
+  EXPECT_EQ(changes.size(), 2u);
+}
+
+TEST_F(Clients, events_go_after_an_hour) {
+  call("POST", "/api/v1/namespaces/default/events",
+       R"({"metadata":{"name":"e"},"involvedObject":{"kind":"Pod","namespace":"default","name":"p"},"type":"Normal","reason":"x"})");
+  ASSERT_EQ(call("GET", "/api/v1/namespaces/default/events/e")->status, 200);
+  std::optional<int64_t> next;
+  auto sweep = [](Registry* r, std::optional<int64_t>* out) -> Task<void> { *out = co_await r->expire_events(); };
+  tasks.start(sweep(registry.get(), &next));
+  ASSERT_TRUE(next);
+  EXPECT_EQ(*next, 3600 * 1000000LL);
+  clock.advance_us(*next);
+  tasks.start(sweep(registry.get(), &next));
+  EXPECT_FALSE(next);
+  EXPECT_EQ(call("GET", "/api/v1/namespaces/default/events/e")->status, 404);
+}
+
+}  // namespace
+}  // namespace bramble
