@@ -59,7 +59,18 @@ Value owner_reference(Value object, std::string_view uid) {
 
 // ---- keys
 
+// Most changes (statuses, heartbeats) are none of the collector's.
+bool same_for_collection(const Change& change) {
+  if (!change.before || !change.after || uid_of(change.before) != uid_of(change.after)) return false;
+  for (const char* part : {"ownerReferences", "finalizers", "deletionTimestamp"}) {
+    Value before = change.before["metadata"][part], after = change.after["metadata"][part];
+    if (before.exists() != after.exists() || (before && !equal(before, after))) return false;
+  }
+  return true;
+}
+
 void keys(OwnerIndex& index, const Change& change, const KeySink& sink) {
+  if (same_for_collection(change)) return;
   index.observe(change);
   const Document& object = change.after ? change.after : change.before;
   ObjectId id{change.resource, key_of(object)};
