@@ -1,0 +1,312 @@
+"""Measures one server by what the kernel says of its processes (proc(5)). Called by run.sh, inside its namespaces."""
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import statistics
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.environ["BRAMBLE_E2E_ROOT"] + "/tests/e2e")
+from cluster import BINARY, IMAGE, ROOT, Cluster, condition, run  # noqa: E402
+
+IDLE_SECONDS = float(os.environ.get("BENCH_IDLE_SECONDS", "30"))
+BURST = int(os.environ.get("BENCH_PODS", "20"))
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def say(name, value):
+    print(f"{name:58} {value}", flush=True)
+
+
+def read(path):
+    with open(path) as f:
+        return f.read()
+
+
+# ---- what the kernel knows of our processes
+
+def ours(cluster):
+    """(pid, is shim) of each process of bramble: the server, and the shims by the name of their program."""
+    found = [(cluster.server.process.pid, False)]
+    for name in os.listdir("/proc"):
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(name)
+            if pid != cluster.server.process.pid and "shim" in read(f"/proc/{pid}/comm"):
+                found.append((pid, True))
+    return found
+
+
+def rollup(pid, field):
+    for line in read(f"/proc/{pid}/smaps_rollup").splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1])  # kB
+    return 0
+
+
+def cpu_seconds(pid):
+    fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def cpu_fine(pid):
+    """Seconds of all threads, in nanoseconds' resolution (schedstat)."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(OSError):
+            total += int(read(f"/proc/{pid}/task/{task}/schedstat").split()[0])
+    return total / 1e9
+
+
+def switches(pid):
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(OSError):
+            for line in read(f"/proc/{pid}/task/{task}/status").splitlines():
+                if line.startswith("voluntary_ctxt_switches"):
+                    total += int(line.split()[1])
+    return total
+
+
+def written(pid):
+    for line in read(f"/proc/{pid}/io").splitlines():
+        if line.startswith("write_bytes"):
+            return int(line.split()[1])
+    return 0
+
+
+# ---- parts
+
+def size(_):
+    say("bytes of the binary", f"{os.path.getsize(BINARY):,}")
+    for arch in ("arm64", "armhf", "armv6"):
+        path = f"{ROOT}/build/{arch}/bramble"
+        if os.path.exists(path):
+            say(f"bytes of the binary, {arch}", f"{os.path.getsize(path):,}")
+
+
+def start(cluster):
+    for attempt in ("first", "second"):
+        began = time.monotonic()
+        cluster.start()
+        ready = time.monotonic() - began
+        cluster.wait_node_ready()
+        say(f"{attempt} start to /readyz", f"{ready:.2f} s")
+        say(f"{attempt} start to node Ready as a client sees it", f"{time.monotonic() - began:.2f} s")
+        if attempt == "first":
+            cluster.wait_all("/api/v1/namespaces", lambda items: len(items) >= 4)
+            cluster.server.stop()
+
+
+def idle(cluster):
+    time.sleep(5)  # what the start left to do
+    before = [(pid, cpu_fine(pid), switches(pid), written(pid)) for pid, _ in ours(cluster)]
+    time.sleep(IDLE_SECONDS)
+    after = {pid: (cpu_fine(pid), switches(pid), written(pid)) for pid, *_ in before}
+    pss = sum(rollup(pid, "Pss") for pid, *_ in before)
+    say("idle PSS, all processes of ours", f"{pss / 1024:.1f} MB ({len(before)} processes)")
+    say("  anonymous memory of the server", f"{rollup(cluster.server.process.pid, 'Pss_Anon') / 1024:.1f} MB")
+    say("idle CPU", f"{100 * sum(after[p][0] - c for p, c, _, _ in before) / IDLE_SECONDS:.3f}% of a core")
+    say("idle wake-ups", f"{sum(after[p][1] - s for p, _, s, _ in before) / IDLE_SECONDS:.1f} a second")
+    say("idle writes to disk", f"{sum(after[p][2] - w for p, _, _, w in before) * 60 / IDLE_SECONDS / 1024:.0f} kB a minute")
+
+
+def create_pods(cluster, ns, names):
+    """Seconds from create to Running, as a watch sees it, of each pod."""
+    began, done = {}, {}
+    items = cluster.get(f"/api/v1/namespaces/{ns}/pods")
+    def watch():
+        for event in cluster.api.watch(f"/api/v1/namespaces/{ns}/pods", items["metadata"]["resourceVersion"], 120):
+            pod = event["object"]
+            name = pod["metadata"]["name"]
+            if name in names and name not in done and condition(pod, "Ready").get("status") == "True":
+                done[name] = time.monotonic()
+                if len(done) == len(names):
+                    return
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    connection = None
+    for name in names:
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+                "spec": {"terminationGracePeriodSeconds": 0, "containers": [{"name": "c", "image": IMAGE, "command": ["sleep", "100000"]}]}}
+        if connection is None:
+            connection = http.client.HTTPSConnection("127.0.0.1", cluster.server.port, context=cluster.api.tls)
+        began[name] = time.monotonic()
+        connection.request("POST", f"/api/v1/namespaces/{ns}/pods", json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 201, answer.status
+    watcher.join()
+    return sorted(done[n] - began[n] for n in names if n in done)
+
+
+def remove_pods(cluster, ns):
+    cluster.delete(f"/api/v1/namespaces/{ns}/pods?gracePeriodSeconds=0")
+    cluster.wait_all(f"/api/v1/namespaces/{ns}/pods", lambda items: not items)
+
+
+def pods(cluster, runtime="runc"):
+    cluster.import_images()
+    ns = cluster.namespace("bench")
+    single = [create_pods(cluster, ns, [f"one-{i}"])[0] for i in range(5)]
+    say(f"create to Running and Ready, one pod, {runtime}", f"median {statistics.median(single):.2f} s of {len(single)}, worst {max(single):.2f} s")
+    server = cluster.server.process.pid
+    cpu = cpu_fine(server)
+    many = create_pods(cluster, ns, [f"many-{i}" for i in range(BURST)])
+    say(f"create to Running and Ready, {BURST} pods at once, {runtime}",
+        f"median {statistics.median(many):.2f} s, last {many[-1]:.2f} s" if len(many) == BURST else f"only {len(many)} became Ready")
+    say("  CPU of the server a pod", f"{1000 * (cpu_fine(server) - cpu) / BURST:.1f} ms")
+    shims = [pid for pid, shim in ours(cluster) if shim]
+    if shims:
+        private = [rollup(p, "Private_Clean") + rollup(p, "Private_Dirty") for p in shims]
+        say("private memory a shim", f"median {statistics.median(private):.0f} kB, PSS {statistics.median(rollup(p, 'Pss') for p in shims):.0f} kB ({len(shims)})")
+    say(f"PSS of the server with {len(shims)} pods", f"{rollup(server, 'Pss') / 1024:.1f} MB")
+    if runtime == "runc":
+        idle_with_pods(cluster, shims)
+    remove_pods(cluster, ns)
+
+
+def idle_with_pods(cluster, shims):
+    time.sleep(3)
+    watched = [cluster.server.process.pid, *shims]
+    before = {p: (cpu_fine(p), switches(p)) for p in watched}
+    time.sleep(10)
+    say(f"CPU with {len(shims)} pods", f"{100 * sum(cpu_fine(p) - before[p][0] for p in watched) / 10:.3f}% of a core")
+
+
+class Connections:
+    """Eight connections, each with its thread, each asking in turn."""
+
+    def __init__(self, cluster, count=8):
+        self.cluster, self.count = cluster, count
+        self.open = []
+        for _ in range(count):
+            connection = http.client.HTTPSConnection("127.0.0.1", cluster.server.port, context=cluster.api.tls)
+            connection.request("GET", "/version")
+            connection.getresponse().read()
+            self.open.append(connection)
+
+    def measure(self, what, requests):
+        """requests(i) gives (method, path, body) or None at the end. Prints the server's CPU and the rate."""
+        pid = self.cluster.server.process.pid
+        wrong, lock, at, latencies = [], threading.Lock(), [0], []
+        def work(connection):
+            while True:
+                with lock:
+                    i, at[0] = at[0], at[0] + 1
+                request = requests(i)
+                if request is None:
+                    return
+                method, path, body = request
+                began = time.monotonic()
+                connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+                answer = connection.getresponse()
+                answer.read()
+                latencies.append(time.monotonic() - began)
+                if answer.status >= 300:
+                    wrong.append(answer.status)
+        cpu, began = cpu_fine(pid), time.monotonic()
+        threads = [threading.Thread(target=work, args=(c,)) for c in self.open]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        took, count = time.monotonic() - began, len(latencies)
+        latencies.sort()
+        say(f"{what}: CPU of the server each", f"{1000 * (cpu_fine(pid) - cpu) / count:.2f} ms; {count / took:.0f} a second, "
+            f"median {1000 * latencies[count // 2]:.1f} ms, p99 {1000 * latencies[min(count - 1, count * 99 // 100)]:.1f} ms" + (f"; {len(wrong)} refused" if wrong else ""))
+
+
+def api(cluster):
+    ns = cluster.namespace("bench-api")
+    path = f"/api/v1/namespaces/{ns}/configmaps"
+    data = "x" * 1024
+    def created(i):
+        body = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{i:05}"}, "data": {"d": data}})
+        return ("POST", path, body) if i < 2000 else None
+    connections = Connections(cluster)
+    connections.measure("create of a ConfigMap of 1 KiB, 8 connections", created)
+    connections.measure("get of one", lambda i: ("GET", f"{path}/c{i % 2000:05}", None) if i < 4000 else None)
+    connections.measure("LIST of 2000", lambda i: ("GET", path, None) if i < 80 else None)
+    say("PSS of the server with 2000 ConfigMaps", f"{rollup(cluster.server.process.pid, 'Pss') / 1024:.1f} MB")
+    handshakes(cluster)
+    watchers(cluster, path)
+
+
+def handshakes(cluster):
+    pid, count = cluster.server.process.pid, 200
+    cpu, began = cpu_fine(pid), time.monotonic()
+    for _ in range(count):
+        connection = http.client.HTTPSConnection("127.0.0.1", cluster.server.port, context=cluster.api.tls)
+        connection.connect()
+        connection.close()
+    say("TLS handshake with client certificate: CPU of the server", f"{1000 * (cpu_fine(pid) - cpu) / count:.2f} ms; {count / (time.monotonic() - began):.0f} a second, one client")
+
+
+def watchers(cluster, path, count=200):
+    """One change to many watchers: each has its connection, all read by one thread."""
+    import selectors
+    revision = cluster.get(path + "?limit=1")["metadata"]["resourceVersion"]
+    pid = cluster.server.process.pid
+    before = rollup(pid, "Pss")
+    selector, opened = selectors.DefaultSelector(), []
+    for _ in range(count):
+        connection = http.client.HTTPSConnection("127.0.0.1", cluster.server.port, context=cluster.api.tls)
+        connection.request("GET", f"{path}?watch=1&resourceVersion={revision}")
+        answer = connection.getresponse()
+        opened.append((connection, answer))
+        selector.register(connection.sock, selectors.EVENT_READ, answer)
+    say(f"memory of the server a watcher ({count}, a connection each)", f"{(rollup(pid, 'Pss') - before) / count:.1f} kB")
+    cpu, began = cpu_fine(pid), time.monotonic()
+    cluster.create(path, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "seen-by-all"}})
+    missing = {a for _, a in opened}
+    while missing and time.monotonic() - began < 30:
+        for key, _ in selector.select(1):
+            if key.data in missing:
+                key.data.readline()
+                missing.discard(key.data)
+    say(f"one change to {count} watchers", f"{1000 * (time.monotonic() - began):.0f} ms, CPU of the server {1000 * (cpu_fine(pid) - cpu):.1f} ms" +
+        (f"; {len(missing)} missed it" if missing else ""))
+    for connection, _ in opened:
+        connection.close()
+
+
+def with_crun(state):
+    """The same pods over crun, where it can run on this machine."""
+    if not shutil.which("crun"):
+        return say("crun", "not installed")
+    cluster = Cluster(f"{state}/crun")
+    cluster.server.extra = ["--runtime", shutil.which("crun")]
+    try:
+        cluster.start()
+        cluster.wait_node_ready()
+        pods(cluster, "crun")
+    except AssertionError as error:
+        say("crun", f"not usable on this machine: {str(error).splitlines()[0][:150]}")
+    finally:
+        cluster.stop()
+
+
+def main():
+    parts = sys.argv[1:] or ["size", "start", "idle", "pods", "api", "crun"]
+    say("machine", f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, kernel {os.uname().release}")
+    state = os.environ["BRAMBLE_E2E_STATE"]
+    if "size" in parts:
+        size(None)
+    cluster = Cluster(f"{state}/runc")
+    if "start" in parts:
+        start(cluster)
+    else:
+        cluster.start()
+        cluster.wait_node_ready()
+    for name, part in (("idle", idle), ("pods", pods), ("api", api)):
+        if name in parts:
+            part(cluster)
+    cluster.stop()
+    if "crun" in parts:
+        with_crun(state)
+
+
+main()

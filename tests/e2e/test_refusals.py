@@ -1,0 +1,202 @@
+"""Bad input gets a clear error: of the API, and of the command line."""
+import json
+import os
+import re
+
+from cluster import BINARY, Server, dig, run
+
+
+def configmaps(ns):
+    return f"/api/v1/namespaces/{ns}/configmaps"
+
+
+def test_malformed_json_and_yaml(cluster):
+    ns = cluster.namespace("malformed")
+    status = cluster.refused("POST", configmaps(ns), '{"apiVersion": "v1", "kind": ', "application/json")
+    assert status["code"] == 400 and status["reason"] == "BadRequest", status
+    status = cluster.refused("POST", configmaps(ns), "apiVersion: v1\nkind: ConfigMap\nmetadata: [\n", "application/yaml")
+    assert status["code"] == 400 and status["reason"] == "BadRequest" and re.search(r"line \d+", status["message"]), status
+    status = cluster.refused("POST", configmaps(ns), "x", "text/plain")
+    assert status["code"] == 415 and status["reason"] == "UnsupportedMediaType", status
+    assert [i["metadata"]["name"] for i in cluster.get(configmaps(ns))["items"]] in ([], ["kube-root-ca.crt"])
+
+
+def test_unknown_and_duplicate_fields(cluster):
+    ns = cluster.namespace("unknown")
+    body = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c","nonsense":1},"data":{"a":"1"},"data":{"a":"2"}}'
+    status = cluster.refused("POST", configmaps(ns) + "?fieldValidation=Strict", body)
+    assert status["code"] == 400 and status["message"] == \
+        'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: duplicate field "data", unknown field "metadata.nonsense"', status
+    connection, answer = cluster.api.open("POST", configmaps(ns) + "?fieldValidation=Warn", body)
+    answer.read()
+    connection.close()
+    assert answer.status == 201 and answer.headers.get_all("Warning") == ['299 - "duplicate field \\"data\\""', '299 - "unknown field \\"metadata.nonsense\\""'], \
+        answer.headers.get_all("Warning")
+
+
+def test_wrong_types_and_names(cluster):
+    ns = cluster.namespace("types")
+    status = cluster.refused("POST", configmaps(ns), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "Not_A_Name"}})
+    assert status["code"] == 422 and status["reason"] == "Invalid" and status["details"]["causes"][0]["field"] == "metadata.name", status
+    status = cluster.refused("POST", f"/api/v1/namespaces/{ns}/pods", {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": "none"}})
+    assert status["code"] == 400 and status["reason"] == "BadRequest", status
+    status = cluster.refused("POST", f"/api/v1/namespaces/{ns}/pods", {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": []}})
+    assert status["code"] == 422 and [c["field"] for c in status["details"]["causes"]] == ["spec.containers"], status
+    status = cluster.refused("POST", configmaps(ns), {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}})
+    assert status["code"] == 400, status
+
+
+def test_oversized_and_deep_bodies(cluster):
+    ns = cluster.namespace("big")
+    status = cluster.refused("POST", configmaps(ns), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "x" * (4 << 20)}})
+    assert status["code"] == 413 and status["reason"] == "RequestEntityTooLarge", status
+    deep = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"},"data":' + '{"a":' * 20000 + "1" + "}" * 20001
+    status = cluster.refused("POST", configmaps(ns), deep)
+    assert status["code"] == 400, status
+    status = cluster.refused("POST", configmaps(ns), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "x" * (1 << 20), "b": "y"}})
+    assert status["code"] == 422 and status["details"]["causes"][0]["reason"] == "FieldValueTooLong", status
+
+
+def test_unknown_resources_and_verbs(cluster):
+    assert cluster.api.call("GET", "/api/v1/nonsense", parse=False) == (404, "404 page not found\n")
+    status = cluster.refused("GET", "/api/v1/namespaces/default/pods/none")
+    assert status["code"] == 404 and status["message"] == 'pods "none" not found' and status["details"] == {"name": "none", "kind": "pods"}, status
+    status = cluster.refused("POST", "/api/v1/namespaces/default/pods/none")
+    assert status["code"] == 405 and status["reason"] == "MethodNotAllowed", status
+    status = cluster.refused("GET", "/api/v1/namespaces/default/pods?labelSelector=a%3D%3D%3Db")
+    assert status["code"] == 400, status
+    status = cluster.refused("GET", "/api/v1/pods?fieldSelector=spec.nonsense%3Dx")
+    assert status["code"] == 400 and "field label not supported: spec.nonsense" in status["message"], status
+
+
+def test_old_revision_is_gone(cluster):
+    status = cluster.refused("GET", "/api/v1/configmaps?limit=1&continue=nonsense")
+    assert status["code"] == 400, status
+    connection, answer = cluster.api.open("GET", "/api/v1/configmaps?watch=1&resourceVersion=1")
+    event = json.loads(answer.readline()) if answer.status == 200 else {"type": "ERROR", "object": json.loads(answer.read())}
+    connection.close()
+    assert event["type"] == "ERROR" and event["object"]["code"] == 410 and event["object"]["reason"] == "Expired", event
+
+
+def test_list_limit_and_continue(cluster):
+    ns = cluster.namespace("pages")
+    for i in range(5):
+        cluster.create(configmaps(ns), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{i}"}})
+    page = cluster.get(configmaps(ns) + "?limit=2")
+    assert [i["metadata"]["name"] for i in page["items"]] == ["c0", "c1"], page
+    cluster.delete(f"{configmaps(ns)}/c3")  # the first page has pinned what the next ones see
+    rest = cluster.get(f"{configmaps(ns)}?limit=10&continue={page['metadata']['continue']}")
+    assert [i["metadata"]["name"] for i in rest["items"]][:3] == ["c2", "c3", "c4"] and rest["metadata"]["resourceVersion"] == page["metadata"]["resourceVersion"], rest
+
+
+def test_conflicts(cluster):
+    ns = cluster.namespace("conflict")
+    made = cluster.create(configmaps(ns), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "immutable": True, "data": {"a": "1"}})
+    path = f"{configmaps(ns)}/c"
+    status = cluster.refused("PUT", path, dict(made, data={"a": "2"}))
+    assert status["code"] == 422 and status["details"]["causes"][0]["field"] == "data", status
+    cluster.merge(path, {"metadata": {"labels": {"x": "y"}}})
+    status = cluster.refused("PUT", path, made)
+    assert status["code"] == 409 and status["reason"] == "Conflict", status
+    assert status["message"] == ('Operation cannot be fulfilled on configmaps "c": the object has been modified; please apply your changes to the latest version and '
+                                 "try again"), status
+
+
+# ---- the command line
+
+def one_line(code, said, *words):
+    lines = [l for l in said.strip().splitlines() if l]
+    assert code != 0, f"it went on: {said}"
+    assert len(lines) == 1, said
+    for word in words:
+        assert word in lines[0], said
+
+
+def test_wrong_flags(cluster):
+    for arguments, words in ((["server", "--no-such-flag"], ["--no-such-flag"]), (["server", "--https-listen-port", "many"], ["--https-listen-port", "many"]),
+                             (["server", "--cluster-cidr", "nonsense"], ["--cluster-cidr"]), (["nonsense"], ["nonsense"]),
+                             (["server", "--service-node-port-range", "9-1"], ["--service-node-port-range"]), (["images", "nonsense"], ["nonsense"])):
+        done = run([BINARY, *arguments], check=False)
+        one_line(done.returncode, done.stderr, *words)
+
+
+def test_help_version_completion(cluster):
+    assert run([BINARY, "--version"]).stdout.startswith("bramble ")
+    for command in ([], ["server"], ["images"], ["check-config"], ["completion"]):
+        done = run([BINARY, *command, "--help"])
+        assert "bramble" in done.stdout and not done.stderr, command
+    script = run([BINARY, "completion", "bash"]).stdout
+    assert run(["bash", "-n"], input=script).returncode == 0
+
+
+def test_config_file_with_unknown_key_is_refused(cluster):
+    path = f"{cluster.state}/wrong.yaml"
+    with open(path, "w") as f:
+        f.write("no-such-key: 1\n")
+    done = run([BINARY, "server", "--config", path], check=False)
+    one_line(done.returncode, done.stderr, "no-such-key")
+    with open(path, "w") as f:
+        f.write("debug: [\n")
+    done = run([BINARY, "server", "--config", path], check=False)
+    one_line(done.returncode, done.stderr, path)
+
+
+def second_server(cluster, name, port, *extra):
+    return Server(f"{cluster.state}/{name}", port, ["--disable-agent", *extra])
+
+
+def test_taken_port_is_named_with_its_owner(cluster):
+    server = second_server(cluster, "taken", cluster.server.port)
+    code, said = server.refused()
+    one_line(code, "\n".join(said.strip().splitlines()[-1:]), str(cluster.server.port), f"bramble (pid {cluster.server.process.pid})")
+    assert cluster.get("/api/v1/namespaces/default")["metadata"]["name"] == "default"
+
+
+def test_second_server_on_the_same_folder_is_refused(cluster):
+    server = Server(cluster.state, 7443, ["--disable-agent"])
+    server.kubeconfig = f"{cluster.state}/other-kubeconfig.yaml"
+    code, said = server.refused()
+    one_line(code, "\n".join(said.strip().splitlines()[-1:]), "data")
+
+
+def test_read_only_data_folder(cluster):
+    folder = f"{cluster.state}/readonly"
+    os.makedirs(folder, exist_ok=True)
+    run(["mount", "-t", "tmpfs", "-o", "ro", "none", folder])
+    try:
+        code, said = Server.refused(Server_at(cluster, folder))
+        one_line(code, "\n".join(said.strip().splitlines()[-1:]), folder, "ead-only")
+    finally:
+        run(["umount", folder])
+
+
+def Server_at(cluster, folder):
+    server = second_server(cluster, "readonly-run", 7443)
+    server.state = folder
+    return server
+
+
+def test_full_data_folder(cluster):
+    folder = f"{cluster.state}/full"
+    os.makedirs(folder, exist_ok=True)
+    run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder])
+    try:
+        with open(f"{folder}/filler", "wb") as f:
+            try:
+                while True:
+                    f.write(b"x" * 4096)
+                    f.flush()
+            except OSError:
+                pass
+        code, said = Server.refused(Server_at(cluster, folder))
+        one_line(code, "\n".join(said.strip().splitlines()[-1:]), folder)
+    except ValueError:
+        pass
+    finally:
+        run(["umount", folder])
+
+
+def test_missing_runtime(cluster):
+    server = Server(f"{cluster.state}/noruntime", 7443, ["--runtime", "/nonexistent/runc", "--kubelet-port", "17250"])
+    code, said = server.refused()
+    one_line(code, "\n".join(said.strip().splitlines()[-1:]), "/nonexistent/runc")
