@@ -199,7 +199,8 @@ Task<bool> NodeReport::report_once() {
   Document node = parts_.client.snapshot().get(resource_ids::kNodes, "", name);
   if (!node) {
     Document object = node_object(parts_.options, machine_);
-    auto made = co_await parts_.client.create(resource_ids::kNodes, "", object);
+    WriteOptions plain;  // a default argument would be a temporary inside the co_await
+    auto made = co_await parts_.client.create(resource_ids::kNodes, "", object, plain);
     if (!made.ok() && made.error().code() != Code::kAlreadyExists) {
       log_warning("node ", name, ": register: ", made.error().message());
       co_return false;
@@ -260,11 +261,12 @@ Task<void> NodeReport::renew_lease() {
     Document wanted = b.finish();
     ObjectKey key{ns, name};
     bool good = false;
+    WriteOptions plain;
     if (lease) {
-      auto written = co_await parts_.client.update(resource_ids::kLeases, key, wanted);
+      auto written = co_await parts_.client.update(resource_ids::kLeases, key, wanted, plain);
       good = written.ok();
     } else {
-      auto made = co_await parts_.client.create(resource_ids::kLeases, ns, wanted);
+      auto made = co_await parts_.client.create(resource_ids::kLeases, ns, wanted, plain);
       good = made.ok();
       if (!good) log_debug("lease ", name, ": ", made.error().message());
     }

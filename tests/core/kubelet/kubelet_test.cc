@@ -1,0 +1,508 @@
+// Real pods: the system's runc, real cgroups, network namespaces, volumes and logs; a small API in memory, a root file system
+// made of the machine's static busybox, and a network that gives out a fixed address. Needs root.
+#include "core/kubelet/kubelet.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "core/client/map_snapshot.h"
+#include "core/json/patch.h"
+#include "core/loop/loop.h"
+#include "core/runtime/pod_namespaces.h"
+
+namespace bramble {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace resource_ids;
+
+std::string slurp(const std::string& path) {
+  std::ifstream in(path);
+  std::stringstream s;
+  s << in.rdbuf();
+  return s.str();
+}
+
+// An API server as the kubelet needs it: objects in a map, merge patches, graceful deletion of pods, tokens.
+class MemoryClient final : public Client {
+ public:
+  const Snapshot& snapshot() const override { return objects; }
+  std::unique_ptr<Subscription> subscribe(std::vector<ResourceId> resources, std::function<void(const Change&)> fn) override {
+    auto s = std::make_unique<Sub>(this);
+    subs[s.get()] = {std::move(resources), std::move(fn)};
+    return s;
+  }
+  Task<Result<Document>> create(ResourceId resource, std::string ns, Document object, WriteOptions options) override {
+    if (options.subresource == "token") {
+      Builder b(object.root());
+      b.root().object("status").set("token", cat("token-", ++tokens));
+      co_return b.finish();
+    }
+    Builder b(object.root());
+    Mut metadata = b.root().object("metadata");
+    if (!ns.empty()) metadata.set("namespace", ns);
+    if (metadata["uid"].str().empty()) metadata.set("uid", cat("uid-", ++uids));
+    if (objects.get(resource, ns, metadata["name"].str())) co_return Error(Code::kAlreadyExists, "exists");
+    Document stored = b.finish();
+    put(resource, stored);
+    co_return stored;
+  }
+  Task<Result<Document>> update(ResourceId resource, ObjectKey key, Document object, WriteOptions) override {
+    if (!objects.get(resource, key.ns, key.name)) co_return Error(Code::kNotFound, "not found");
+    put(resource, object);
+    co_return object;
+  }
+  Task<Result<Document>> patch(ResourceId resource, ObjectKey key, PatchType, Document patch, WriteOptions) override {
+    Document old = objects.get(resource, key.ns, key.name);
+    if (!old) co_return Error(Code::kNotFound, "not found");
+    Builder b = merge_patch(old.root(), patch.root());
+    Document next = b.finish();
+    if (!equal(next.root(), old.root())) put(resource, next);
+    co_return next;
+  }
+  Task<Result<Document>> remove(ResourceId resource, ObjectKey key, DeleteOptions options) override {
+    Document old = objects.get(resource, key.ns, key.name);
+    if (!old || (!options.uid.empty() && uid_of(old) != options.uid)) co_return Error(Code::kNotFound, "not found");
+    int64_t grace = options.grace_period_s.value_or(PodView(old).grace_seconds());
+    if (resource == kPods && grace > 0) {
+      Builder b(old.root());
+      b.root().object("metadata").set("deletionTimestamp", "2030-01-01T00:00:00Z");
+      b.root().object("metadata").set("deletionGracePeriodSeconds", grace);
+      put(resource, b.finish());
+      co_return old;
+    }
+    objects.remove(resource, key);
+    tell({resource, old, {}});
+    co_return old;
+  }
+
+  void put(const ResourceId& resource, Document object) {
+    Document before = objects.put(resource, object);
+    tell({resource, before, object});
+  }
+  void put_json(const ResourceId& resource, std::string_view json) {
+    auto d = Document::parse(json);
+    CHECK(d.ok(), d.error().message());
+    put(resource, *d);
+  }
+  std::vector<std::string> events(std::string_view pod) const {
+    std::vector<std::string> out;
+    auto each = [&](const Document& e) {
+      if (e["involvedObject"]["name"].str() == pod) out.push_back(cat(e["reason"].str(), ": ", e["message"].str()));
+      return true;
+    };
+    objects.each(kEvents, "", each);
+    return out;
+  }
+
+  MapSnapshot objects;
+
+ private:
+  struct Entry {
+    std::vector<ResourceId> resources;
+    std::function<void(const Change&)> fn;
+  };
+  struct Sub final : Subscription {
+    explicit Sub(MemoryClient* c) : client(c) {}
+    ~Sub() override { client->subs.erase(this); }
+    MemoryClient* client;
+  };
+  void tell(const Change& change) {
+    auto now = subs;
+    for (auto& [s, entry] : now)
+      for (const auto& r : entry.resources)
+        if (r == change.resource) entry.fn(change);
+  }
+  std::map<Sub*, Entry> subs;
+  int uids = 0, tokens = 0;
+};
+
+// One image, "busybox", whose root file system is a folder; containers get it by bind mount.
+class FolderImages final : public ImageStore {
+ public:
+  explicit FolderImages(std::string rootfs) : rootfs_(std::move(rootfs)) {
+    info_.id = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
+    info_.names = {"docker.io/library/busybox:1"};
+    info_.config.env = {"PATH=/bin", "FROM_IMAGE=yes"};
+    info_.config.cmd = {"sh"};
+  }
+  std::optional<ImageInfo> find(std::string_view name) override {
+    return name == "busybox:1" || name == info_.id ? std::optional<ImageInfo>(info_) : std::nullopt;
+  }
+  std::vector<ImageInfo> list() override { return {info_}; }
+  Result<std::vector<ImageInfo>> import_archive(std::string, std::function<void(int64_t, int64_t)>) override { return Error(Code::kInternal, "no"); }
+  Status remove(std::string_view) override { return ok(); }
+  Status mount_rootfs(const std::string&, const std::string& work, const std::string& target) override {
+    fs::create_directories(work + "/upper");
+    fs::create_directories(work + "/work");
+    std::string o = cat("lowerdir=", rootfs_, ",upperdir=", work, "/upper,workdir=", work, "/work");
+    if (mount("overlay", target.c_str(), "overlay", 0, o.c_str()) != 0) return Error::from_errno(errno, "overlay");
+    return ok();
+  }
+  Status unmount_rootfs(const std::string& work, const std::string& target) override {
+    umount2(target.c_str(), MNT_DETACH);
+    fs::remove_all(work);
+    return ok();
+  }
+
+ private:
+  std::string rootfs_;
+  ImageInfo info_;
+};
+
+class FixedNetwork final : public PodNetwork {
+ public:
+  Result<PodNetworkResult> add(const PodNetworkRequest& r) override { return adds++, last = r, PodNetworkResult{{"10.99.0.2"}}; }
+  Status del(const PodNetworkRequest&) override { return dels++, ok(); }
+  Status collect(const std::vector<std::string>&) override { return ok(); }
+  Status down() override { return ok(); }
+  std::atomic<int> adds = 0, dels = 0;
+  PodNetworkRequest last;
+};
+
+class KubeletTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(geteuid(), 0u) << "containers need root";
+    char name[] = "/tmp/bkt-XXXXXX";
+    base_ = mkdtemp(name);
+    tag_ = base_.substr(9);
+    std::string rootfs = base_ + "/image";
+    for (const char* d : {"bin", "proc", "sys", "dev", "tmp", "etc"}) fs::create_directories(rootfs + "/" + d);
+    fs::copy_file("/bin/busybox", rootfs + "/bin/busybox");
+    for (const char* applet : {"sh", "cat", "sleep", "echo", "hostname", "env", "nc", "ls", "id", "test", "stat", "printf", "readlink", "true"})
+      if (!fs::exists(rootfs + "/bin/" + applet)) fs::create_symlink("busybox", rootfs + "/bin/" + applet);
+    std::ofstream(rootfs + "/etc/passwd") << "root:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/var/www:/bin/false\n";
+    images_ = std::make_unique<FolderImages>(rootfs);
+    client_.put_json(kNamespaces, R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"default","uid":"n1"}})");
+  }
+  void TearDown() override {
+    if (base_.empty()) return;
+    kubelet_.reset();
+    for (int i = 0; i < 100; ++i) {
+      Cgroups::Options o;
+      o.root = "bkt-" + tag_;
+      o.shims = "bkt-shims-" + tag_;
+      auto c = Cgroups::open(o);
+      if (!c.ok()) break;
+      bool gone = true;
+      for (const auto& [qos, uid] : c->pods()) gone = c->remove_pod(qos, uid).ok() && gone;
+      if (gone) {
+        c->remove_all();
+        break;
+      }
+      usleep(10000);
+    }
+    Status removed = unmount_and_remove(base_);
+    EXPECT_TRUE(removed.ok()) << removed.error().message();
+  }
+  void start_kubelet() {
+    KubeletOptions o;
+    o.node_name = "n1";
+    o.node_ip = "192.0.2.1";
+    o.root_dir = base_ + "/kubelet";
+    o.data_dir = base_ + "/data";
+    o.run_dir = base_ + "/run";
+    o.log_dir = base_ + "/pods";
+    o.container_log_dir = base_ + "/containers";
+    o.cgroup_root = "bkt-" + tag_;
+    o.shim_cgroup = "bkt-shims-" + tag_;
+    auto k = Kubelet::open(o, client_, *images_, network_, clock_, random_);
+    ASSERT_TRUE(k.ok()) << k.error().message();
+    kubelet_ = std::move(*k);
+    kubelet_->start();
+  }
+  void run(Task<void> task) {
+    TaskGroup tasks;
+    auto stop = [](Task<void> t, Loop* loop) -> Task<void> {
+      co_await t;
+      loop->stop();
+    };
+    tasks.start(stop(std::move(task), &loop_));
+    loop_.run();
+  }
+  static ObjectKey key(const char* name) { return {"default", name}; }
+  Document pod(std::string_view name) const { return client_.objects.get(kPods, "default", name); }
+  // Waits until the pod (maybe none) is as wanted; looks at each change of the API.
+  Task<Document> until(std::string name, std::function<bool(const Document&)> good) {
+    Event changed;
+    std::function<void(const Change&)> fn = [&changed](const Change&) { changed.pulse(); };
+    auto sub = client_.subscribe({kPods, kEvents}, fn);
+    Timer late([&changed, this] {
+      late_ = true;
+      changed.pulse();
+    });
+    late.arm_ms(20000);
+    late_ = false;
+    while (!good(pod(name)) && !late_) co_await changed.wait();
+    EXPECT_FALSE(late_) << name << " is " << pod(name)["status"].dump();
+    co_await sleep_ms(0);
+    co_return pod(name);
+  }
+  Task<Document> until_phase(std::string name, std::string phase) {
+    std::function<bool(const Document&)> good = [phase](const Document& d) {
+      return d && PodView(d).phase() == phase && (phase != "Running" || PodView(d).is_ready());
+    };
+    Task<Document> waiting = until(name, good);
+    auto d = co_await waiting;
+    co_return d;
+  }
+  Task<void> until_gone(std::string name) {
+    std::function<bool(const Document&)> good = [](const Document& d) { return !d; };
+    Task<Document> waiting = until(name, good);
+    auto d = co_await waiting;
+    co_await sleep_ms(20);  // what the worker does after the API has let go
+  }
+  void put_pod(const std::string& name, const std::string& spec, const std::string& metadata = "") {
+    client_.put_json(kPods, cat(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")", name, R"(","namespace":"default","uid":"uid-)", name, R"(")", metadata.empty() ? "" : ",", metadata,
+                                R"(},"spec":{"nodeName":"n1",)", spec, "}}"));
+  }
+  std::string log_of(const std::string& pod_name, const std::string& container, int attempt = 0) {
+    return slurp(cat(base_, "/pods/default_", pod_name, "_uid-", pod_name, "/", container, "/", attempt, ".log"));
+  }
+  Task<std::string> read_all(DuplexStream* stream) {
+    std::string out;
+    for (;;) {
+      auto more = co_await stream->read();
+      if (!more) co_return out;
+      out += *more;
+    }
+  }
+
+  std::string base_, tag_;
+  bool late_ = false;
+  Loop loop_;
+  MemoryClient client_;
+  RealClock clock_;
+  RealRandom random_;
+  FixedNetwork network_;
+  std::unique_ptr<FolderImages> images_;
+  std::unique_ptr<Kubelet> kubelet_;
+};
+
+#define RUN(...)                             \
+  auto task = [this]() -> Task<void> __VA_ARGS__; \
+  run(task())
+
+TEST_F(KubeletTest, registers_the_node_with_lease_and_ready_condition) {
+  start_kubelet();
+  RUN({
+    for (int i = 0; i < 100 && !client_.objects.get(kNodes, "", "n1")["status"].has("conditions"); ++i) co_await sleep_ms(10);
+    Document node = client_.objects.get(kNodes, "", "n1");
+    EXPECT_EQ(node["metadata"]["labels"]["kubernetes.io/os"].str(), "linux");
+    EXPECT_EQ(node["metadata"]["labels"]["kubernetes.io/hostname"].str(), "n1");
+    Value ready;
+    for (Value c : node["status"]["conditions"].items())
+      if (c["type"].str() == "Ready") ready = c;
+    EXPECT_EQ(ready["status"].str(), "True");
+    EXPECT_EQ(ready["message"].str(), "kubelet is posting ready status");
+    EXPECT_EQ(node["status"]["addresses"].item(0)["address"].str(), "192.0.2.1");
+    EXPECT_EQ(node["status"]["images"].item(0)["names"].item(0)["x"].exists(), false);
+    EXPECT_EQ(node["status"]["images"].size(), 1u);
+    Document lease = client_.objects.get(kLeases, "kube-node-lease", "n1");
+    EXPECT_EQ(lease["spec"]["holderIdentity"].str(), "n1");
+  });
+}
+
+TEST_F(KubeletTest, runs_a_pod_with_environment_volumes_and_files_and_removes_everything) {
+  client_.put_json(kConfigMaps, R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"cm","namespace":"default","uid":"c1"},"data":{"key":"value1","other":"o"}})");
+  client_.put_json(kSecrets, R"({"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","namespace":"default","uid":"s1"},"data":{"pw":"aHVudGVyMg=="}})");
+  client_.put_json(kServices, R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"my-db","namespace":"default","uid":"v1"},"spec":{"clusterIP":"10.43.1.2","ports":[{"name":"sql","port":5432,"protocol":"TCP"}]}})");
+  start_kubelet();
+  put_pod("web", R"("restartPolicy":"Always","containers":[{"name":"c","image":"busybox:1","command":["sh","-c","echo $A $B $NODE $IP $MY_DB_SERVICE_PORT $FROM_IMAGE; cat /cm/key; echo; cat /sec/pw; echo; cat /tok/token; echo; cat /etc/hosts /etc/resolv.conf; hostname; echo data >/shared/f; cat /sub; exec sleep 1000"],
+    "env":[{"name":"A","value":"a"},{"name":"B","value":"$(A)b"},{"name":"NODE","valueFrom":{"fieldRef":{"fieldPath":"spec.nodeName"}}},{"name":"IP","valueFrom":{"fieldRef":{"fieldPath":"status.podIP"}}}],
+    "resources":{"requests":{"cpu":"100m","memory":"16Mi"},"limits":{"cpu":"500m","memory":"64Mi"}},
+    "volumeMounts":[{"name":"cm","mountPath":"/cm"},{"name":"sec","mountPath":"/sec","readOnly":true},{"name":"tok","mountPath":"/tok"},{"name":"e","mountPath":"/shared"},{"name":"cm","mountPath":"/sub","subPath":"other"}]}],
+    "volumes":[{"name":"cm","configMap":{"name":"cm"}},{"name":"sec","secret":{"secretName":"s"}},{"name":"e","emptyDir":{}},
+      {"name":"tok","projected":{"sources":[{"serviceAccountToken":{"path":"token","expirationSeconds":3607}},{"downwardAPI":{"items":[{"path":"labels","fieldRef":{"fieldPath":"metadata.labels"}}]}}]}}])");
+  RUN({
+    Document d = co_await until_phase("web", "Running");
+    EXPECT_EQ(d["status"]["podIP"].str(), "10.99.0.2");
+    EXPECT_EQ(d["status"]["hostIP"].str(), "192.0.2.1");
+    EXPECT_EQ(d["status"]["qosClass"].str(), "Burstable");
+    Value s = d["status"]["containerStatuses"].item(0);
+    EXPECT_TRUE(s["containerID"].str().starts_with("bramble://"));
+    EXPECT_TRUE(s["ready"].boolean());
+    EXPECT_TRUE(s["state"].has("running"));
+    EXPECT_EQ(s["image"].str(), "docker.io/library/busybox:1");
+    for (const char* type : {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"}) EXPECT_EQ(PodView(d).condition(type)["status"].str(), "True") << type;
+    auto events = client_.events("web");
+    EXPECT_EQ(events.size(), 3u);
+    if (events.size() == 3) {
+      EXPECT_NE(std::find(events.begin(), events.end(), "Pulled: Container image \"busybox:1\" already present on machine and can be accessed by the pod"), events.end());
+      EXPECT_NE(std::find(events.begin(), events.end(), "Created: Container created"), events.end());
+      EXPECT_NE(std::find(events.begin(), events.end(), "Started: Container started"), events.end());
+    }
+    LogOptions o;
+    std::string out;
+    for (int i = 0; i < 100 && out.find("\no") == std::string::npos; ++i) {
+      auto log = co_await kubelet_->logs(key("web"), o);
+      EXPECT_TRUE(log.ok()) << log.error().message();
+      if (!log.ok()) co_return;
+      out = co_await read_all(log->get());
+      co_await sleep_ms(10);
+    }
+    EXPECT_TRUE(out.starts_with("a ab n1 10.99.0.2 5432 yes\nvalue1\nhunter2\ntoken-1\n# Kubernetes-managed hosts file.\n")) << out;
+    EXPECT_NE(out.find("10.99.0.2\tweb\n"), std::string::npos);
+    EXPECT_NE(out.find("search default.svc.cluster.local svc.cluster.local cluster.local"), std::string::npos);
+    EXPECT_NE(out.find("nameserver 10.43.0.10\noptions ndots:5\nweb\n"), std::string::npos) << out;
+    std::string memory = slurp(cat("/sys/fs/cgroup/memory/bkt-", tag_, "/burstable/poduid-web/memory.limit_in_bytes"));
+    bool right = memory.empty() || memory == "67108864\n";
+    EXPECT_TRUE(right) << memory;
+    // Live update of the ConfigMap; the subPath mount keeps what it had.
+    client_.put_json(kConfigMaps, R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"cm","namespace":"default","uid":"c1"},"data":{"key":"value2","other":"new"}})");
+    std::string path = base_ + "/kubelet/pods/uid-web/volumes/kubernetes.io~configmap/cm/key";
+    for (int i = 0; i < 200 && slurp(path) != "value2"; ++i) co_await sleep_ms(10);
+    EXPECT_EQ(slurp(path), "value2");
+    ExecOptions e;
+    e.command = {"sh", "-c", "cat /cm/key /sub; echo $A; exit 42"};
+    e.stdout_on = true;
+    auto session = co_await kubelet_->exec(key("web"), e);
+    EXPECT_TRUE(session.ok());
+    std::string seen;
+    int code = -1;
+    while (session.ok()) {
+      auto more = co_await (*session)->next();
+      if (!more) break;
+      seen += more->bytes;
+      if (more->kind == ExecSession::Output::kExit) code = more->exit_code;
+    }
+    EXPECT_EQ(seen, "value2oa\n");
+    EXPECT_EQ(code, 42);
+    DeleteOptions del;
+    del.grace_period_s = 1;
+    auto removed = co_await client_.remove(kPods, key("web"), del);
+    EXPECT_TRUE(removed.ok());
+    co_await until_gone("web");
+    EXPECT_FALSE(fs::exists(base_ + "/run/pods/uid-web"));
+    EXPECT_FALSE(fs::exists(base_ + "/kubelet/pods/uid-web"));
+    EXPECT_FALSE(fs::exists(base_ + "/data/pods/uid-web"));
+    EXPECT_FALSE(fs::exists(base_ + "/pods/default_web_uid-web"));
+    EXPECT_TRUE(fs::is_empty(base_ + "/containers"));
+    EXPECT_EQ(network_.dels, 1);
+    EXPECT_TRUE(fs::is_empty(base_ + "/run/runc"));
+    EXPECT_FALSE(fs::exists(cat("/sys/fs/cgroup/cpu/bkt-", tag_, "/burstable/poduid-web")));
+  });
+}
+
+TEST_F(KubeletTest, adopts_pods_with_the_same_container_and_pid_and_follows_their_log) {
+  start_kubelet();
+  put_pod("a", R"("restartPolicy":"Always","containers":[{"name":"c","image":"busybox:1","command":["sh","-c","i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done"]}])");
+  RUN({
+    Document before = co_await until_phase("a", "Running");
+    std::string id = before["status"]["containerStatuses"].item(0)["containerID"].text();
+    std::string pid = slurp(base_ + "/run/pods/uid-a/containers/" + id.substr(10) + "/pid");
+    EXPECT_FALSE(pid.empty());
+    kubelet_.reset();
+    start_kubelet();
+    co_await sleep_ms(100);
+    Document after = co_await until_phase("a", "Running");
+    EXPECT_EQ(after["status"]["containerStatuses"].item(0)["containerID"].text(), id);
+    EXPECT_EQ(after["status"]["containerStatuses"].item(0)["restartCount"].integer(), 0);
+    EXPECT_EQ(after["status"]["containerStatuses"].item(0)["state"]["running"]["startedAt"].text(), before["status"]["containerStatuses"].item(0)["state"]["running"]["startedAt"].text());
+    EXPECT_EQ(slurp(base_ + "/run/pods/uid-a/containers/" + id.substr(10) + "/pid"), pid);
+    EXPECT_EQ(::kill(static_cast<pid_t>(*parse_int64(pid)), 0), 0);
+    LogOptions o;
+    o.follow = true;
+    auto log = co_await kubelet_->logs(key("a"), o);
+    EXPECT_TRUE(log.ok());
+    if (!log.ok()) co_return;
+    DeleteOptions del;
+    del.grace_period_s = 1;
+    auto removed = co_await client_.remove(kPods, key("a"), del);
+    std::string out = co_await read_all(log->get());
+    std::istringstream in(out);
+    long expected = 1, number = 0;
+    while (in >> number) EXPECT_EQ(number, expected++);
+    EXPECT_GT(expected, 3);
+    co_await until_gone("a");
+  });
+}
+
+TEST_F(KubeletTest, backs_off_a_crashing_container_and_keeps_its_previous_log) {
+  start_kubelet();
+  put_pod("crash", R"("restartPolicy":"Always","containers":[{"name":"c","image":"busybox:1","command":["sh","-c","echo out; echo sorry >/dev/termination-log; exit 3"]}])");
+  RUN({
+    std::function<bool(const Document&)> good = [](const Document& d) {
+      return d["status"]["containerStatuses"].item(0)["state"]["waiting"]["reason"].str() == "CrashLoopBackOff";
+    };
+    Task<Document> waiting = until("crash", good);
+    Document d = co_await waiting;
+    Value s = d["status"]["containerStatuses"].item(0);
+    EXPECT_EQ(s["restartCount"].integer(), 1);
+    EXPECT_EQ(s["state"]["waiting"]["message"].str(), "back-off 10s restarting failed container=c pod=crash_default(uid-crash)");
+    EXPECT_EQ(s["lastState"]["terminated"]["exitCode"].integer(), 3);
+    EXPECT_EQ(s["lastState"]["terminated"]["reason"].str(), "Error");
+    EXPECT_EQ(s["lastState"]["terminated"]["message"].str(), "sorry\n");
+    EXPECT_EQ(d["status"]["phase"].str(), "Running");
+    EXPECT_EQ(PodView(d).condition("Ready")["reason"].str(), "ContainersNotReady");
+    LogOptions o;
+    o.previous = true;
+    auto log = co_await kubelet_->logs(key("crash"), o);
+    EXPECT_TRUE(log.ok());
+    if (!log.ok()) co_return;
+    std::string out = co_await read_all(log->get());
+    EXPECT_EQ(out, "out\n");
+  });
+}
+
+TEST_F(KubeletTest, runs_init_containers_in_order_and_ends_succeeded) {
+  start_kubelet();
+  put_pod("job", R"("restartPolicy":"Never","initContainers":[{"name":"i1","image":"busybox:1","command":["sh","-c","echo 1 >/d/f"],"volumeMounts":[{"name":"d","mountPath":"/d"}]},
+    {"name":"i2","image":"busybox:1","command":["sh","-c","cat /d/f; echo 2 >>/d/f"],"volumeMounts":[{"name":"d","mountPath":"/d"}]}],
+    "containers":[{"name":"c","image":"busybox:1","command":["cat","/d/f"],"volumeMounts":[{"name":"d","mountPath":"/d"}]}],"volumes":[{"name":"d","emptyDir":{"medium":"Memory"}}])");
+  RUN({
+    Document d = co_await until_phase("job", "Succeeded");
+    EXPECT_EQ(d["status"]["initContainerStatuses"].size(), 2u);
+    EXPECT_EQ(d["status"]["initContainerStatuses"].item(1)["state"]["terminated"]["reason"].str(), "Completed");
+    EXPECT_EQ(PodView(d).condition("Ready")["reason"].str(), "PodCompleted");
+    LogOptions o;
+    auto log = co_await kubelet_->logs(key("job"), o);
+    EXPECT_TRUE(log.ok()) << log.error().message();
+    if (!log.ok()) co_return;
+    std::string out = co_await read_all(log->get());
+    EXPECT_EQ(out, "1\n2\n");
+  });
+}
+
+TEST_F(KubeletTest, says_why_a_container_cannot_start) {
+  struct Row {
+    const char* name;
+    const char* container;
+    const char* reason;
+    const char* message;
+  };
+  static const Row rows[] = {
+      {"never", R"("image":"absent:1","imagePullPolicy":"Never")", "ErrImageNeverPull", "Container image \"absent:1\" is not present with pull policy of Never"},
+      {"pull", R"("image":"absent:1","imagePullPolicy":"IfNotPresent")", "ImagePullBackOff", "Back-off pulling image \"absent:1\": ErrImagePull: "},
+      {"name", R"("image":"Bad:::x")", "InvalidImageName", "Failed to apply default image tag \"Bad:::x\": couldn't parse image name \"Bad:::x\""},
+      {"config", R"("image":"busybox:1","env":[{"name":"A","valueFrom":{"configMapKeyRef":{"name":"none","key":"k"}}}])", "CreateContainerConfigError", "configmap \"none\" not found"},
+      {"root", R"("image":"busybox:1","securityContext":{"runAsNonRoot":true})", "CreateContainerConfigError", "container has runAsNonRoot and image will run as root (pod: \"root_default(uid-root)\", container: c)"},
+      {"cmd", R"("image":"busybox:1","command":["/no/such"])", "CrashLoopBackOff", "back-off 10s restarting failed container=c pod=cmd_default(uid-cmd)"},
+  };
+  start_kubelet();
+  for (const auto& row : rows) put_pod(row.name, cat(R"("restartPolicy":"Always","containers":[{"name":"c",)", row.container, "}]"));
+  RUN({
+    for (const auto& row : rows) {
+      const Row* r = &row;
+      std::function<bool(const Document&)> good = [r](const Document& d) { return d["status"]["containerStatuses"].item(0)["state"]["waiting"]["reason"].str() == r->reason; };
+      Task<Document> waiting = until(row.name, good);
+      Document d = co_await waiting;
+      EXPECT_TRUE(d["status"]["containerStatuses"].item(0)["state"]["waiting"]["message"].str().starts_with(row.message)) << row.name << ": " << d["status"]["containerStatuses"].dump();
+      EXPECT_EQ(d["status"]["phase"].str(), std::string_view(row.name) == "cmd" ? "Running" : "Pending") << row.name;
+    }
+    Value last = pod("cmd")["status"]["containerStatuses"].item(0)["lastState"]["terminated"];
+    EXPECT_EQ(last["reason"].str(), "StartError");
+    EXPECT_EQ(last["exitCode"].integer(), 128);
+  });
+}
+
+}  // namespace
+}  // namespace bramble
