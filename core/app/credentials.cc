@@ -18,9 +18,9 @@ int64_t issuing_time_s(const Clock& clock) { return std::max(clock.wall_us() / 1
 
 Result<CertificateAuthority> authority(const std::string& directory, std::string_view name, std::string_view common_name, int64_t now_s) {
   std::string certificate_path = cat(directory, "/", name, ".crt"), key_path = cat(directory, "/", name, ".key");
-  if (file_exists(certificate_path) != file_exists(key_path))
-    return Error(Code::kCorrupt, cat(file_exists(key_path) ? certificate_path : key_path, ": missing; restore it from a backup"));
-  if (file_exists(certificate_path)) {
+  if (path_exists(certificate_path) != path_exists(key_path))
+    return Error(Code::kCorrupt, cat(path_exists(key_path) ? certificate_path : key_path, ": missing; restore it from a backup"));
+  if (path_exists(certificate_path)) {
     TRY_ASSIGN(std::string certificate, read_small_file(certificate_path));
     TRY_ASSIGN(std::string key, read_small_file(key_path));
     auto ca = CertificateAuthority::from_pem(certificate, key);
@@ -67,7 +67,7 @@ Result<CertifiedKey> leaf(const std::string& directory, std::string_view name, c
 }
 
 Result<std::string> service_account_key(const std::string& path) {
-  if (file_exists(path)) {
+  if (path_exists(path)) {
     TRY_ASSIGN(std::string pem, read_small_file(path));
     auto key = PrivateKey::from_pem(pem);
     if (!key.ok()) return key.error().prefixed(path);

@@ -160,7 +160,7 @@ Result<Flags> Flags::read(const Source& source) {
     if (auto it = given.values.find("config"); it != given.values.end()) path = it->second.front();
     else if (auto env = source.environment("BRAMBLE_CONFIG_FILE"); env && !env->empty()) path = *env;
     else named = false;
-    if (named || file_exists(path)) TRY(read_file_layer(path, source.specs, &files));
+    if (named || path_exists(path)) TRY(read_file_layer(path, source.specs, &files));
     for (const std::string& file : drop_ins(path + ".d")) TRY(read_file_layer(file, source.specs, &files));
   }
 

@@ -88,10 +88,22 @@ class Client {
   virtual std::unique_ptr<Subscription> subscribe(std::vector<ResourceId> resources, std::function<void(const Change&)> fn) = 0;
 
   // Errors carry the Kubernetes Status (Error::status_json). Results are the objects as stored.
-  virtual Task<Result<Document>> create(ResourceId resource, std::string ns, Document object, WriteOptions options = {}) = 0;
-  virtual Task<Result<Document>> update(ResourceId resource, ObjectKey key, Document object, WriteOptions options = {}) = 0;
-  virtual Task<Result<Document>> patch(ResourceId resource, ObjectKey key, PatchType type, Document patch, WriteOptions options = {}) = 0;
-  virtual Task<Result<Document>> remove(ResourceId resource, ObjectKey key, DeleteOptions options = {}) = 0;
+  virtual Task<Result<Document>> create(ResourceId resource, std::string ns, Document object, WriteOptions options) = 0;
+  virtual Task<Result<Document>> update(ResourceId resource, ObjectKey key, Document object, WriteOptions options) = 0;
+  virtual Task<Result<Document>> patch(ResourceId resource, ObjectKey key, PatchType type, Document patch, WriteOptions options) = 0;
+  virtual Task<Result<Document>> remove(ResourceId resource, ObjectKey key, DeleteOptions options) = 0;
+
+  // Without options. No default arguments: GCC 12 frees a defaulted object twice when it stands inside a co_await.
+  Task<Result<Document>> create(ResourceId resource, std::string ns, Document object) {
+    return create(std::move(resource), std::move(ns), std::move(object), WriteOptions());
+  }
+  Task<Result<Document>> update(ResourceId resource, ObjectKey key, Document object) {
+    return update(std::move(resource), std::move(key), std::move(object), WriteOptions());
+  }
+  Task<Result<Document>> patch(ResourceId resource, ObjectKey key, PatchType type, Document patch_document) {
+    return patch(std::move(resource), std::move(key), type, std::move(patch_document), WriteOptions());
+  }
+  Task<Result<Document>> remove(ResourceId resource, ObjectKey key) { return remove(std::move(resource), std::move(key), DeleteOptions()); }
 };
 
 // The resources that the parts use, by name.
