@@ -197,6 +197,13 @@ Status Database::each_row(const std::function<void(RowChange)>& fn) {
   return status;
 }
 
+Result<bool> Database::has_free_pages() {
+  int count = 0;
+  int rc = sqlite3_exec(db_, "PRAGMA freelist_count", collect_int, &count, nullptr);
+  if (rc != SQLITE_OK) return failure(rc, "read the free list");
+  return count != 0;
+}
+
 Status Database::check_structure() {
   sqlite3_stmt* s = nullptr;
   int rc = sqlite3_prepare_v2(db_, "PRAGMA integrity_check(1)", -1, &s, nullptr);

@@ -39,7 +39,8 @@ class Database {
   Result<StoreMeta> read_meta();
   // All rows by id, each with its checksum verified. The first bad one ends it with kCorrupt.
   Status each_row(const std::function<void(RowChange)>& fn);
-  // SQLite's own check of the whole structure, slow: kCorrupt with what it found first.
+  Result<bool> has_free_pages();
+  // SQLite's own check of the whole structure (some 10 ms for 10 MB): kCorrupt with what it found first.
   Status check_structure();
   // One transaction: the group's rows and, when it has one, its reservation. Durable when it answers ok.
   Status write(const Group& group);

@@ -13,14 +13,22 @@ bool file_exists(const std::string& path) {
   return lstat(path.c_str(), &st) == 0;
 }
 
+static Error cannot_make(const std::string& path, int err) {
+  Error plain = Error::from_errno(err, cat(path, ": cannot make the directory"));
+  const char* advice = err == EROFS ? "; mount the file system read-write or give another data directory"
+                       : err == ENOSPC ? "; free some space or give another data directory"
+                                       : "; check the path and its permissions";
+  return Error(plain.code(), plain.message() + advice);
+}
+
 Status make_directory(const std::string& path) {
   if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return ok();
-  if (errno != ENOENT) return Error::from_errno(errno, cat(path, ": cannot make the directory"));
+  if (errno != ENOENT) return cannot_make(path, errno);
   size_t slash = path.rfind('/');
-  if (slash == std::string::npos || slash == 0) return Error::from_errno(ENOENT, cat(path, ": cannot make the directory"));
+  if (slash == std::string::npos || slash == 0) return cannot_make(path, ENOENT);
   TRY(make_directory(path.substr(0, slash)));
   if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return ok();
-  return Error::from_errno(errno, cat(path, ": cannot make the directory"));
+  return cannot_make(path, errno);
 }
 
 Status sync_directory_of(const std::string& path) {
@@ -40,6 +48,7 @@ Status rename_file(const std::string& from, const std::string& to) {
 }
 
 Status remove_file(const std::string& path) {
+  if (!file_exists(path)) return ok();  // a read-only file system says EROFS even then
   if (unlink(path.c_str()) == 0 || errno == ENOENT) return ok();
   return Error::from_errno(errno, cat(path, ": cannot remove"));
 }

@@ -14,6 +14,13 @@ namespace bramble {
 
 static std::string must_check_mark(const std::string& path) { return path + ".must-check"; }
 
+static void end_if_corrupt(const Status& status, const std::string& path) {
+  if (status.ok() || status.error().code() != Code::kCorrupt) return;
+  ::close(::open(must_check_mark(path).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  log_error("store: ", status.error().message(), "; this process ends, and the next one checks the file and repairs it");
+  _exit(74);
+}
+
 SqliteStore::SqliteStore(SqliteOptions options, Loop& loop, const Clock& clock, Random& random)
     : QueuedStore(clock),
       options_(std::move(options)),
@@ -59,12 +66,15 @@ Status SqliteStore::repair(const std::string& why) {
 
 Status SqliteStore::read_all() {
   TRY_ASSIGN(meta_, database_->read_meta());
-  return database_->each_row([this](RowChange row) { take_row(std::move(row)); });
+  TRY(database_->each_row([this](RowChange row) { take_row(std::move(row)); }));
+  // Reading the rows meets every page but the free ones: a free list that names a page in use would let a write destroy rows.
+  TRY_ASSIGN(bool has_free_pages, database_->has_free_pages());
+  return has_free_pages ? database_->check_structure() : ok();
 }
 
 Status SqliteStore::load(std::function<void(StoredValue)> each) {
   CHECK(database_ != nullptr, "load() comes once, after open()");
-  Status read = file_exists(must_check_mark(path())) ? database_->check_structure() : ok();
+  Status read = file_exists(must_check_mark(path())) ? database_->check_structure() : ok();  // damage met by writing
   if (read.ok()) read = read_all();
   if (!read.ok() && read.error().code() == Code::kCorrupt && !repaired_) {
     forget_rows();
@@ -116,11 +126,7 @@ void SqliteStore::write_next() {
   auto shared = std::make_shared<Group>(std::move(*group));
   writer_->post([shared, path = path(), remote = loop_.remote(), self = self_](Database& database) {
     Status status = database.write(*shared);
-    if (!status.ok() && status.error().code() == Code::kCorrupt) {
-      ::close(::open(must_check_mark(path).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-      log_error("store: ", status.error().message(), "; this process ends, and the next one checks the file and repairs it");
-      _exit(74);
-    }
+    end_if_corrupt(status, path);
     remote.post([self, status] {
       if (*self) (*self)->group_done(status);
     });

@@ -36,6 +36,7 @@ class LoopDisk {
     close(fd);
     return cut;
   }
+  bool make_read_only() { return shell(cat("mount -o remount,ro ", mount_point_)); }
   bool remount() {
     detach();
     return attach();
