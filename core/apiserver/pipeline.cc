@@ -94,12 +94,7 @@ Status ApiServer::find_resource(Request& request) const {
   if (info.verb == "create" && named && info.subresource.empty()) return api_method_not_allowed();
   if ((info.verb == "update" || info.verb == "patch") && !named) return api_method_not_allowed();
   request.kind = kind;
-  if (kind->group.empty() && kind->resource == "endpoints") {
-    request.warnings.emplace_back("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
-  }
-  if (kind->group.empty() && kind->resource == "componentstatuses") {
-    request.warnings.emplace_back("v1 ComponentStatus is deprecated in v1.19+");
-  }
+  if (!kind->deprecation.empty()) request.warnings.emplace_back(kind->deprecation);
   return ok();
 }
 

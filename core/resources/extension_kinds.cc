@@ -259,6 +259,7 @@ void prioritylevel_rules(Kind& k) {
   k.cells = level_cells;
 }
 void componentstatus_rules(Kind& k) {
+  k.deprecation = "v1 ComponentStatus is deprecated in v1.19+";
   k.columns = columns_of("Name:name, Status, Message, Error");
   k.cells = componentstatus_cells;
 }

@@ -1,6 +1,7 @@
 // The kinds with few rules: what they refuse, what an update may change, what they show.
 #include <gtest/gtest.h>
 
+#include "core/resources/event_versions.h"
 #include "tests/core/resources/rule_case.h"
 
 namespace bramble {
@@ -111,6 +112,21 @@ TEST(Event, shows_how_often_and_since_when) {
   const Document e = json(
       R"({"metadata":{"name":"e"},"involvedObject":{"kind":"Pod","name":"p","fieldPath":"spec"},"reason":"Pulled","message":" m\n","source":{"component":"kubelet","host":"h"},"firstTimestamp":"2026-01-02T03:04:05Z","lastTimestamp":"2026-01-02T03:05:00Z","count":4,"type":"Normal"})");
   EXPECT_EQ(cells_of(kind, e, 1767323105000000), R"(["5s","Normal","Pulled","pod/p","spec","kubelet, h","m","60s",4,"e"])");
+}
+
+TEST(Event, has_the_same_content_in_both_versions) {
+  const Document e = json(
+      R"({"apiVersion":"events.k8s.io/v1","kind":"Event","metadata":{"name":"e","namespace":"n"},"regarding":{"kind":"Pod","name":"p"},"reason":"R","note":"hello","reportingController":"c","reportingInstance":"i","deprecatedCount":2,"type":"Normal","eventTime":"2026-01-02T03:04:05.000000Z"})");
+  const Document core = event_as_core(e.root());
+  EXPECT_EQ(core["apiVersion"].str(), "v1");
+  EXPECT_EQ(core["involvedObject"]["name"].str(), "p");
+  EXPECT_EQ(core["message"].str(), "hello");
+  EXPECT_EQ(core["reportingComponent"].str(), "c");
+  EXPECT_EQ(core["count"].integer(), 2);
+  const Document back = event_as_events(core.root());
+  EXPECT_EQ(back["note"].str(), "hello");
+  EXPECT_EQ(back["regarding"]["name"].str(), "p");
+  EXPECT_FALSE(back.root().has("message"));
 }
 
 TEST(Cron, schedules_are_checked) {
