@@ -43,6 +43,7 @@ void merge(Value original, Value patch, Mut out) {
       continue;
     }
     Value value = change->second;
+    if (!value) continue;  // a second member of that name
     if (value.is_object() && old.is_object()) merge(old, value, out.add_object(key));
     else put(out, key, value);
     change->second = Value();  // done

@@ -115,7 +115,8 @@ bool equal(Value a, Value b) {
   }
   if (a.is_string()) return b.is_string() && a.str() == b.str();
   if (a.is_number() && b.is_number()) {
-    if (a.is_integer() && b.is_integer()) return yyjson_get_uint(a.raw()) == yyjson_get_uint(b.raw()) && yyjson_is_sint(a.raw()) == yyjson_is_sint(b.raw());
+    auto negative = [](Value v) { return yyjson_is_sint(v.raw()) && yyjson_get_sint(v.raw()) < 0; };
+    if (a.is_integer() && b.is_integer()) return yyjson_get_uint(a.raw()) == yyjson_get_uint(b.raw()) && negative(a) == negative(b);
     return a.number() == b.number();
   }
   return yyjson_equals(a.raw(), b.raw());

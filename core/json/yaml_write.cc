@@ -128,7 +128,7 @@ void write_node(std::string* out, Value v, size_t indent) {
     if (v.is_object()) write_members(out, v, indent, false);
     else write_items(out, v, indent, false);
   } else if (v.is_string()) {
-    write_text(out, v.str(), indent);
+    write_text(out, v.str(), indent > 0 ? indent : 2);
   } else if (v.is_number() && !v.is_integer()) {
     *out += go_float(v.number());
   } else {

@@ -86,6 +86,8 @@ TEST(MergePatch, merges_as_rfc_7386_says) {
       {R"({"a":"foo"})", R"(null)", R"(null)"},
       {R"({"e":null})", R"({"a":1})", R"({"e":null,"a":1})"},
       {R"([1,2])", R"({"a":"b","c":null})", R"({"a":"b"})"},
+      {R"({"a":1,"a":2})", R"({"a":3})", R"({"a":3})"},
+      {R"({"a":1})", R"({"b":1,"b":2})", R"({"a":1,"b":2})"},
       {R"({})", R"({"a":{"bb":{"ccc":null}}})", R"({"a":{"bb":{}}})"},
   };
   for (const auto& row : kRows) {

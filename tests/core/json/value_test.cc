@@ -40,6 +40,8 @@ TEST(Value, compares_by_value) {
   EXPECT_FALSE(same(R"({"a":1})", R"({"a":"1"})"));
   EXPECT_FALSE(same("[1,2]", "[2,1]"));
   EXPECT_FALSE(same("{}", "[]"));
+  EXPECT_TRUE(same("-0", "0"));
+  EXPECT_FALSE(same("-1", "18446744073709551615"));
 }
 
 TEST(Document, keeps_the_bytes_it_was_parsed_from) {

@@ -87,6 +87,7 @@ TEST(Yaml, reads_back_what_it_writes) {
       R"([true,false,null,1.5,-3,1e100])",
       R"({"deep":{"text":"#!/bin/sh\necho hi\n","list":["a\nb\n"]}})",
       R"("top")",
+      R"("M\n\n\"")",
       R"([])",
   };
   for (const char* row : kRows) {
