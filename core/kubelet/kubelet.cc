@@ -98,7 +98,8 @@ void Kubelet::adopt_pod(const Document& pod) {
   auto retired = [this, uid] { retire(uid); };
   auto worker = std::make_unique<PodWorker>(parts_, pod, retired);
   admit(pod, *worker);
-  workers_[uid] = std::move(worker);
+  PodWorker& entered = *(workers_[uid] = std::move(worker));
+  entered.start();
 }
 
 // Refuses a pod that does not fit beside the others (several schedulers, or a nodeName set by hand).
@@ -146,7 +147,8 @@ void Kubelet::adopt_orphans() {
     auto retired = [this, uid] { retire(uid); };
     auto worker = std::make_unique<PodWorker>(parts_, document, retired);
     worker->gone();
-    workers_[uid] = std::move(worker);
+    PodWorker& entered = *(workers_[uid] = std::move(worker));
+    entered.start();
   }
   // Folders, cgroups and addresses of pods from before a reboot or a crash between two steps.
   std::vector<std::string> live(known.begin(), known.end());

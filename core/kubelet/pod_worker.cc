@@ -20,11 +20,14 @@ PodWorker::PodWorker(NodeParts& parts, Document pod, std::function<void()> retir
     woke_.pulse();
   };
   alarm_ = parts_.options.alarms(fire);
-  tasks_.start(write_statuses());
-  tasks_.start(life());
 }
 
 PodWorker::~PodWorker() = default;
+
+void PodWorker::start() {
+  tasks_.start(write_statuses());
+  tasks_.start(life());
+}
 
 void PodWorker::update(Document pod) {
   pod_ = std::move(pod);

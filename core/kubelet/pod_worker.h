@@ -25,6 +25,8 @@ class PodWorker {
   // retired is called (from the loop, outside the worker) when nothing of the pod is left on the node.
   PodWorker(NodeParts& parts, Document pod, std::function<void()> retired);
   ~PodWorker();
+  // Once, when its owner knows it: what it does may come back through the API at once.
+  void start();
 
   void update(Document pod);
   void gone();   // the API has no such pod any more
