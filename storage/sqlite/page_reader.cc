@@ -69,7 +69,8 @@ std::optional<std::vector<Column>> columns(std::string_view record, size_t wante
 
 class Salvage {
  public:
-  Salvage(std::string_view file, std::string_view log) : file_(file), wal_(read_wal(log)) {
+  Salvage(std::string_view file, std::string_view log)
+      : file_(file), wal_(read_wal(log)), overflow_bytes_left_(16 * (file.size() + log.size())) {
     page_count_ = static_cast<uint32_t>(std::min<size_t>(file.size() / kPage, UINT32_MAX - 1));
     page_count_ = std::max(page_count_, std::min<uint32_t>(wal_.page_count, page_count_ + static_cast<uint32_t>(wal_.pages.size())));
   }
@@ -199,7 +200,8 @@ class Salvage {
     uint32_t next = local < size ? be32(p, at + local) : 0;
     while (out.size() < size) {
       std::string_view more = page(next);
-      if (next < 2 || more.empty()) return out;
+      if (next < 2 || more.empty() || overflow_bytes_left_ < kPage) return out;
+      overflow_bytes_left_ -= kPage;
       uint64_t take = std::min<uint64_t>(size - out.size(), kPage - 4);
       out.append(more.substr(4, take));
       next = be32(more, 0);
@@ -253,6 +255,7 @@ class Salvage {
   std::string_view file_;
   WalPages wal_;
   uint32_t page_count_ = 0;
+  size_t overflow_bytes_left_;  // chains that cross each other in a damaged file end here
   std::set<uint32_t> visited_;
   std::set<uint32_t> free_;
   std::map<uint64_t, RowChange> found_;

@@ -2,7 +2,8 @@
 // finds its pages damaged; then the store is read again. Whatever was acknowledged is there, nothing that was never written
 // is, and revisions never go back.
 //
-// Rounds of each kind: BRAMBLE_CRASH_ROUNDS (a few by default; the long run takes hundreds). BRAMBLE_CRASH_SEED repeats a run.
+// Rounds of each kind: BRAMBLE_CRASH_ROUNDS; else 100 in the long run (BRAMBLE_LONG), a few otherwise. BRAMBLE_CRASH_SEED repeats
+// a run's choices (not its timing).
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -21,7 +22,8 @@ namespace {
 
 int rounds(int by_default) {
   const char* text = getenv("BRAMBLE_CRASH_ROUNDS");
-  return text ? atoi(text) : by_default;
+  if (text) return atoi(text);
+  return getenv("BRAMBLE_LONG") ? 100 : by_default;
 }
 
 class Crash : public testing::Test {
