@@ -44,7 +44,7 @@ Status match_name(std::string_view name, Mut object) {
 }
 
 UpdatePart part_of(std::string_view subresource) {
-  if (subresource == "status") return UpdatePart::kStatus;
+  if (subresource == "status" || subresource == "approval") return UpdatePart::kStatus;
   if (subresource == "finalize") return UpdatePart::kFinalize;
   return UpdatePart::kMain;
 }
@@ -59,6 +59,7 @@ Reply success(int status) {
 Result<ExpectedType> Verbs::expected_type(const Kind& kind, std::string_view subresource) {
   if (subresource.empty() || subresource == "status") return ExpectedType::of(kind);
   if (subresource == "finalize" && is(kind, "", "namespaces")) return ExpectedType::of(kind);
+  if (subresource == "approval" && is(kind, "certificates.k8s.io", "certificatesigningrequests")) return ExpectedType::of(kind);
   if (subresource == "scale" && kind.scale.present) return foreign("autoscaling", "v1", "Scale", "autoscaling.v1.Scale");
   if (subresource == "binding" && is(kind, "", "pods")) return foreign("", "v1", "Binding", "core.v1.Binding");
   if (subresource == "eviction" && is(kind, "", "pods")) return foreign("policy", "v1", "Eviction", "policy.v1.Eviction");

@@ -11,6 +11,7 @@ constexpr int kGenerateNameAttempts = 8;  // as upstream
 // Order as upstream's generic store: admission, system fields, name, allocation, the kind's preparation, validation, write.
 Task<Result<Document>> Registry::create(WriteRequest request, Builder object) {
   const Kind& kind = *request.kind;
+  object = ordered(std::move(object), kind);
   Mut root = object.root();
   if (request.admit) {
     Status admitted = request.admit(root, Value());
@@ -36,8 +37,7 @@ Task<Result<Document>> Registry::create(WriteRequest request, Builder object) {
     }
     if (kind.prepare_create) kind.prepare_create(root);
     dedupe_owner_references(root, request.warnings);
-    Builder tidy = ordered(Builder(marked(root).root()), kind);
-    Document next = marked(tidy.root());
+    Document next = marked(object);
     Status valid = validate_new(request, next.root());
     CO_TRY(valid);
     if (versioned) co_return api_plain("resourceVersion should not be set on objects to be created");
@@ -47,8 +47,8 @@ Task<Result<Document>> Registry::create(WriteRequest request, Builder object) {
     auto held = co_await locks_.lock(key);
     bool exists = static_cast<bool>(present(key)) || store_.latest(key) != 0;
     if (!exists && request.dry_run) {
-      tidy.root().object("metadata").remove("resourceVersion");
-      co_return tidy.finish();
+      root.object("metadata").remove("resourceVersion");
+      co_return object.finish();
     }
     if (!exists) {
       auto stored = co_await put(request.kind, key, 0, Document(), next);

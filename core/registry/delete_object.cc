@@ -206,7 +206,7 @@ Task<Result<Deleted>> Registry::remove(DeleteRequest request) {
     bool show_status = outcome.remove && !returns_object(kind) && !is(kind, "", "namespaces");
     if (request.dry_run) co_return Deleted{last, show_status};
     if (outcome.changed) {
-      Document next = marked(outcome.object.root());
+      Document next = marked(outcome.object);
       uint64_t expected = parse_uint64(version_of(current)).value_or(0);
       auto stored = co_await put(request.kind, key, expected, current, next);
       if (!stored.ok() && stored.error().code() == Code::kConflict) continue;

@@ -41,11 +41,9 @@ void Registry::note_written(const Kind& kind, Value before, Value after) {
   if (kind.resource == "events" && !before && !event_written_.is_set()) event_written_.set();
 }
 
-Document Registry::marked(Mut object) {
-  object.object("metadata").set("resourceVersion", version_mark_);
-  auto out = Document::parse(std::string_view(object.dump()));
-  CHECK(out.ok(), "printed object does not parse");
-  return std::move(out).value();
+Document Registry::marked(const Builder& object) {
+  object.root().object("metadata").set("resourceVersion", version_mark_);
+  return object.snapshot();
 }
 
 Task<Result<Document>> Registry::put(const Kind* kind, std::string key, uint64_t expected, Document before, Document next) {

@@ -108,7 +108,7 @@ class Registry {
   Task<Status> erase(const Kind* kind, std::string key, Document current);
   Document present(std::string_view key) const;
   // The object with a mark in place of its resourceVersion, which put() exchanges when the revision is known.
-  Document marked(Mut object);
+  Document marked(const Builder& object);
   Result<Builder> prepare_update(const WriteRequest& request, UpdatePart part, const ChangeFn& change,
                                  const Document& current, ServicePools::Hold& hold);
   Status validate_new(const WriteRequest& request, Value object);

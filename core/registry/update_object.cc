@@ -49,16 +49,26 @@ void keep_all_but_status(Mut object, Value old) {
   }
 }
 
+// Whether anything but metadata and status differs.
+bool spec_changed(Mut now, Value old) {
+  auto skipped = [](std::string_view key) { return key == "kind" || key == "apiVersion" || key == "metadata" || key == "status"; };
+  for (const auto& [key, value] : now.members()) {
+    if (!skipped(key) && !equal(value, old[key])) return true;
+  }
+  for (auto [key, value] : old.members()) {
+    if (!skipped(key) && !now.has(key)) return true;
+  }
+  return false;
+}
+
 void count_generation(const Kind& kind, Mut object, Value old) {
   if (!kind.counts_generation) return;
   int64_t before = old["metadata"]["generation"].integer();
   if (object["metadata"]["generation"].integer() > before) return;  // the kind counted itself
-  auto now = Document::parse(std::string_view(object.dump()));
-  CHECK(now.ok(), "printed object does not parse");
-  bool changed = !same_except(now->root(), old, {"kind", "apiVersion", "metadata", "status"});
+  bool changed = spec_changed(object, old);
   // A Deployment hands its annotations on to its ReplicaSets: they count as its spec does.
   if (kind.group == "apps" && kind.resource == "deployments") {
-    changed = changed || !same_except(now->root()["metadata"]["annotations"], old["metadata"]["annotations"], {});
+    changed = changed || !equal(object["metadata"]["annotations"], old["metadata"]["annotations"]);
   }
   object.object("metadata").set("generation", before + (changed ? 1 : 0));
 }
@@ -139,19 +149,20 @@ Task<Result<Written>> Registry::update(WriteRequest request, UpdatePart part, Ch
       ServicePools::Hold hold(services_);
       auto prepared = prepare_update(request, part, change, current, hold);
       CO_TRY(prepared);
-      Document unmarked = prepared->snapshot();
-      Status valid = validate_changed(request, part, unmarked.root(), current.root());
+      Document next = marked(*prepared);
+      Status valid = validate_changed(request, part, next.root(), current.root());
       CO_TRY(valid);
-      if (goes_with_this_update(kind, unmarked.root(), current.root())) {
-        if (request.dry_run) co_return Written{unmarked, false};
+      bool goes = goes_with_this_update(kind, next.root(), current.root());
+      if (!goes && same_but_version(next.root(), current.root())) co_return Written{current, false};
+      if (goes || request.dry_run) {
+        prepared->root().object("metadata").set("resourceVersion", version_of(current));
+        Document last = prepared->finish();
+        if (request.dry_run) co_return Written{last, false};
         auto erased = co_await erase(request.kind, key, current);
-        if (erased.ok()) co_return Written{unmarked, false};
+        if (erased.ok()) co_return Written{last, false};
         if (erased.error().code() != Code::kConflict) co_return erased.error();
         continue;
       }
-      if (same_but_version(unmarked.root(), current.root())) co_return Written{current, false};
-      if (request.dry_run) co_return Written{unmarked, false};
-      Document next = marked(prepared->root());
       uint64_t expected = parse_uint64(version_of(current)).value_or(0);
       auto stored = co_await put(request.kind, key, expected, current, next);
       if (stored.ok()) co_return Written{std::move(stored).value(), false};

@@ -37,24 +37,32 @@ void prepare_create(Mut pod) {
     condition.set_null("lastTransitionTime");
   }
   // A negative grace period means the shortest.
-  if (pod["spec"]["terminationGracePeriodSeconds"].integer(30) < 0) pod.object("spec").set("terminationGracePeriodSeconds", 1);
+  if (pod["spec"]["terminationGracePeriodSeconds"].integer(30) < 0)
+    pod.object("spec").set("terminationGracePeriodSeconds", 1);
 }
 
 void prepare_update(Mut pod, Value old) {
   keep_status(pod, old);
-  if (pod["spec"]["terminationGracePeriodSeconds"].integer(30) < 0) pod.object("spec").set("terminationGracePeriodSeconds", 1);
+  if (pod["spec"]["terminationGracePeriodSeconds"].integer(30) < 0)
+    pod.object("spec").set("terminationGracePeriodSeconds", 1);
 }
 
 void prepare_status_update(Mut pod, Value old) {
   keep_spec(pod, old);
   keep_meta(pod, old, "ownerReferences");
   if (pod["status"]["qosClass"].str().empty()) pod.object("status").set("qosClass", old["status"]["qosClass"]);
+  // podIP and the first of podIPs say the same; a client may give only the one.
+  if (!pod["status"]["podIP"].str().empty() && pod["status"]["podIPs"].size() == 0) {
+    const std::string ip = pod["status"]["podIP"].text();
+    pod.object("status").array("podIPs").append_object().set("ip", ip);
+  }
 }
 
 void validate(Value pod, FieldErrors& errors) {
   const Path at("spec");
   validate_pod_spec(pod["spec"], at, false, errors);
-  if (pod["spec"]["ephemeralContainers"].size() > 0) errors.forbidden(at.at("ephemeralContainers"), "cannot be set on create");
+  if (pod["spec"]["ephemeralContainers"].size() > 0)
+    errors.forbidden(at.at("ephemeralContainers"), "cannot be set on create");
   if (pod["spec"]["schedulingGates"].size() > 0 && !pod["spec"]["nodeName"].str().empty())
     errors.forbidden(at.at("nodeName"), "cannot be set until all schedulingGates have been cleared");
 }
