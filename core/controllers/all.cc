@@ -13,6 +13,7 @@ std::vector<Controller> all_controllers(const ControllerOptions& options) {
   all.push_back(deployment_controller());
   all.push_back(endpoints_controller());
   all.push_back(endpointslice_controller());
+  all.push_back(endpointslice_mirroring_controller());
   all.push_back(garbage_collector());
   all.push_back(pod_gc_controller());
   all.push_back(node_lifecycle_controller());

@@ -23,6 +23,7 @@ Controller replicaset_controller();
 Controller deployment_controller();
 Controller endpoints_controller();
 Controller endpointslice_controller();
+Controller endpointslice_mirroring_controller();
 Controller kubernetes_service_controller(std::string advertise_address, uint16_t api_port, std::string cluster_ip);
 Controller garbage_collector();
 Controller pod_gc_controller();

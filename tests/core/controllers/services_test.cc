@@ -81,6 +81,22 @@ TEST(EndpointSlice, only_what_is_published_of_a_pod_wakes_its_services) {
   EXPECT_THAT(keys_of(c, s, {resource_ids::kPods, ready, {}}), testing::ElementsAre("default/web"));
 }
 
+TEST(EndpointSliceMirroring, copies_hand_made_endpoints_of_services_without_a_selector) {
+  const std::string plain = R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"web","namespace":"default"},"spec":{"ports":[{"port":80}]}})";
+  auto endpoints = [](const std::string& meta) {
+    return cat(R"({"apiVersion":"v1","kind":"Endpoints","metadata":{"name":"web","namespace":"default","uid":"e1")", meta,
+               R"(},"subsets":[{"addresses":[{"ip":"192.0.2.7","nodeName":"n1"}],"notReadyAddresses":[{"ip":"192.0.2.8"}],"ports":[{"port":80,"protocol":"TCP"}]}]})");
+  };
+  const std::string mirrored = R"({"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{"name":"web-1","namespace":"default","labels":{"kubernetes.io/service-name":"web","endpointslice.kubernetes.io/managed-by":"endpointslicemirroring-controller.k8s.io"}},"addressType":"IPv4","endpoints":[],"ports":[{"name":"","protocol":"TCP","port":80}]})";
+  check_reconcile(endpointslice_mirroring_controller(),
+                  {{"copied", {plain, endpoints("")}, kWeb,
+                    {R"(create endpointslices default/ ~ "endpointslice.kubernetes.io/managed-by":"endpointslicemirroring-controller.k8s.io" ~ "kind":"Endpoints","name":"web","uid":"e1" ~ "endpoints":[{"addresses":["192.0.2.7"],"conditions":{"ready":true},"nodeName":"n1"},{"addresses":["192.0.2.8"],"conditions":{"ready":false}}],"ports":[{"name":"","protocol":"TCP","port":80}])"}},
+                   {"brought up to date", {plain, endpoints(""), mirrored}, kWeb, {R"(update endpointslices default/web-1 ~ 192.0.2.7)"}},
+                   {"asked not to", {plain, endpoints(R"(,"labels":{"endpointslice.kubernetes.io/skip-mirror":"true"})")}, kWeb, {}},
+                   {"a service with a selector has its own", {service(), endpoints("")}, kWeb, {}},
+                   {"no longer wanted", {mirrored}, kWeb, {"delete endpointslices default/web-1"}}});
+}
+
 TEST(KubernetesService, leads_to_this_server) {
   Controller c = kubernetes_service_controller("192.168.1.5", 6443, "10.43.0.1");
   const std::string ns = R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"default"}})";
