@@ -29,14 +29,16 @@ inline void run_task(Loop& loop, Task<void> task) { run_task(loop, and_true(std:
 
 // Runs the loop until fn, called after every turn of posted work, answers true.
 inline void run_until(Loop& loop, std::function<bool()> fn) {
+  bool done = false;
   std::function<void()> look = [&] {
-    if (fn())
+    done = fn();
+    if (done)
       loop.stop();
     else
       loop.post(look);
   };
   loop.post(look);
-  loop.run();
+  while (!done) loop.run();  // a stop() left over from before ends a run early
 }
 
 }  // namespace bramble
