@@ -1,9 +1,9 @@
 // Requests and limits (core/v1 ValidateResourceRequirements).
 #include <algorithm>
 
+#include "core/resources/field_rules.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
-#include "core/resources/rules.h"
 #include "core/schema/quantity.h"
 
 namespace bramble {
@@ -14,10 +14,26 @@ constexpr std::string_view kHugePages = "hugepages-";
 bool is_huge_pages(std::string_view name) { return name.substr(0, kHugePages.size()) == kHugePages; }
 
 bool is_standard(std::string_view name) {
-  static constexpr std::string_view kNames[] = {
-      "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.ephemeral-storage", "limits.cpu",
-      "limits.memory", "limits.ephemeral-storage", "pods", "resourcequotas", "services", "replicationcontrollers", "secrets",
-      "persistentvolumeclaims", "configmaps", "services.nodeports", "services.loadbalancers", "storage", "requests.storage"};
+  static constexpr std::string_view kNames[] = {"cpu",
+                                                "memory",
+                                                "ephemeral-storage",
+                                                "requests.cpu",
+                                                "requests.memory",
+                                                "requests.ephemeral-storage",
+                                                "limits.cpu",
+                                                "limits.memory",
+                                                "limits.ephemeral-storage",
+                                                "pods",
+                                                "resourcequotas",
+                                                "services",
+                                                "replicationcontrollers",
+                                                "secrets",
+                                                "persistentvolumeclaims",
+                                                "configmaps",
+                                                "services.nodeports",
+                                                "services.loadbalancers",
+                                                "storage",
+                                                "requests.storage"};
   return is_huge_pages(name) || std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
@@ -96,7 +112,8 @@ void validate_requirements(Value resources, const Path& at, const PodSpecContext
     const auto want = Quantity::parse(amount_text(amount)), most = Quantity::parse(amount_text(limit));
     if (!want.ok() || !most.ok()) continue;
     if (!is_overcommit_allowed(name) && !(*want == *most))
-      errors.invalid(requests_at, amount_text(amount), cat("must be equal to ", name, " limit of ", amount_text(limit)));
+      errors.invalid(requests_at, amount_text(amount),
+                     cat("must be equal to ", name, " limit of ", amount_text(limit)));
     else if (*want > *most)
       errors.invalid(requests_at, amount_text(amount),
                      cat("must be less than or equal to ", name, " limit of ", amount_text(limit)));
@@ -110,8 +127,7 @@ void validate_requirements(Value resources, const Path& at, const PodSpecContext
       errors.required(at.at("claims").at(i));
       continue;
     }
-    if (!seen.insert(cat(name, "/", claim["request"].str())).second)
-      errors.duplicate(at.at("claims").at(i), name);
+    if (!seen.insert(cat(name, "/", claim["request"].str())).second) errors.duplicate(at.at("claims").at(i), name);
     if (!context.resource_claims.count(name)) errors.not_found(at.at("claims").at(i), name);
   }
   if (huge_pages && !cpu_or_memory) errors.forbidden(at, "HugePages require cpu or memory");

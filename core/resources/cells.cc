@@ -14,9 +14,12 @@ std::vector<Column> columns_of(std::string_view text) {
     c.name = words[0];
     c.type = "string";
     for (size_t i = 1; i < words.size(); ++i) {
-      if (words[i] == "wide") c.priority = 1;
-      else if (words[i] == "name") c.format = "name";
-      else c.type = words[i];
+      if (words[i] == "wide")
+        c.priority = 1;
+      else if (words[i] == "name")
+        c.format = "name";
+      else
+        c.type = words[i];
     }
     out.push_back(c);
   }

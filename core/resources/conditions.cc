@@ -15,10 +15,14 @@ bool apply(Mut conditions, const Condition& c, std::string_view now, bool update
   at.set("status", c.status);
   if (update_time) at.set("lastUpdateTime", now);
   if (flipped || !at.has("lastTransitionTime")) at.set("lastTransitionTime", now);
-  if (c.reason.empty()) at.remove("reason");
-  else at.set("reason", c.reason);
-  if (c.message.empty()) at.remove("message");
-  else at.set("message", c.message);
+  if (c.reason.empty())
+    at.remove("reason");
+  else
+    at.set("reason", c.reason);
+  if (c.message.empty())
+    at.remove("message");
+  else
+    at.set("message", c.message);
   return true;
 }
 
@@ -41,7 +45,9 @@ std::string_view condition_status(Value object, std::string_view type) {
 }
 bool condition_is_true(Value object, std::string_view type) { return condition_status(object, type) == "True"; }
 
-bool set_condition(Mut conditions, const Condition& c, std::string_view now) { return apply(conditions, c, now, false); }
+bool set_condition(Mut conditions, const Condition& c, std::string_view now) {
+  return apply(conditions, c, now, false);
+}
 bool set_condition_with_update_time(Mut conditions, const Condition& c, std::string_view now) {
   return apply(conditions, c, now, true);
 }

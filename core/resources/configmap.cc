@@ -1,8 +1,8 @@
 // ConfigMap: text and bytes for pods, at most 1 MiB.
 #include "core/resources/cells.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
-#include "core/resources/rules.h"
 
 namespace bramble {
 namespace {

@@ -1,8 +1,8 @@
 // Containers of a pod (core/v1 validateContainers, validateInitContainers, validateEphemeralContainers).
+#include "core/resources/field_rules.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
 #include "core/resources/pod_view.h"
-#include "core/resources/rules.h"
 
 namespace bramble {
 namespace {
@@ -19,7 +19,8 @@ void validate_ports(Value ports, const Path& at, FieldErrors& errors) {
       if (bad.empty() && !names.insert(std::string(name)).second) errors.duplicate(here.at("name"), name);
     }
     const int64_t port = p["containerPort"].integer(), host_port = p["hostPort"].integer();
-    if (port == 0) errors.required(here.at("containerPort"));
+    if (port == 0)
+      errors.required(here.at("containerPort"));
     else
       for (const std::string& m : check_port_number(port)) errors.invalid(here.at("containerPort"), port, m);
     if (host_port != 0)
@@ -65,12 +66,14 @@ void validate_mounts(Value c, const Path& at, const PodSpecContext& context, Fie
       validate_relative_path(expression, here.at("subPathExpr"), errors);
     }
     if (!propagation.empty()) {
-      validate_one_of(propagation, {"Bidirectional", "HostToContainer", "None"}, here.at("mountPropagation"), true, errors);
+      validate_one_of(propagation, {"Bidirectional", "HostToContainer", "None"}, here.at("mountPropagation"), true,
+                      errors);
       if (propagation == "Bidirectional" && !c["securityContext"]["privileged"].boolean())
         errors.forbidden(here.at("mountPropagation"),
                          "Bidirectional mount propagation is available only to privileged containers");
     }
-    if (const std::string_view recursive = m["recursiveReadOnly"].str(); !recursive.empty() && recursive != "Disabled") {
+    if (const std::string_view recursive = m["recursiveReadOnly"].str();
+        !recursive.empty() && recursive != "Disabled") {
       if (recursive != "IfPossible" && recursive != "Enabled")
         errors.not_supported(here.at("recursiveReadOnly"), recursive, {"Disabled", "IfPossible", "Enabled"});
       else if (!m["readOnly"].boolean())
@@ -85,10 +88,14 @@ void validate_mounts(Value c, const Path& at, const PodSpecContext& context, Fie
     const Value d = c["volumeDevices"].item(i);
     const Path here = at.at("volumeDevices").at(i);
     const std::string_view name = d["name"].str(), path = d["devicePath"].str();
-    if (name.empty()) errors.required(here.at("name"));
-    else if (!devices.insert(std::string(name)).second) errors.invalid(here.at("name"), name, "must be unique");
-    if (path.empty()) errors.required(here.at("devicePath"));
-    else validate_relative_path(path.substr(path[0] == '/' ? 1 : 0), here.at("devicePath"), errors);
+    if (name.empty())
+      errors.required(here.at("name"));
+    else if (!devices.insert(std::string(name)).second)
+      errors.invalid(here.at("name"), name, "must be unique");
+    if (path.empty())
+      errors.required(here.at("devicePath"));
+    else
+      validate_relative_path(path.substr(path[0] == '/' ? 1 : 0), here.at("devicePath"), errors);
     if (!name.empty() && !context.volumes.count(name)) errors.not_found(here.at("name"), name);
   }
 }
@@ -109,18 +116,22 @@ void validate_resize_policy(Value c, const Path& at, const PodSpecContext& conte
 
 void validate_common(Value c, const Path& at, const PodSpecContext& context, FieldErrors& errors) {
   const std::string_view name = c["name"].str(), image = c["image"].str();
-  if (name.empty()) errors.required(at.at("name"));
-  else add_invalid(at.at("name"), name, check_dns1123_label(name), errors);
-  if (image.empty()) errors.required(at.at("image"));
+  if (name.empty())
+    errors.required(at.at("name"));
+  else
+    add_invalid(at.at("name"), name, check_dns1123_label(name), errors);
+  if (image.empty())
+    errors.required(at.at("image"));
   else if (!context.is_template && image.size() != trim(image).size())
     errors.invalid(at.at("image"), image, "must not have leading or trailing whitespace");
-  validate_one_of(c["terminationMessagePolicy"].str(), {"FallbackToLogsOnError", "File"}, at.at("terminationMessagePolicy"),
-                  true, errors);
+  validate_one_of(c["terminationMessagePolicy"].str(), {"FallbackToLogsOnError", "File"},
+                  at.at("terminationMessagePolicy"), true, errors);
   validate_ports(c["ports"], at.at("ports"), errors);
   validate_env(c["env"], at.at("env"), errors);
   validate_env_from(c["envFrom"], at.at("envFrom"), errors);
   validate_mounts(c, at, context, errors);
-  validate_one_of(c["imagePullPolicy"].str(), {"Always", "IfNotPresent", "Never"}, at.at("imagePullPolicy"), true, errors);
+  validate_one_of(c["imagePullPolicy"].str(), {"Always", "IfNotPresent", "Never"}, at.at("imagePullPolicy"), true,
+                  errors);
   validate_requirements(c["resources"], at.at("resources"), context, errors);
   validate_resize_policy(c, at, context, errors);
   validate_security_context(c["securityContext"], at.at("securityContext"), context.host_users, errors);
@@ -130,8 +141,7 @@ void validate_restart_rules(Value c, const Path& at, FieldErrors& errors) {
   const std::string_view policy = c["restartPolicy"].str();
   validate_one_of(policy, {"Always", "Never", "OnFailure"}, at.at("restartPolicy"), false, errors);
   if (c["restartPolicyRules"].size() == 0) return;
-  if (policy.empty())
-    errors.required(at.at("restartPolicy"), "must specify restartPolicy when restart rules are used");
+  if (policy.empty()) errors.required(at.at("restartPolicy"), "must specify restartPolicy when restart rules are used");
   for (size_t i = 0; i < c["restartPolicyRules"].size(); ++i) {
     const Value rule = c["restartPolicyRules"].item(i);
     const Path here = at.at("restartPolicyRules").at(i);
@@ -140,7 +150,8 @@ void validate_restart_rules(Value c, const Path& at, FieldErrors& errors) {
       errors.required(here.at("exitCodes"), "must be specified");
       continue;
     }
-    validate_one_of(rule["exitCodes"]["operator"].str(), {"In", "NotIn"}, here.at("exitCodes").at("operator"), true, errors);
+    validate_one_of(rule["exitCodes"]["operator"].str(), {"In", "NotIn"}, here.at("exitCodes").at("operator"), true,
+                    errors);
   }
 }
 
@@ -168,8 +179,10 @@ void validate_containers(Value spec, const Path& at, const PodSpecContext& conte
     const Path here = at.at("initContainers").at(i);
     validate_common(c, here, context, errors);
     const std::string_view name = c["name"].str();
-    if (names.count(name)) errors.duplicate(here.at("name"), name);
-    else if (!name.empty()) names.insert(std::string(name));
+    if (names.count(name))
+      errors.duplicate(here.at("name"), name);
+    else if (!name.empty())
+      names.insert(std::string(name));
     std::set<std::string> own_ports;
     check_host_ports(c, here, own_ports, errors);
     validate_restart_rules(c, here, errors);
@@ -179,7 +192,8 @@ void validate_containers(Value spec, const Path& at, const PodSpecContext& conte
       continue;
     }
     for (const char* field : {"lifecycle", "livenessProbe", "readinessProbe", "startupProbe"})
-      if (c.has(field)) errors.forbidden(here.at(field), "may not be set for init containers without restartPolicy=Always");
+      if (c.has(field))
+        errors.forbidden(here.at(field), "may not be set for init containers without restartPolicy=Always");
   }
 
   for (size_t i = 0; i < ephemeral.size(); ++i) {
@@ -187,8 +201,10 @@ void validate_containers(Value spec, const Path& at, const PodSpecContext& conte
     const Path here = at.at("ephemeralContainers").at(i);
     validate_common(c, here, context, errors);
     const std::string_view name = c["name"].str(), target = c["targetContainerName"].str();
-    if (names.count(name)) errors.duplicate(here.at("name"), name);
-    else if (!name.empty()) names.insert(std::string(name));
+    if (names.count(name))
+      errors.duplicate(here.at("name"), name);
+    else if (!name.empty())
+      names.insert(std::string(name));
     if (!target.empty()) {
       bool found = false;
       for (Value list_of : {containers, init})

@@ -12,9 +12,11 @@ struct Bounds {
   int64_t min, max;
   std::string_view names;  // "sun,mon,..." or "jan,feb,...", counted from min
 };
-constexpr Bounds kFields[] = {
-    {0, 59, ""}, {0, 23, ""}, {1, 31, ""}, {1, 12, "jan,feb,mar,apr,may,jun,jul,aug,sep,oct,nov,dec"},
-    {0, 6, "sun,mon,tue,wed,thu,fri,sat"}};
+constexpr Bounds kFields[] = {{0, 59, ""},
+                              {0, 23, ""},
+                              {1, 31, ""},
+                              {1, 12, "jan,feb,mar,apr,may,jun,jul,aug,sep,oct,nov,dec"},
+                              {0, 6, "sun,mon,tue,wed,thu,fri,sat"}};
 
 // A number or a name; -1 with `error` set when neither.
 int64_t number_of(std::string_view s, const Bounds& b, std::string& error) {
@@ -68,7 +70,8 @@ std::string check_range(std::string_view expression, const Bounds& b) {
 
 std::string check_cron_schedule(std::string_view text) {
   if (!text.empty() && text[0] == '@') {
-    static constexpr std::string_view kKnown[] = {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"};
+    static constexpr std::string_view kKnown[] = {"@yearly", "@annually", "@monthly", "@weekly",
+                                                  "@daily",  "@midnight", "@hourly"};
     if (std::find(std::begin(kKnown), std::end(kKnown), text) != std::end(kKnown)) return {};
     if (text.substr(0, 7) == "@every ") return {};
     return cat("unrecognized descriptor: ", text);
@@ -77,7 +80,8 @@ std::string check_cron_schedule(std::string_view text) {
   for (std::string_view f : split(text, ' '))
     if (!trim(f).empty()) fields.push_back(trim(f));
   if (fields.size() != 5)
-    return cat("expected exactly 5 fields, found ", fields.size(), ": [", join(std::vector<std::string>(fields.begin(), fields.end()), " "), "]");
+    return cat("expected exactly 5 fields, found ", fields.size(), ": [",
+               join(std::vector<std::string>(fields.begin(), fields.end()), " "), "]");
   for (size_t i = 0; i < 5; ++i)
     for (std::string_view part : split(fields[i], ',')) {
       const std::string wrong = check_range(part, kFields[i]);
@@ -90,11 +94,13 @@ std::string check_cron_schedule(std::string_view text) {
 std::string check_time_zone(std::string_view name) {
   if (equals_ignore_case(name, "local"))
     return "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
-  static constexpr std::string_view kAlone[] = {"UTC", "GMT", "CET", "EET", "MET", "WET", "EST", "MST", "HST", "EST5EDT",
-                                                "CST6CDT", "MST7MDT", "PST8PDT", "Zulu", "Universal", "Japan", "Israel",
-                                                "Turkey", "Singapore", "Portugal", "Poland", "Iran", "Egypt", "Cuba"};
-  static constexpr std::string_view kAreas[] = {"Africa/", "America/", "Antarctica/", "Arctic/", "Asia/", "Atlantic/",
-                                                "Australia/", "Canada/", "Etc/", "Europe/", "Indian/", "Pacific/", "US/"};
+  static constexpr std::string_view kAlone[] = {"UTC",       "GMT",      "CET",       "EET",     "MET",     "WET",
+                                                "EST",       "MST",      "HST",       "EST5EDT", "CST6CDT", "MST7MDT",
+                                                "PST8PDT",   "Zulu",     "Universal", "Japan",   "Israel",  "Turkey",
+                                                "Singapore", "Portugal", "Poland",    "Iran",    "Egypt",   "Cuba"};
+  static constexpr std::string_view kAreas[] = {"Africa/",   "America/",   "Antarctica/", "Arctic/", "Asia/",
+                                                "Atlantic/", "Australia/", "Canada/",     "Etc/",    "Europe/",
+                                                "Indian/",   "Pacific/",   "US/"};
   if (std::find(std::begin(kAlone), std::end(kAlone), name) != std::end(kAlone)) return {};
   if (name.find("..") == std::string_view::npos && name.find('\\') == std::string_view::npos)
     for (std::string_view a : kAreas)

@@ -1,5 +1,5 @@
-// The five fields of a cron schedule, as robfig/cron reads them ("Cron schedule syntax" of CronJob), and time zone names.
-// Only checks; the times come with the CronJob controller. Pure.
+// The five fields of a cron schedule, as robfig/cron reads them ("Cron schedule syntax" of CronJob), and time zone
+// names. Only checks; the times come with the CronJob controller. Pure.
 #pragma once
 
 #include <string>

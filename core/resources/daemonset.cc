@@ -1,8 +1,8 @@
 // DaemonSet: one pod on each node.
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
-#include "core/resources/rules.h"
 #include "core/resources/transitions.h"
 #include "core/resources/workload_rules.h"
 
@@ -46,9 +46,11 @@ void validate_strategy(Value strategy, const Path& at, FieldErrors& errors) {
   const std::string_view type = strategy["type"].str();
   if (type == "OnDelete") return;
   if (type != "RollingUpdate") {
-    errors.not_supported_raw(at, cat("{\"Type\":", go_quote(type), ",\"RollingUpdate\":",
-                                     strategy.has("rollingUpdate") ? strategy["rollingUpdate"].dump() : std::string("null"), "}"),
-                             {"RollingUpdate", "OnDelete"});
+    errors.not_supported_raw(
+        at,
+        cat("{\"Type\":", go_quote(type), ",\"RollingUpdate\":",
+            strategy.has("rollingUpdate") ? strategy["rollingUpdate"].dump() : std::string("null"), "}"),
+        {"RollingUpdate", "OnDelete"});
     return;
   }
   const Path here = at.at("rollingUpdate");
@@ -92,7 +94,8 @@ void warnings(Value o, std::vector<std::string>& out) {
 void cells(Value o, int64_t now_us, Mut out) {
   const Value status = o["status"];
   out.append(first_name(o));
-  for (const char* f : {"desiredNumberScheduled", "currentNumberScheduled", "numberReady", "updatedNumberScheduled", "numberAvailable"})
+  for (const char* f :
+       {"desiredNumberScheduled", "currentNumberScheduled", "numberReady", "updatedNumberScheduled", "numberAvailable"})
     out.append(status[f].integer());
   out.append(map_text(o["spec"]["template"]["spec"]["nodeSelector"]));
   append_age(o, now_us, out);
@@ -112,7 +115,8 @@ void daemonset_rules(Kind& k) {
   k.validate_status_update = validate_status_update;
   k.warnings = warnings;
   k.columns = columns_of(
-      "Name:name, Desired:integer, Current:integer, Ready:integer, Up-to-date:integer, Available:integer, Node Selector, "
+      "Name:name, Desired:integer, Current:integer, Ready:integer, Up-to-date:integer, Available:integer, Node "
+      "Selector, "
       "Age, Containers:wide, Images:wide, Selector:wide");
   k.cells = cells;
 }

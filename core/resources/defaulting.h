@@ -1,5 +1,5 @@
-// Setting what a client left out. Strings count as left out when empty (upstream's types are not pointers there), numbers and
-// booleans when absent. Pure; any thread.
+// Setting what a client left out. Strings count as left out when empty (upstream's types are not pointers there),
+// numbers and booleans when absent. Pure; any thread.
 #pragma once
 
 #include <cstdint>

@@ -1,15 +1,16 @@
 // Deployment: replica sets that follow a template's changes.
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
-#include "core/resources/rules.h"
 #include "core/resources/transitions.h"
 #include "core/resources/workload_rules.h"
 
 namespace bramble {
 namespace {
 
-const std::vector<const char*> kCounts = {"updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas"};
+const std::vector<const char*> kCounts = {"updatedReplicas", "readyReplicas", "availableReplicas",
+                                          "unavailableReplicas"};
 
 void set_defaults(Mut o) {
   Mut spec = o.object("spec");
@@ -39,7 +40,8 @@ void validate_strategy(Value strategy, const Path& at, FieldErrors& errors) {
     validate_share(surge, here.at("maxSurge"), errors);
     if (is_zero_share(unavailable) && is_zero_share(surge))
       errors.invalid(here.at("maxUnavailable"), unavailable, "may not be 0 when `maxSurge` is 0");
-    if (percent_over_100(unavailable)) errors.invalid(here.at("maxUnavailable"), unavailable, "must not be greater than 100%");
+    if (percent_over_100(unavailable))
+      errors.invalid(here.at("maxUnavailable"), unavailable, "must not be greater than 100%");
   } else {
     errors.not_supported(at.at("type"), type, {"Recreate", "RollingUpdate"});
   }
@@ -70,7 +72,8 @@ void validate_status_update(Value o, Value old, FieldErrors& errors) {
   validate_replica_counts(o["status"], kCounts, at, errors);
   const Value now = o["status"]["collisionCount"], was = old["status"]["collisionCount"];
   validate_nonnegative(now, at.at("collisionCount"), errors);
-  if (was.exists() && now.integer() < was.integer()) errors.invalid(at.at("collisionCount"), now.integer(), "cannot be decremented");
+  if (was.exists() && now.integer() < was.integer())
+    errors.invalid(at.at("collisionCount"), now.integer(), "cannot be decremented");
 }
 
 void warnings(Value o, std::vector<std::string>& out) {
@@ -102,8 +105,7 @@ void deployment_rules(Kind& k) {
   k.validate_update = validate_update;
   k.validate_status_update = validate_status_update;
   k.warnings = warnings;
-  k.columns =
-      columns_of("Name:name, Ready, Up-to-date, Available, Age, Containers:wide, Images:wide, Selector:wide");
+  k.columns = columns_of("Name:name, Ready, Up-to-date, Available, Age, Containers:wide, Images:wide, Selector:wide");
   k.cells = cells;
 }
 

@@ -19,7 +19,8 @@ void validate_non_special_ip(std::string_view text, const Path& at, FieldErrors&
 
 std::string list_with_more(const std::vector<std::string>& list, size_t count) {
   constexpr size_t kShown = 3;
-  std::vector<std::string> shown(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, list.size())));
+  std::vector<std::string> shown(list.begin(),
+                                 list.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, list.size())));
   const std::string text = join(shown, ",");
   return count > kShown ? cat(text, " + ", count - kShown, " more...") : text;
 }

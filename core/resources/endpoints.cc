@@ -2,9 +2,9 @@
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/endpoint_address.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
-#include "core/resources/rules.h"
 
 namespace bramble {
 namespace {
@@ -25,8 +25,10 @@ void validate_address(Value a, const Path& at, FieldErrors& errors) {
 
 void validate_port(Value p, bool name_required, const Path& at, FieldErrors& errors) {
   const std::string_view name = p["name"].str(), protocol = p["appProtocol"].str();
-  if (name_required && name.empty()) errors.required(at.at("name"));
-  else if (!name.empty()) add_invalid(at.at("name"), name, check_dns1123_label(name), errors);
+  if (name_required && name.empty())
+    errors.required(at.at("name"));
+  else if (!name.empty())
+    add_invalid(at.at("name"), name, check_dns1123_label(name), errors);
   for (const std::string& m : check_port_number(p["port"].integer()))
     errors.invalid(at.at("port"), p["port"].integer(), m);
   validate_one_of(p["protocol"].str(), {"SCTP", "TCP", "UDP"}, at.at("protocol"), true, errors);

@@ -4,9 +4,9 @@
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/endpoint_address.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
-#include "core/resources/rules.h"
 
 namespace bramble {
 namespace {
@@ -31,9 +31,12 @@ void validate_addresses(Value endpoint, std::string_view type, const Path& at, F
       add_invalid(list.at(i), a, check_dns1123_subdomain(a), errors);
       continue;
     }
-    if (type == "IPv4" && !is_ipv4(a)) errors.invalid(list, a, "must be an IPv4 address");
-    else if (type == "IPv6" && !is_ipv6(a)) errors.invalid(list, a, "must be an IPv6 address");
-    else if (type == "IPv4" || type == "IPv6") validate_non_special_ip(a, list.at(i), errors);
+    if (type == "IPv4" && !is_ipv4(a))
+      errors.invalid(list, a, "must be an IPv4 address");
+    else if (type == "IPv6" && !is_ipv6(a))
+      errors.invalid(list, a, "must be an IPv6 address");
+    else if (type == "IPv4" || type == "IPv6")
+      validate_non_special_ip(a, list.at(i), errors);
   }
 }
 

@@ -1,9 +1,9 @@
 // Environment variables and the downward API (core/v1 ValidateEnv, validateObjectFieldSelector).
 #include <algorithm>
 
+#include "core/resources/field_rules.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
-#include "core/resources/rules.h"
 
 namespace bramble {
 namespace {
@@ -20,9 +20,10 @@ bool split_subscript(std::string_view path, std::string_view& base, std::string_
 
 bool known_pod_field(std::string_view path) {
   static constexpr std::string_view kFields[] = {
-      "metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName",
-      "spec.restartPolicy", "spec.serviceAccountName", "spec.schedulerName", "status.phase", "status.hostIP",
-      "status.hostIPs", "status.podIP", "status.podIPs"};
+      "metadata.annotations", "metadata.labels", "metadata.name",      "metadata.namespace",
+      "metadata.uid",         "spec.nodeName",   "spec.restartPolicy", "spec.serviceAccountName",
+      "spec.schedulerName",   "status.phase",    "status.hostIP",      "status.hostIPs",
+      "status.podIP",         "status.podIPs"};
   return std::find(std::begin(kFields), std::end(kFields), path) != std::end(kFields);
 }
 
@@ -42,16 +43,19 @@ void validate_divisor(std::string_view resource, Value divisor, const Path& at, 
   std::string_view what = "memory";
   if (resource.find("ephemeral-storage") != std::string_view::npos) what = "local ephemeral storage";
   if (resource.find("hugepages-") != std::string_view::npos) what = "hugepages";
-  errors.invalid(at.at("divisor"), resource,
-                 cat("only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the ",
-                     what, " resource"));
+  errors.invalid(
+      at.at("divisor"), resource,
+      cat("only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported with the ", what,
+          " resource"));
 }
 
 void validate_key_ref(Value ref, const Path& at, FieldErrors& errors) {
   const std::string_view name = ref["name"].str(), key = ref["key"].str();
   add_invalid(at.at("name"), name, check_dns1123_subdomain(name), errors);
-  if (key.empty()) errors.required(at.at("key"));
-  else add_invalid(at.at("key"), key, check_config_key(key), errors);
+  if (key.empty())
+    errors.required(at.at("key"));
+  else
+    add_invalid(at.at("key"), key, check_config_key(key), errors);
 }
 
 void validate_value_from(Value env, const Path& at, FieldErrors& errors) {
@@ -76,11 +80,13 @@ void validate_value_from(Value env, const Path& at, FieldErrors& errors) {
       if (from["fileKeyRef"][field].str().empty()) errors.required(at.at("fileKeyRef").at(field));
   }
   if (sources == 0)
-    errors.invalid(at, "",
-                   "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`");
+    errors.invalid(
+        at, "",
+        "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`");
   else if (!env["value"].str().empty())
     errors.invalid(at, "", "may not be specified when `value` is not empty");
-  else if (sources > 1) errors.invalid(at, "", "may not have more than one field specified at a time");
+  else if (sources > 1)
+    errors.invalid(at, "", "may not have more than one field specified at a time");
 }
 
 }  // namespace
@@ -97,10 +103,14 @@ void validate_field_ref(Value ref, const Path& at, bool env, FieldErrors& errors
   }
   std::string_view base, subscript;
   if (split_subscript(path, base, subscript)) {
-    if (base == "metadata.annotations") add_invalid(at, subscript, check_qualified_name(lower(subscript)), errors);
-    else if (base == "metadata.labels") add_invalid(at, subscript, check_qualified_name(subscript), errors);
-    else if (known_pod_field(base)) errors.invalid(at, base, "does not support subscript");
-    else errors.invalid(here, path, cat("error converting fieldPath: field label not supported: ", path));
+    if (base == "metadata.annotations")
+      add_invalid(at, subscript, check_qualified_name(lower(subscript)), errors);
+    else if (base == "metadata.labels")
+      add_invalid(at, subscript, check_qualified_name(subscript), errors);
+    else if (known_pod_field(base))
+      errors.invalid(at, base, "does not support subscript");
+    else
+      errors.invalid(here, path, cat("error converting fieldPath: field label not supported: ", path));
     return;
   }
   if (path == "spec.host") path = "spec.nodeName";
@@ -110,7 +120,7 @@ void validate_field_ref(Value ref, const Path& at, bool env, FieldErrors& errors
   }
   static const std::vector<std::string_view> kEnv = {
       "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
-      "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"};
+      "status.hostIP", "status.hostIPs",     "status.podIP", "status.podIPs"};
   static const std::vector<std::string_view> kVolume = {"metadata.annotations", "metadata.labels", "metadata.name",
                                                         "metadata.namespace", "metadata.uid"};
   const auto& valid = env ? kEnv : kVolume;
@@ -137,8 +147,10 @@ void validate_env(Value env, const Path& at, FieldErrors& errors) {
     const Value e = env.item(i);
     const Path here = at.at(i);
     const std::string_view name = e["name"].str();
-    if (name.empty()) errors.required(here.at("name"));
-    else add_invalid(here.at("name"), name, check_relaxed_env_var_name(name), errors);
+    if (name.empty())
+      errors.required(here.at("name"));
+    else
+      add_invalid(here.at("name"), name, check_relaxed_env_var_name(name), errors);
     if (e["valueFrom"].is_object()) validate_value_from(e, here.at("valueFrom"), errors);
   }
 }
@@ -156,8 +168,10 @@ void validate_env_from(Value env_from, const Path& at, FieldErrors& errors) {
         const std::string_view name = e[ref]["name"].str();
         add_invalid(here.at(ref).at("name"), name, check_dns1123_subdomain(name), errors);
       }
-    if (sources == 0) errors.invalid(here, "", "must specify one of: `configMapRef` or `secretRef`");
-    else if (sources > 1) errors.invalid(here, "", "may not have more than one field specified at a time");
+    if (sources == 0)
+      errors.invalid(here, "", "must specify one of: `configMapRef` or `secretRef`");
+    else if (sources > 1)
+      errors.invalid(here, "", "may not have more than one field specified at a time");
   }
 }
 

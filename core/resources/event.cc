@@ -1,8 +1,8 @@
 // Event: what happened to an object, as core/v1 and as events.k8s.io/v1 show it.
 #include "core/resources/cells.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
-#include "core/resources/rules.h"
 
 namespace bramble {
 namespace {
@@ -11,9 +11,15 @@ namespace {
 struct Words {
   const char *object, *message, *controller, *source, *count, *first, *last;
 };
-constexpr Words kCore = {"involvedObject", "message", "reportingComponent", "source", "count", "firstTimestamp", "lastTimestamp"};
-constexpr Words kEvents = {"regarding", "note", "reportingController", "deprecatedSource", "deprecatedCount",
-                           "deprecatedFirstTimestamp", "deprecatedLastTimestamp"};
+constexpr Words kCore = {"involvedObject", "message",        "reportingComponent", "source",
+                         "count",          "firstTimestamp", "lastTimestamp"};
+constexpr Words kEvents = {"regarding",
+                           "note",
+                           "reportingController",
+                           "deprecatedSource",
+                           "deprecatedCount",
+                           "deprecatedFirstTimestamp",
+                           "deprecatedLastTimestamp"};
 
 constexpr size_t kTextMax = 128, kMessageMax = 1024;
 
@@ -27,8 +33,10 @@ void validate_words(Value o, const Words& w, FieldErrors& errors) {
   const std::string_view controller = o[w.controller].str(), instance = o["reportingInstance"].str(),
                          action = o["action"].str(), reason = o["reason"].str(), type = o["type"].str();
   if (&w == &kEvents && o["eventTime"].str().empty()) errors.required(Path("eventTime"));
-  if (controller.empty()) errors.required(Path(w.controller));
-  else add_invalid(Path(w.controller), controller, check_qualified_name(controller), errors);
+  if (controller.empty())
+    errors.required(Path(w.controller));
+  else
+    add_invalid(Path(w.controller), controller, check_qualified_name(controller), errors);
   if (instance.empty()) errors.required(Path("reportingInstance"));
   if (instance.size() > kTextMax) errors.invalid(Path("reportingInstance"), "", "can have at most 128 characters");
   if (action.empty()) errors.required(Path("action"));
@@ -36,7 +44,8 @@ void validate_words(Value o, const Words& w, FieldErrors& errors) {
   if (reason.empty()) errors.required(Path("reason"));
   if (reason.size() > kTextMax) errors.invalid(Path("reason"), "", "can have at most 128 characters");
   if (o[w.message].str().size() > kMessageMax) errors.invalid(Path("message"), "", "can have at most 1024 characters");
-  if (&w == &kEvents && type != "Normal" && type != "Warning") errors.invalid(Path("type"), type, "has invalid value: " + std::string(type));
+  if (&w == &kEvents && type != "Normal" && type != "Warning")
+    errors.invalid(Path("type"), type, "has invalid value: " + std::string(type));
   if (o["series"].is_object()) {
     if (o["series"]["count"].integer() < 2) errors.invalid(Path("series").at("count"), "", "should be at least 2");
     if (o["series"]["lastObservedTime"].str().empty()) errors.required(Path("series").at("lastObservedTime"));
@@ -48,7 +57,8 @@ void validate_events(Value o, FieldErrors& errors) { validate_words(o, kEvents, 
 void update_core(Value o, Value, FieldErrors& errors) { validate_words(o, kCore, errors); }
 void update_events(Value o, Value old, FieldErrors& errors) {
   validate_words(o, kEvents, errors);
-  for (const char* field : {"reason", "note", "action", "reportingController", "reportingInstance", "type", "regarding", "related"})
+  for (const char* field :
+       {"reason", "note", "action", "reportingController", "reportingInstance", "type", "regarding", "related"})
     validate_immutable(o[field], old[field], Path(field), errors);
 }
 
@@ -94,7 +104,8 @@ void cells_core(Value o, int64_t now_us, Mut out) { append_cells(o, kCore, now_u
 void cells_events(Value o, int64_t now_us, Mut out) { append_cells(o, kEvents, now_us, out); }
 
 constexpr std::string_view kColumns =
-    "Last Seen, Type, Reason, Object, Subobject:wide, Source:wide, Message, First Seen:wide, Count:wide, Name:name:wide";
+    "Last Seen, Type, Reason, Object, Subobject:wide, Source:wide, Message, First Seen:wide, Count:wide, "
+    "Name:name:wide";
 
 }  // namespace
 

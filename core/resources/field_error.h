@@ -1,5 +1,5 @@
-// FieldErrors: what validation finds, with field paths, reasons and texts as upstream's field.ErrorList has them, and the
-// Status (422 Invalid, with causes) made of them. Pure values.
+// FieldErrors: what validation finds, with field paths, reasons and texts as upstream's field.ErrorList has them, and
+// the Status (422 Invalid, with causes) made of them. Pure values.
 #pragma once
 
 #include <string>
@@ -26,17 +26,20 @@ class Path {
 };
 
 struct FieldError {
-  std::string reason;   // "FieldValueInvalid" ...
+  std::string reason;  // "FieldValueInvalid" ...
   std::string field;
   std::string message;  // without the field: `Invalid value: "x": must be ...`
 };
 
 class FieldErrors {
  public:
-  // bad_value is printed as upstream prints it (%#v of its type): strings quoted, numbers and bools bare, objects as JSON.
+  // bad_value is printed as upstream prints it (%#v of its type): strings quoted, numbers and bools bare, objects as
+  // JSON.
   void invalid(const Path& at, Value bad_value, std::string_view detail);
   void invalid(const Path& at, std::string_view bad_text, std::string_view detail);
-  void invalid(const Path& at, const char* bad_text, std::string_view detail) { invalid(at, std::string_view(bad_text), detail); }
+  void invalid(const Path& at, const char* bad_text, std::string_view detail) {
+    invalid(at, std::string_view(bad_text), detail);
+  }
   void invalid(const Path& at, int64_t bad_number, std::string_view detail);
   void invalid_raw(const Path& at, std::string_view printed_value, std::string_view detail);
   void required(const Path& at, std::string_view detail = {});
@@ -54,8 +57,8 @@ class FieldErrors {
 
   bool empty() const { return errors_.empty(); }
   const std::vector<FieldError>& list() const { return errors_; }
-  // Error kInvalidObject whose status_json is the whole Status: `Pod "web" is invalid: spec.containers: Required value`,
-  // several as `[a, b]`, details{name, group, kind, causes}.
+  // Error kInvalidObject whose status_json is the whole Status: `Pod "web" is invalid: spec.containers: Required
+  // value`, several as `[a, b]`, details{name, group, kind, causes}.
   Error to_error(std::string_view group, std::string_view kind, std::string_view name) const;
 
  private:

@@ -10,8 +10,10 @@ std::vector<std::string_view> split_terms(std::string_view text) {
   size_t start = 0;
   bool escaped = false;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (escaped) escaped = false;
-    else if (text[i] == '\\') escaped = true;
+    if (escaped)
+      escaped = false;
+    else if (text[i] == '\\')
+      escaped = true;
     else if (text[i] == ',') {
       out.push_back(text.substr(start, i - start));
       start = i + 1;
@@ -28,8 +30,8 @@ Result<std::string> unescape(std::string_view text) {
     if (c == '\\') {
       const char next = i + 1 < text.size() ? text[i + 1] : 0;
       if (next != '\\' && next != '=' && next != ',')
-        return Error(Code::kInvalidArgument, cat("invalid field selector: invalid escape sequence: ",
-                                                 text.substr(i, next == 0 ? 1 : 2)));
+        return Error(Code::kInvalidArgument,
+                     cat("invalid field selector: invalid escape sequence: ", text.substr(i, next == 0 ? 1 : 2)));
       out += next;
       ++i;
     } else if (c == '=' || c == ',') {

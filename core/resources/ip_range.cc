@@ -38,10 +38,14 @@ bool parse_v6(std::string_view text, std::array<uint8_t, 16>& out) {
       if (parts[i].empty() || parts[i].size() > 4) return false;
       unsigned n = 0;
       for (char c : parts[i]) {
-        if (c >= '0' && c <= '9') n = n * 16 + static_cast<unsigned>(c - '0');
-        else if (c >= 'a' && c <= 'f') n = n * 16 + static_cast<unsigned>(c - 'a' + 10);
-        else if (c >= 'A' && c <= 'F') n = n * 16 + static_cast<unsigned>(c - 'A' + 10);
-        else return false;
+        if (c >= '0' && c <= '9')
+          n = n * 16 + static_cast<unsigned>(c - '0');
+        else if (c >= 'a' && c <= 'f')
+          n = n * 16 + static_cast<unsigned>(c - 'a' + 10);
+        else if (c >= 'A' && c <= 'F')
+          n = n * 16 + static_cast<unsigned>(c - 'A' + 10);
+        else
+          return false;
       }
       bytes.push_back(static_cast<uint8_t>(n >> 8));
       bytes.push_back(static_cast<uint8_t>(n & 255));

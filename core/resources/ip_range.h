@@ -1,5 +1,5 @@
-// IP addresses and CIDR ranges as API objects write them: strict texts (no leading zeroes), prefix arithmetic, the ranges
-// that endpoints may not be in. Pure; any thread.
+// IP addresses and CIDR ranges as API objects write them: strict texts (no leading zeroes), prefix arithmetic, the
+// ranges that endpoints may not be in. Pure; any thread.
 #pragma once
 
 #include <array>

@@ -19,56 +19,56 @@ namespace bramble {
 struct Column {
   std::string_view name, type, format;  // "Name", "string", "name"
   std::string_view description;
-  int priority = 0;                     // 1: only with -o wide
+  int priority = 0;  // 1: only with -o wide
 };
 
 // One row's cells, in column order. Values are appended to a JSON array.
 using CellsFn = void (*)(Value object, int64_t now_us, Mut cells);
 
 struct Kind {
-  std::string_view group, version;        // "apps", "v1"; core has ""
-  std::string_view resource;              // "deployments"
-  std::string_view kind;                  // "Deployment"
-  std::string_view singular;              // "deployment"
+  std::string_view group, version;  // "apps", "v1"; core has ""
+  std::string_view resource;        // "deployments"
+  std::string_view kind;            // "Deployment"
+  std::string_view singular;        // "deployment"
   std::vector<std::string_view> short_names, categories;
   bool namespaced = true;
-  std::vector<std::string_view> verbs;    // as discovery lists them
+  std::vector<std::string_view> verbs;  // as discovery lists them
   const Type* type = nullptr;
-  bool stored = true;                     // false: reviews and the like, answered and forgotten
-  bool has_status = false;                // status subresource
-  bool counts_generation = false;         // metadata.generation grows when spec changes
-  bool graceful_delete = false;           // pods
+  bool stored = true;              // false: reviews and the like, answered and forgotten
+  bool has_status = false;         // status subresource
+  bool counts_generation = false;  // metadata.generation grows when spec changes
+  bool graceful_delete = false;    // pods
   bool allow_unconditional_update = true;
   bool allow_create_on_update = false;
-  bool name_is_path_segment = false;      // names only need to be a path segment (RBAC kinds)
+  bool name_is_path_segment = false;  // names only need to be a path segment (RBAC kinds)
 
   // Rules. Null: nothing beyond the generic ones. Called in this order on create:
   //   canonicalize, set_defaults, prepare_create, validate;  on update: ..., prepare_update, validate_update.
   void (*set_defaults)(Mut object) = nullptr;
-  void (*prepare_create)(Mut object) = nullptr;                           // e.g. status reset
+  void (*prepare_create)(Mut object) = nullptr;  // e.g. status reset
   void (*prepare_update)(Mut object, Value old) = nullptr;
   void (*prepare_status_update)(Mut object, Value old) = nullptr;
-  void (*validate)(Value object, FieldErrors& errors) = nullptr;          // metadata is checked by the registry
+  void (*validate)(Value object, FieldErrors& errors) = nullptr;  // metadata is checked by the registry
   void (*validate_update)(Value object, Value old, FieldErrors& errors) = nullptr;
   void (*validate_status_update)(Value object, Value old, FieldErrors& errors) = nullptr;
   // Validation of metadata.name; null: DNS subdomain. Gives upstream's detail texts, empty when fine.
   std::vector<std::string> (*validate_name)(std::string_view name, bool prefix) = nullptr;
   void (*warnings)(Value object, std::vector<std::string>& out) = nullptr;  // Warning headers on create and update
-  std::string_view deprecation;           // Warning header on every request for this kind, or ""
+  std::string_view deprecation;  // Warning header on every request for this kind, or ""
 
-  std::vector<Column> columns;            // empty: Name, Created At
+  std::vector<Column> columns;  // empty: Name, Created At
   CellsFn cells = nullptr;
 
   // Field selectors beyond metadata.name and metadata.namespace.
   struct Selectable {
-    std::string_view label;               // "spec.nodeName"
+    std::string_view label;  // "spec.nodeName"
     std::string (*value)(Value object);
   };
   std::vector<Selectable> selectable;
 
-  struct Scale {                          // the scale subresource's paths into the object
+  struct Scale {  // the scale subresource's paths into the object
     bool present = false;
-    bool selector_is_map = false;         // ReplicationController
+    bool selector_is_map = false;  // ReplicationController
   } scale;
   std::vector<std::string_view> subresources;  // "status", "scale", "log", "exec", ...
 };

@@ -1,15 +1,24 @@
-// The rules of each kind, one function a file: it fills in the rules, columns and selectors of its Kind. table.cc names the
-// kinds and calls these.
+// The rules of each kind, one function a file: it fills in the rules, columns and selectors of its Kind. table.cc names
+// the kinds and calls these.
 #pragma once
 
 #include "core/resources/kind.h"
+#include "core/resources/transitions.h"
 
 namespace bramble {
 
+// Spec and status are written apart: a new object has an empty status, an update keeps it, a status update keeps the
+// spec.
+inline void with_status(Kind& k) {
+  k.prepare_create = clear_status;
+  k.prepare_update = keep_status;
+  k.prepare_status_update = keep_spec;
+}
+
 void configmap_rules(Kind& k);
 void endpoints_rules(Kind& k);
-void event_rules(Kind& k);          // core/v1
-void events_event_rules(Kind& k);   // events.k8s.io/v1
+void event_rules(Kind& k);         // core/v1
+void events_event_rules(Kind& k);  // events.k8s.io/v1
 void limitrange_rules(Kind& k);
 void namespace_rules(Kind& k);
 void node_rules(Kind& k);

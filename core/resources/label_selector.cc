@@ -8,8 +8,22 @@
 namespace bramble {
 namespace {
 
-enum class Token { kError, kEnd, kClosePar, kComma, kNot, kDoubleEquals, kEquals, kGreater, kIdentifier, kIn, kLess,
-                   kNotEquals, kNotIn, kOpenPar };
+enum class Token {
+  kError,
+  kEnd,
+  kClosePar,
+  kComma,
+  kNot,
+  kDoubleEquals,
+  kEquals,
+  kGreater,
+  kIdentifier,
+  kIn,
+  kLess,
+  kNotEquals,
+  kNotIn,
+  kOpenPar
+};
 
 struct Item {
   Token token;
@@ -21,8 +35,8 @@ bool is_special(char c) { return c != 0 && std::string_view("=!(),><").find(c) !
 
 std::optional<Token> symbol(std::string_view s) {
   static constexpr std::pair<std::string_view, Token> kTokens[] = {
-      {")", Token::kClosePar}, {",", Token::kComma},    {"!", Token::kNot},        {"==", Token::kDoubleEquals},
-      {"=", Token::kEquals},   {">", Token::kGreater},  {"in", Token::kIn},        {"<", Token::kLess},
+      {")", Token::kClosePar},   {",", Token::kComma},     {"!", Token::kNot},    {"==", Token::kDoubleEquals},
+      {"=", Token::kEquals},     {">", Token::kGreater},   {"in", Token::kIn},    {"<", Token::kLess},
       {"!=", Token::kNotEquals}, {"notin", Token::kNotIn}, {"(", Token::kOpenPar}};
   for (const auto& [text, token] : kTokens)
     if (text == s) return token;
@@ -84,8 +98,8 @@ Status check_requirement(const Requirement& r) {
   for (size_t i = 0; i < r.values.size(); ++i) {
     const auto value_errors = check_label_value(r.values[i]);
     if (!value_errors.empty())
-      errors.push_back(cat("values[", i, "][", r.key, "]: Invalid value: ", go_quote(r.values[i]), ": ",
-                           join(value_errors, "; ")));
+      errors.push_back(
+          cat("values[", i, "][", r.key, "]: Invalid value: ", go_quote(r.values[i]), ": ", join(value_errors, "; ")));
   }
   if (errors.empty()) return ok();
   return bad(errors.size() == 1 ? errors[0] : cat("[", join(errors, ", "), "]"));
@@ -146,14 +160,29 @@ class Parser {
     }
     const Item op = take(true);
     switch (op.token) {
-      case Token::kIn: r.op = Requirement::Op::kIn; break;
-      case Token::kNotIn: r.op = Requirement::Op::kNotIn; break;
+      case Token::kIn:
+        r.op = Requirement::Op::kIn;
+        break;
+      case Token::kNotIn:
+        r.op = Requirement::Op::kNotIn;
+        break;
       case Token::kEquals:
-      case Token::kDoubleEquals: r.op = Requirement::Op::kIn; r.exact = true; break;
-      case Token::kNotEquals: r.op = Requirement::Op::kNotIn; r.exact = true; break;
-      case Token::kGreater: r.op = Requirement::Op::kGt; break;
-      case Token::kLess: r.op = Requirement::Op::kLt; break;
-      default: return bad(cat("found '", op.literal, "', expected: in, notin, =, ==, !=, gt, lt"));
+      case Token::kDoubleEquals:
+        r.op = Requirement::Op::kIn;
+        r.exact = true;
+        break;
+      case Token::kNotEquals:
+        r.op = Requirement::Op::kNotIn;
+        r.exact = true;
+        break;
+      case Token::kGreater:
+        r.op = Requirement::Op::kGt;
+        break;
+      case Token::kLess:
+        r.op = Requirement::Op::kLt;
+        break;
+      default:
+        return bad(cat("found '", op.literal, "', expected: in, notin, =, ==, !=, gt, lt"));
     }
     if (op.token == Token::kIn || op.token == Token::kNotIn) {
       TRY(values(r.values));
@@ -227,10 +256,14 @@ bool requirement_matches(const Requirement& r, Value labels) {
   const Value label = labels[r.key];
   const bool among = label.exists() && std::find(r.values.begin(), r.values.end(), label.str()) != r.values.end();
   switch (r.op) {
-    case Requirement::Op::kIn: return among;
-    case Requirement::Op::kNotIn: return !among;
-    case Requirement::Op::kExists: return label.exists();
-    case Requirement::Op::kDoesNotExist: return !label.exists();
+    case Requirement::Op::kIn:
+      return among;
+    case Requirement::Op::kNotIn:
+      return !among;
+    case Requirement::Op::kExists:
+      return label.exists();
+    case Requirement::Op::kDoesNotExist:
+      return !label.exists();
     case Requirement::Op::kGt:
     case Requirement::Op::kLt: {
       const auto have = parse_int64(label.str());
@@ -245,12 +278,18 @@ bool requirement_matches(const Requirement& r, Value labels) {
 std::string requirement_text(const Requirement& r) {
   const std::string values = join(r.values, ",");
   switch (r.op) {
-    case Requirement::Op::kIn: return r.exact ? cat(r.key, "=", values) : cat(r.key, " in (", values, ")");
-    case Requirement::Op::kNotIn: return r.exact ? cat(r.key, "!=", values) : cat(r.key, " notin (", values, ")");
-    case Requirement::Op::kExists: return r.key;
-    case Requirement::Op::kDoesNotExist: return cat("!", r.key);
-    case Requirement::Op::kGt: return cat(r.key, ">", values);
-    case Requirement::Op::kLt: return cat(r.key, "<", values);
+    case Requirement::Op::kIn:
+      return r.exact ? cat(r.key, "=", values) : cat(r.key, " in (", values, ")");
+    case Requirement::Op::kNotIn:
+      return r.exact ? cat(r.key, "!=", values) : cat(r.key, " notin (", values, ")");
+    case Requirement::Op::kExists:
+      return r.key;
+    case Requirement::Op::kDoesNotExist:
+      return cat("!", r.key);
+    case Requirement::Op::kGt:
+      return cat(r.key, ">", values);
+    case Requirement::Op::kLt:
+      return cat(r.key, "<", values);
   }
   return {};
 }
@@ -284,11 +323,16 @@ Result<LabelSelector> LabelSelector::from_object(Value label_selector) {
     Requirement r;
     r.key = e["key"].text();
     const std::string_view op = e["operator"].str();
-    if (op == "In") r.op = Requirement::Op::kIn;
-    else if (op == "NotIn") r.op = Requirement::Op::kNotIn;
-    else if (op == "Exists") r.op = Requirement::Op::kExists;
-    else if (op == "DoesNotExist") r.op = Requirement::Op::kDoesNotExist;
-    else return bad(cat(go_quote(op), " is not a valid label selector operator"));
+    if (op == "In")
+      r.op = Requirement::Op::kIn;
+    else if (op == "NotIn")
+      r.op = Requirement::Op::kNotIn;
+    else if (op == "Exists")
+      r.op = Requirement::Op::kExists;
+    else if (op == "DoesNotExist")
+      r.op = Requirement::Op::kDoesNotExist;
+    else
+      return bad(cat(go_quote(op), " is not a valid label selector operator"));
     for (Value v : e["values"].items()) r.values.push_back(v.text());
     std::sort(r.values.begin(), r.values.end());
     r.values.erase(std::unique(r.values.begin(), r.values.end()), r.values.end());

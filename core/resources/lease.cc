@@ -1,7 +1,7 @@
 // Lease: who holds what until when.
 #include "core/resources/cells.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
-#include "core/resources/rules.h"
 
 namespace bramble {
 namespace {

@@ -64,12 +64,14 @@ Messages check_dns1123_label(std::string_view s) {
   Messages out;
   if (s.size() > 63) out.push_back(too_long(63));
   if (!label_shape(s)) {
-    if (subdomain_shape(s)) out.push_back("must not contain dots");
+    if (subdomain_shape(s))
+      out.push_back("must not contain dots");
     else
-      out.push_back(shape(
-          "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
-          "with an alphanumeric character",
-          kLabelRegex, {"my-name", "123-abc"}));
+      out.push_back(
+          shape("a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start "
+                "and end "
+                "with an alphanumeric character",
+                kLabelRegex, {"my-name", "123-abc"}));
   }
   return out;
 }
@@ -89,10 +91,11 @@ Messages check_dns1035_label(std::string_view s) {
   Messages out;
   if (s.size() > 63) out.push_back(too_long(63));
   if (!label_shape(s) || !is_lower(s.front()))
-    out.push_back(shape(
-        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
-        "and end with an alphanumeric character",
-        "[a-z]([-a-z0-9]*[a-z0-9])?", {"my-name", "abc-123"}));
+    out.push_back(
+        shape("a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
+              "character, "
+              "and end with an alphanumeric character",
+              "[a-z]([-a-z0-9]*[a-z0-9])?", {"my-name", "abc-123"}));
   return out;
 }
 
@@ -115,15 +118,19 @@ Messages check_qualified_name(std::string_view s) {
   std::string_view name = parts[0];
   if (parts.size() == 2) {
     name = parts[1];
-    if (parts[0].empty()) out.push_back(cat("prefix part ", kEmpty));
-    else add_prefixed(out, "prefix part ", check_dns1123_subdomain(parts[0]));
+    if (parts[0].empty())
+      out.push_back(cat("prefix part ", kEmpty));
+    else
+      add_prefixed(out, "prefix part ", check_dns1123_subdomain(parts[0]));
   } else if (parts.size() > 2) {
     out.push_back(cat("a valid label key ", shape(kMessage, kQualifiedRegex, {"MyName", "my.name", "123-abc"}),
                       " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"));
     return out;
   }
-  if (name.empty()) out.push_back(cat("name part ", kEmpty));
-  else if (name.size() > 63) out.push_back(cat("name part ", too_long(63)));
+  if (name.empty())
+    out.push_back(cat("name part ", kEmpty));
+  else if (name.size() > 63)
+    out.push_back(cat("name part ", too_long(63)));
   if (!qualified_shape(name))
     out.push_back(cat("name part ", shape(kMessage, kQualifiedRegex, {"MyName", "my.name", "123-abc"})));
   return out;
@@ -133,10 +140,11 @@ Messages check_label_value(std::string_view s) {
   Messages out;
   if (s.size() > 63) out.push_back(too_long(63));
   if (!s.empty() && !qualified_shape(s))
-    out.push_back(shape(
-        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
-        "end with an alphanumeric character",
-        "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?", {"MyValue", "my_value", "12345"}));
+    out.push_back(
+        shape("a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must "
+              "start and "
+              "end with an alphanumeric character",
+              "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?", {"MyValue", "my_value", "12345"}));
   return out;
 }
 
@@ -162,9 +170,12 @@ Messages check_port_name(std::string_view s) {
 
 namespace {
 void check_dots(std::string_view s, Messages& out) {
-  if (s == ".") out.push_back("must not be '.'");
-  else if (s == "..") out.push_back("must not be '..'");
-  else if (s.substr(0, 2) == "..") out.push_back("must not start with '..'");
+  if (s == ".")
+    out.push_back("must not be '.'");
+  else if (s == "..")
+    out.push_back("must not be '..'");
+  else if (s.substr(0, 2) == "..")
+    out.push_back("must not start with '..'");
 }
 }  // namespace
 
@@ -173,10 +184,11 @@ Messages check_env_var_name(std::string_view s) {
   bool fits = !s.empty() && !is_digit(s.front());
   for (char c : s) fits = fits && (is_alnum(c) || c == '-' || c == '_' || c == '.');
   if (!fits)
-    out.push_back(shape(
-        "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not "
-        "start with a digit",
-        "[-._a-zA-Z][-._a-zA-Z0-9]*", {"my.env-name", "MY_ENV.NAME", "MyEnvName1"}));
+    out.push_back(
+        shape("a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and "
+              "must not "
+              "start with a digit",
+              "[-._a-zA-Z][-._a-zA-Z0-9]*", {"my.env-name", "MY_ENV.NAME", "MyEnvName1"}));
   check_dots(s, out);
   return out;
 }
@@ -234,8 +246,8 @@ Messages check_http_header_name(std::string_view s) {
   bool fits = !s.empty();
   for (char c : s) fits = fits && (is_alnum(c) || c == '-');
   if (fits) return {};
-  return {shape("a valid HTTP header must consist of alphanumeric characters or '-'", "[-A-Za-z0-9]+",
-                {"X-Header-Name"})};
+  return {
+      shape("a valid HTTP header must consist of alphanumeric characters or '-'", "[-A-Za-z0-9]+", {"X-Header-Name"})};
 }
 
 Messages check_ip(std::string_view s) {

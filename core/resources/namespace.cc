@@ -1,8 +1,8 @@
 // Namespace: a room for names; deletion empties it first (spec.finalizers).
 #include "core/resources/cells.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
-#include "core/resources/rules.h"
 #include "core/resources/transitions.h"
 
 namespace bramble {
@@ -36,7 +36,8 @@ void validate(Value o, FieldErrors& errors) {
   for (Value f : o["spec"]["finalizers"].items()) {
     add_invalid(Path("spec").at("finalizers"), f.str(), check_qualified_name(f.str()), errors);
     if (f.str().find('/') == std::string_view::npos && f.str() != "kubernetes")
-      errors.invalid(Path("spec").at("finalizers"), f.str(), "name is neither a standard finalizer name nor is it fully qualified");
+      errors.invalid(Path("spec").at("finalizers"), f.str(),
+                     "name is neither a standard finalizer name nor is it fully qualified");
   }
 }
 void validate_update(Value, Value, FieldErrors&) {}

@@ -3,10 +3,10 @@
 
 #include "core/resources/cells.h"
 #include "core/resources/conditions.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
-#include "core/resources/rules.h"
 #include "core/resources/transitions.h"
 
 namespace bramble {
@@ -83,8 +83,9 @@ void validate_status_update(Value o, Value, FieldErrors& errors) {
   for (size_t i = 0; i < addresses.size(); ++i) {
     const Value a = addresses.item(i);
     if (!seen.insert(a.dump()).second)
-      errors.duplicate_raw(Path("status").at("addresses").at(i),
-                           cat("{\"Type\":", go_quote(a["type"].str()), ",\"Address\":", go_quote(a["address"].str()), "}"));
+      errors.duplicate_raw(
+          Path("status").at("addresses").at(i),
+          cat("{\"Type\":", go_quote(a["type"].str()), ",\"Address\":", go_quote(a["address"].str()), "}"));
   }
   validate_resources(o["status"]["capacity"], Path("status").at("capacity"), errors);
   validate_resources(o["status"]["allocatable"], Path("status").at("allocatable"), errors);
@@ -110,7 +111,8 @@ std::string roles_text(Value o) {
   for (auto [key, value] : o["metadata"]["labels"].members()) {
     if (key.substr(0, kPrefix.size()) == kPrefix && key.size() > kPrefix.size())
       roles.insert(std::string(key.substr(kPrefix.size())));
-    else if (key == "kubernetes.io/role" && !value.str().empty()) roles.insert(value.text());
+    else if (key == "kubernetes.io/role" && !value.str().empty())
+      roles.insert(value.text());
   }
   if (roles.empty()) return "<none>";
   return join(std::vector<std::string>(roles.begin(), roles.end()), ",");
@@ -151,8 +153,8 @@ void node_rules(Kind& k) {
       "Name:name, Status, Roles, Age, Version, Internal-IP:wide, External-IP:wide, OS-Image:wide, Kernel-Version:wide, "
       "Container-Runtime:wide");
   k.cells = cells;
-  k.selectable = {
-      {"spec.unschedulable", [](Value o) { return std::string(o["spec"]["unschedulable"].boolean() ? "true" : "false"); }}};
+  k.selectable = {{"spec.unschedulable",
+                   [](Value o) { return std::string(o["spec"]["unschedulable"].boolean() ? "true" : "false"); }}};
 }
 
 }  // namespace bramble

@@ -7,8 +7,8 @@
 
 namespace bramble {
 
-// One NodeSelectorTerm: matchExpressions on labels and matchFields on metadata.name, all must hold. An empty term matches no
-// node. Operators In, NotIn, Exists, DoesNotExist, Gt, Lt (integers).
+// One NodeSelectorTerm: matchExpressions on labels and matchFields on metadata.name, all must hold. An empty term
+// matches no node. Operators In, NotIn, Exists, DoesNotExist, Gt, Lt (integers).
 bool node_matches_term(Value node, Value term);
 // A NodeSelector: one of the terms is enough; no terms match nothing.
 bool node_matches_selector(Value node, Value node_selector);

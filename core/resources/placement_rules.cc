@@ -1,8 +1,8 @@
 // Where a pod may run: affinity, node selectors, tolerations, topology spreading (core/v1 validateAffinity,
 // ValidateTolerations, validateTopologySpreadConstraints).
+#include "core/resources/field_rules.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
-#include "core/resources/rules.h"
 
 namespace bramble {
 namespace {
@@ -30,7 +30,8 @@ void validate_field_expression(Value e, const Path& at, FieldErrors& errors) {
   const std::string_view op = e["operator"].str(), key = e["key"].str();
   if (op == "In" || op == "NotIn") {
     if (e["values"].size() != 1)
-      errors.required(at.at("values"), "must be only one value when `operator` is 'In' or 'NotIn' for node field selector");
+      errors.required(at.at("values"),
+                      "must be only one value when `operator` is 'In' or 'NotIn' for node field selector");
   } else {
     errors.invalid(at.at("operator"), op, "not a valid selector operator");
   }
@@ -54,8 +55,10 @@ void validate_pod_term(Value term, const Path& at, FieldErrors& errors) {
   for (Value ns : term["namespaces"].items())
     add_invalid(at.at("namespaces"), ns.str(), check_dns1123_label(ns.str()), errors);
   const std::string_view key = term["topologyKey"].str();
-  if (key.empty()) errors.required(at.at("topologyKey"), "can not be empty");
-  else add_invalid(at.at("topologyKey"), key, check_qualified_name(key), errors);
+  if (key.empty())
+    errors.required(at.at("topologyKey"), "can not be empty");
+  else
+    add_invalid(at.at("topologyKey"), key, check_qualified_name(key), errors);
 }
 
 void validate_pod_affinity(Value affinity, const Path& at, FieldErrors& errors) {
@@ -81,7 +84,8 @@ void validate_node_selector_term(Value term, const Path& at, FieldErrors& errors
 
 void validate_node_selector(Value node_selector, const Path& at, FieldErrors& errors) {
   const Value terms = node_selector["nodeSelectorTerms"];
-  if (terms.size() == 0) return errors.required(at.at("nodeSelectorTerms"), "must have at least one node selector term");
+  if (terms.size() == 0)
+    return errors.required(at.at("nodeSelectorTerms"), "must have at least one node selector term");
   for (size_t i = 0; i < terms.size(); ++i)
     validate_node_selector_term(terms.item(i), at.at("nodeSelectorTerms").at(i), errors);
 }
@@ -145,8 +149,10 @@ void validate_spread(Value constraints, const Path& at, FieldErrors& errors) {
     const std::string_view key = c["topologyKey"].str(), when = c["whenUnsatisfiable"].str();
     if (c["maxSkew"].integer() <= 0)
       errors.invalid(here.at("maxSkew"), c["maxSkew"].integer(), "must be greater than zero");
-    if (key.empty()) errors.required(here.at("topologyKey"), "can not be empty");
-    else add_invalid(here.at("topologyKey"), key, check_qualified_name(key), errors);
+    if (key.empty())
+      errors.required(here.at("topologyKey"), "can not be empty");
+    else
+      add_invalid(here.at("topologyKey"), key, check_qualified_name(key), errors);
     if (when != "DoNotSchedule" && when != "ScheduleAnyway")
       errors.not_supported(here.at("whenUnsatisfiable"), when, {"DoNotSchedule", "ScheduleAnyway"});
     if (!pairs.insert(cat("{", key, ", ", when, "}")).second)

@@ -2,12 +2,12 @@
 #include "core/resources/cells.h"
 #include "core/resources/conditions.h"
 #include "core/resources/defaulting.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_cells.h"
 #include "core/resources/pod_spec.h"
 #include "core/resources/pod_view.h"
-#include "core/resources/rules.h"
 #include "core/resources/transitions.h"
 
 namespace bramble {

@@ -48,9 +48,12 @@ bool summarize_init(const PodView& pod, Summary& s, int64_t& sidecar_restarts, i
       continue;
     }
     const std::string_view waiting = c["state"]["waiting"]["reason"].str();
-    if (terminated.is_object()) s.reason = cat("Init:", terminated_text(terminated));
-    else if (!waiting.empty() && waiting != "PodInitializing") s.reason = cat("Init:", waiting);
-    else s.reason = cat("Init:", i, "/", pod.init_containers().size());
+    if (terminated.is_object())
+      s.reason = cat("Init:", terminated_text(terminated));
+    else if (!waiting.empty() && waiting != "PodInitializing")
+      s.reason = cat("Init:", waiting);
+    else
+      s.reason = cat("Init:", i, "/", pod.init_containers().size());
     return true;
   }
   return false;
@@ -93,8 +96,10 @@ Summary summarize(Value object) {
     summarize_containers(pod, s);
   }
   if (pod.is_deleting()) {
-    if (why == "NodeLost") s.reason = "Unknown";
-    else if (!pod.is_terminal()) s.reason = "Terminating";
+    if (why == "NodeLost")
+      s.reason = "Unknown";
+    else if (!pod.is_terminal())
+      s.reason = "Terminating";
   }
   return s;
 }
@@ -122,7 +127,8 @@ void append_pod_cells(Value object, int64_t now_us, Mut cells) {
   cells.append(s.reason);
   if (s.restarts != 0 && s.last_restart_us != 0)
     cells.append(cat(s.restarts, " (", human_duration(now_us - s.last_restart_us), " ago)"));
-  else cells.append(cat(s.restarts));
+  else
+    cells.append(cat(s.restarts));
   append_age(object, now_us, cells);
   const Value ips = pod.status()["podIPs"];
   cells.append(or_none(ips.size() > 0 ? ips.item(0)["ip"].str() : pod.pod_ip()));

@@ -66,8 +66,8 @@ void default_requests(Mut holder) {
     if (!requests.has(name)) requests.set(name, amount);
 }
 
-// With resources of the pod as a whole: a request that is missing is the sum of the containers' where all have one, else the
-// pod's limit.
+// With resources of the pod as a whole: a request that is missing is the sum of the containers' where all have one,
+// else the pod's limit.
 void default_pod_level_requests(Mut spec) {
   Mut resources = spec["resources"];
   if (!resources.is_object() || resources["limits"].size() + resources["requests"].size() == 0) return;

@@ -1,7 +1,7 @@
-// Rules of pod specs, shared by Pods and all templates (core/v1 ValidatePodSpec and what hangs below it). One file a mechanism:
-// pod_validation.cc (the order of checks), container_rules.cc, env_rules.cc, probe_rules.cc, volume_rules.cc,
-// security_rules.cc, placement_rules.cc (affinity, tolerations, spreading), amount_rules.cc (requests and limits),
-// pod_update.cc. Pure; any thread.
+// Rules of pod specs, shared by Pods and all templates (core/v1 ValidatePodSpec and what hangs below it). One file a
+// mechanism: pod_validation.cc (the order of checks), container_rules.cc, env_rules.cc, probe_rules.cc,
+// volume_rules.cc, security_rules.cc, placement_rules.cc (affinity, tolerations, spreading), amount_rules.cc (requests
+// and limits), pod_update.cc. Pure; any thread.
 #pragma once
 
 #include <set>

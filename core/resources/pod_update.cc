@@ -1,8 +1,9 @@
-// What may change in a Pod (core/v1 ValidatePodUpdate): images, deadlines, additional tolerations, fewer scheduling gates.
-#include "core/resources/pod_spec.h"
-#include "core/resources/rules.h"
-#include "core/resources/text_diff.h"
+// What may change in a Pod (core/v1 ValidatePodUpdate): images, deadlines, additional tolerations, fewer scheduling
+// gates.
 #include "core/json/builder.h"
+#include "core/resources/field_rules.h"
+#include "core/resources/pod_spec.h"
+#include "core/resources/text_diff.h"
 
 namespace bramble {
 namespace {
@@ -62,7 +63,8 @@ void validate_gates_only_removed(Value now, Value was, const Path& at, FieldErro
     bool known = false;
     for (Value g : was.items()) known = known || g["name"].str() == now.item(i)["name"].str();
     if (!known)
-      errors.forbidden(at.at(i), cat("only deletion is allowed, but found new scheduling gate '", now.item(i)["name"].str(), "'"));
+      errors.forbidden(
+          at.at(i), cat("only deletion is allowed, but found new scheduling gate '", now.item(i)["name"].str(), "'"));
   }
 }
 
@@ -86,7 +88,8 @@ void validate_pod_changes(Value pod, Value old, FieldErrors& errors) {
   const Path at("spec");
   const Value now = pod["spec"], was = old["spec"];
   if (!validate_container_changes(now["containers"], was["containers"], at.at("containers"), errors)) return;
-  if (!validate_container_changes(now["initContainers"], was["initContainers"], at.at("initContainers"), errors)) return;
+  if (!validate_container_changes(now["initContainers"], was["initContainers"], at.at("initContainers"), errors))
+    return;
   validate_deadline_change(now, was, at, errors);
   validate_tolerations_only_added(now["tolerations"], was["tolerations"], at.at("tolerations"), errors);
   validate_gates_only_removed(now["schedulingGates"], was["schedulingGates"], at.at("schedulingGates"), errors);

@@ -1,7 +1,7 @@
 // The order of checks of a pod spec (core/v1 ValidatePodSpec) and of templates.
+#include "core/resources/field_rules.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
-#include "core/resources/rules.h"
 #include "core/resources/selector.h"
 
 namespace bramble {
@@ -27,8 +27,7 @@ void validate_host_users(Value spec, const Path& at, FieldErrors& errors) {
   if (!spec.has("hostUsers") || spec["hostUsers"].boolean()) return;
   const Path here = at.at("hostUsers");
   for (const char* field : {"hostNetwork", "hostPID", "hostIPC"})
-    if (spec[field].boolean())
-      errors.forbidden(here, cat("when `", field, "` is true"));
+    if (spec[field].boolean()) errors.forbidden(here, cat("when `", field, "` is true"));
 }
 
 void validate_dns(Value spec, const Path& at, FieldErrors& errors) {
@@ -88,8 +87,10 @@ void gather_claims(Value claims, const Path& at, PodSpecContext& context, FieldE
     const Value c = claims.item(i);
     const std::string_view name = c["name"].str();
     const Path here = at.at(i);
-    if (name.empty()) errors.required(here.at("name"));
-    else add_invalid(here.at("name"), name, check_dns1123_label(name), errors);
+    if (name.empty())
+      errors.required(here.at("name"));
+    else
+      add_invalid(here.at("name"), name, check_dns1123_label(name), errors);
     if (!context.resource_claims.insert(std::string(name)).second) errors.duplicate(here.at("name"), name);
     const bool claim = c.has("resourceClaimName"), from_template = c.has("resourceClaimTemplateName");
     if (claim && from_template)
@@ -146,7 +147,8 @@ void validate_pod_spec(Value spec, const Path& at, bool is_template, FieldErrors
     validate_resource_name(name, at.at("overhead").key(name), errors);
     validate_resource_amount(name, amount, at.at("overhead").key(name), errors);
   }
-  if (spec["os"].is_object()) validate_one_of(spec["os"]["name"].str(), {"linux", "windows"}, at.at("os").at("name"), true, errors);
+  if (spec["os"].is_object())
+    validate_one_of(spec["os"]["name"].str(), {"linux", "windows"}, at.at("os").at("name"), true, errors);
 }
 
 void validate_pod_template(Value pod_template, const Path& at, FieldErrors& errors) {

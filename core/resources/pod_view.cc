@@ -18,16 +18,20 @@ ResourceAmounts resource_amounts(Value list) {
 void add_amounts(ResourceAmounts& to, const ResourceAmounts& more) {
   for (const auto& [name, q] : more) {
     auto at = to.find(name);
-    if (at == to.end()) to[name] = q;
-    else at->second = at->second + q;
+    if (at == to.end())
+      to[name] = q;
+    else
+      at->second = at->second + q;
   }
 }
 
 void raise_amounts(ResourceAmounts& to, const ResourceAmounts& at_least) {
   for (const auto& [name, q] : at_least) {
     auto at = to.find(name);
-    if (at == to.end()) to[name] = q;
-    else if (at->second < q) at->second = q;
+    if (at == to.end())
+      to[name] = q;
+    else if (at->second < q)
+      at->second = q;
   }
 }
 
@@ -39,9 +43,12 @@ bool host_ports_conflict(const HostPort& a, const HostPort& b) {
 
 std::string_view qos_name(QosClass qos) {
   switch (qos) {
-    case QosClass::kGuaranteed: return "Guaranteed";
-    case QosClass::kBurstable: return "Burstable";
-    case QosClass::kBestEffort: break;
+    case QosClass::kGuaranteed:
+      return "Guaranteed";
+    case QosClass::kBurstable:
+      return "Burstable";
+    case QosClass::kBestEffort:
+      break;
   }
   return "BestEffort";
 }
@@ -50,7 +57,9 @@ std::string PodView::key() const { return cat(ns(), "/", name()); }
 
 bool PodView::is_terminal() const { return phase() == "Succeeded" || phase() == "Failed"; }
 
-std::optional<int64_t> PodView::deletion_time_us() const { return parse_rfc3339(metadata()["deletionTimestamp"].str()); }
+std::optional<int64_t> PodView::deletion_time_us() const {
+  return parse_rfc3339(metadata()["deletionTimestamp"].str());
+}
 
 bool PodView::is_ready() const { return condition("Ready")["status"].str() == "True"; }
 
@@ -140,7 +149,8 @@ QosClass PodView::qos() const {
   auto look = [&](Value list) {
     for (Value c : list.items()) {
       for (const char* name : {"cpu", "memory"}) {
-        const ResourceAmounts r = resource_amounts(c["resources"]["requests"]), l = resource_amounts(c["resources"]["limits"]);
+        const ResourceAmounts r = resource_amounts(c["resources"]["requests"]),
+                              l = resource_amounts(c["resources"]["limits"]);
         const auto request = r.find(name), limit = l.find(name);
         if (request != r.end() && !request->second.is_zero()) {
           any = true;

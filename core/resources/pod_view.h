@@ -1,5 +1,5 @@
-// PodView: named accessors over a Pod document for the kubelet, the scheduler and the controllers. Borrows the Value: the
-// Document must outlive it. Pure; any thread. Absent fields answer with what upstream's defaults mean.
+// PodView: named accessors over a Pod document for the kubelet, the scheduler and the controllers. Borrows the Value:
+// the Document must outlive it. Pure; any thread. Absent fields answer with what upstream's defaults mean.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,9 @@ namespace bramble {
 
 // Amounts by resource name ("cpu", "memory", "ephemeral-storage", "hugepages-2Mi", "example.com/x").
 using ResourceAmounts = std::map<std::string, Quantity, std::less<>>;
-ResourceAmounts resource_amounts(Value list);                                       // unreadable quantities are left out
+ResourceAmounts resource_amounts(Value list);  // unreadable quantities are left out
 void add_amounts(ResourceAmounts& to, const ResourceAmounts& more);
-void raise_amounts(ResourceAmounts& to, const ResourceAmounts& at_least);           // the greater of each
+void raise_amounts(ResourceAmounts& to, const ResourceAmounts& at_least);  // the greater of each
 
 struct HostPort {
   std::string ip;        // "" or "0.0.0.0" is every address
@@ -26,7 +26,8 @@ struct HostPort {
   int port = 0;
   bool operator==(const HostPort&) const = default;
 };
-// Two pods cannot share a node when one's port conflicts with the other's: same protocol and port, and equal or wild address.
+// Two pods cannot share a node when one's port conflicts with the other's: same protocol and port, and equal or wild
+// address.
 bool host_ports_conflict(const HostPort& a, const HostPort& b);
 
 enum class QosClass { kGuaranteed, kBurstable, kBestEffort };
@@ -44,7 +45,7 @@ class PodView {
   std::string_view name() const { return metadata()["name"].str(); }
   std::string_view ns() const { return metadata()["namespace"].str(); }
   std::string_view uid() const { return metadata()["uid"].str(); }
-  std::string key() const;                                            // "namespace/name"
+  std::string key() const;  // "namespace/name"
   Value labels() const { return metadata()["labels"]; }
   Value annotations() const { return metadata()["annotations"]; }
 
@@ -63,40 +64,40 @@ class PodView {
 
   // phase
   std::string_view phase() const { return status()["phase"].str("Pending"); }
-  bool is_terminal() const;                                           // Succeeded or Failed
+  bool is_terminal() const;  // Succeeded or Failed
   bool is_deleting() const { return metadata()["deletionTimestamp"].exists(); }
-  std::optional<int64_t> deletion_time_us() const;                    // metadata.deletionTimestamp
+  std::optional<int64_t> deletion_time_us() const;  // metadata.deletionTimestamp
   int64_t deletion_grace_seconds() const { return metadata()["deletionGracePeriodSeconds"].integer(); }
-  bool is_active() const { return !is_terminal() && !is_deleting(); } // controllers count these as replicas
+  bool is_active() const { return !is_terminal() && !is_deleting(); }  // controllers count these as replicas
   // The Ready condition is True.
   bool is_ready() const;
   // Ready for min_ready_seconds by its condition's lastTransitionTime (IsPodAvailable).
   bool is_available(int64_t min_ready_seconds, int64_t now_us) const;
-  Value condition(std::string_view type) const;                       // absent if there is none
+  Value condition(std::string_view type) const;  // absent if there is none
   bool is_mirror() const { return annotations().has("kubernetes.io/config.mirror"); }
-  bool is_static() const;                                             // made from a manifest on the node
+  bool is_static() const;  // made from a manifest on the node
 
   // containers
   Value containers() const { return spec()["containers"]; }
   Value init_containers() const { return spec()["initContainers"]; }
   Value ephemeral_containers() const { return spec()["ephemeralContainers"]; }
   Value volumes() const { return spec()["volumes"]; }
-  Value container(std::string_view container_name) const;             // among all three sorts; absent if none
-  Value container_status(std::string_view container_name) const;      // among all three lists of the status
-  static bool is_sidecar(Value init_container);                       // restartPolicy: Always
+  Value container(std::string_view container_name) const;         // among all three sorts; absent if none
+  Value container_status(std::string_view container_name) const;  // among all three lists of the status
+  static bool is_sidecar(Value init_container);                   // restartPolicy: Always
 
   // addresses
   std::string_view pod_ip() const { return status()["podIP"].str(); }
   std::string_view host_ip() const { return status()["hostIP"].str(); }
 
   // resources
-  // What the scheduler and the kubelet's admission reserve: the greater of the sum of containers (with sidecars) and each
-  // init container (with the sidecars started before it), and the overhead (KEP-753 and PodRequests upstream).
+  // What the scheduler and the kubelet's admission reserve: the greater of the sum of containers (with sidecars) and
+  // each init container (with the sidecars started before it), and the overhead (KEP-753 and PodRequests upstream).
   ResourceAmounts requests() const;
   ResourceAmounts limits() const;
-  QosClass qos() const;                                               // computed from the spec
+  QosClass qos() const;  // computed from the spec
   std::vector<HostPort> host_ports() const;
-  std::vector<std::string_view> images() const;                       // of all containers
+  std::vector<std::string_view> images() const;  // of all containers
 
  private:
   Value pod_;

@@ -12,7 +12,8 @@ std::string_view deprecated_label(std::string_view key) {
   static constexpr std::pair<std::string_view, std::string_view> kDeprecated[] = {
       {"beta.kubernetes.io/arch", "deprecated since v1.14; use \"kubernetes.io/arch\" instead"},
       {"beta.kubernetes.io/os", "deprecated since v1.14; use \"kubernetes.io/os\" instead"},
-      {"failure-domain.beta.kubernetes.io/region", "deprecated since v1.17; use \"topology.kubernetes.io/region\" instead"},
+      {"failure-domain.beta.kubernetes.io/region",
+       "deprecated since v1.17; use \"topology.kubernetes.io/region\" instead"},
       {"failure-domain.beta.kubernetes.io/zone", "deprecated since v1.17; use \"topology.kubernetes.io/zone\" instead"},
       {"beta.kubernetes.io/instance-type", "deprecated since v1.17; use \"node.kubernetes.io/instance-type\" instead"}};
   for (const auto& [label, text] : kDeprecated)
@@ -22,7 +23,8 @@ std::string_view deprecated_label(std::string_view key) {
 
 void label_warnings(Value labels, const Path& at, std::vector<std::string>& out) {
   for (auto [key, value] : labels.members())
-    if (const std::string_view text = deprecated_label(key); !text.empty()) out.push_back(cat(at.key(key).text(), ": ", text));
+    if (const std::string_view text = deprecated_label(key); !text.empty())
+      out.push_back(cat(at.key(key).text(), ": ", text));
 }
 
 void term_warnings(Value term, const Path& at, std::vector<std::string>& out) {
@@ -40,7 +42,8 @@ void env_warnings(Value env, const Path& at, std::vector<std::string>& out) {
     if (names.insert(std::string(name)).second) continue;
     // A later value that uses the former one is meant.
     if (env.item(i)["value"].str().find(cat("$(", name, ")")) != std::string_view::npos) continue;
-    out.push_back(cat(at.at(i).text(), ": hides previous definition of ", go_quote(name), ", which may be dropped when using apply"));
+    out.push_back(cat(at.at(i).text(), ": hides previous definition of ", go_quote(name),
+                      ", which may be dropped when using apply"));
   }
 }
 
@@ -50,8 +53,8 @@ void port_warnings(Value spec, const Path& at, std::vector<std::string>& out) {
     std::map<std::string, std::string> seen;  // port -> where it was first
     for (size_t j = 0; j < ports.size(); ++j) {
       const Value p = ports.item(j);
-      const std::string key = cat(p["protocol"].str("TCP"), "/", p["containerPort"].integer(), "/", p["hostIP"].str(), "/",
-                                  p["hostPort"].integer());
+      const std::string key = cat(p["protocol"].str("TCP"), "/", p["containerPort"].integer(), "/", p["hostIP"].str(),
+                                  "/", p["hostPort"].integer());
       const Path here = at.at("containers").at(i).at("ports").at(j);
       const auto [first, fresh] = seen.emplace(key, here.text());
       if (!fresh) out.push_back(cat(here.text(), ": duplicate port definition with ", first->second));
@@ -101,8 +104,8 @@ void container_warnings(Value spec, const Path& at, std::vector<std::string>& ou
         for (const char* resource : {"memory", "ephemeral-storage"}) {
           const std::string_view amount = c["resources"][kind][resource].str();
           if (!amount.empty() && amount.back() == 'm')
-            out.push_back(cat(here.at("resources").at(kind).key(resource).text(), ": fractional byte value ", go_quote(amount),
-                              " is invalid, must be an integer"));
+            out.push_back(cat(here.at("resources").at(kind).key(resource).text(), ": fractional byte value ",
+                              go_quote(amount), " is invalid, must be an integer"));
         }
       }
       env_warnings(c["env"], here.at("env"), out);
@@ -137,7 +140,8 @@ void pod_spec_warnings(Value spec, Value metadata, const Path& at, bool is_templ
   port_warnings(spec, at, out);
   const int64_t grace = spec["terminationGracePeriodSeconds"].integer(30);
   if (grace < 0)
-    out.push_back(cat(at.at("terminationGracePeriodSeconds").text(), ": must be >= 0; negative values are invalid and will be treated as 1"));
+    out.push_back(cat(at.at("terminationGracePeriodSeconds").text(),
+                      ": must be >= 0; negative values are invalid and will be treated as 1"));
 }
 
 }  // namespace bramble

@@ -1,7 +1,7 @@
 // Probes and lifecycle hooks (core/v1 validateProbe, validateHandler).
+#include "core/resources/field_rules.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
-#include "core/resources/rules.h"
 
 namespace bramble {
 namespace {
@@ -33,8 +33,9 @@ void validate_handler(Value handler, const Path& at, const PodSpecContext& conte
   if (handler.has("sleep") && first("sleep")) {
     const int64_t seconds = handler["sleep"]["seconds"].integer();
     if (seconds < 0 || seconds > context.grace_seconds)
-      errors.invalid(at.at("sleep"), seconds,
-                     cat("must be non-negative and less than terminationGracePeriodSeconds (", context.grace_seconds, ")"));
+      errors.invalid(
+          at.at("sleep"), seconds,
+          cat("must be non-negative and less than terminationGracePeriodSeconds (", context.grace_seconds, ")"));
   }
   if (handlers == 0) errors.required(at, "must specify a handler type");
 }

@@ -1,8 +1,8 @@
 // ReplicaSet: so many pods of one template.
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
-#include "core/resources/rules.h"
 #include "core/resources/transitions.h"
 #include "core/resources/workload_rules.h"
 

@@ -1,9 +1,9 @@
 // ReplicationController: the old ReplicaSet, its selector a plain map.
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/pod_spec.h"
-#include "core/resources/rules.h"
 #include "core/resources/selector.h"
 #include "core/resources/transitions.h"
 #include "core/resources/workload_rules.h"
@@ -38,7 +38,8 @@ void validate(Value o, FieldErrors& errors) {
   if (!spec["template"].is_object()) return errors.required(at.at("template"));
   const Value labels = spec["template"]["metadata"]["labels"];
   if (spec["selector"].size() > 0 && !LabelSelector::from_map(spec["selector"]).matches(labels))
-    errors.invalid(at.at("template").at("metadata").at("labels"), labels, "`selector` does not match template `labels`");
+    errors.invalid(at.at("template").at("metadata").at("labels"), labels,
+                   "`selector` does not match template `labels`");
   Builder everything;
   validate_controller_template(spec["template"], everything.finish().root(), at.at("template"), errors);
 }

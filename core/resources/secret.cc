@@ -1,9 +1,9 @@
 // Secret: bytes for pods and pulls, typed; stringData is only for writing.
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
-#include "core/resources/rules.h"
 
 namespace bramble {
 namespace {
@@ -27,8 +27,12 @@ void require_key(Value o, std::string_view key, FieldErrors& errors) {
 void require_json(Value o, std::string_view key, FieldErrors& errors) {
   if (!o["data"].has(key)) return require_key(o, key, errors);
   const auto bytes = base64_decode(o["data"][key].str());
-  if (!bytes || !Document::parse(*bytes).ok())
-    errors.invalid(Path("data").key(key), "<secret contents redacted>", "invalid character 'x' looking for beginning of value");
+  if (bytes && Document::parse(*bytes).ok()) return;
+  const std::string_view text = bytes ? trim(*bytes) : std::string_view();
+  const bool begins = !text.empty() && std::string_view("{[\"-0123456789tfn").find(text[0]) == std::string_view::npos;
+  errors.invalid(Path("data").key(key), "<secret contents redacted>",
+                 begins ? cat("invalid character '", text[0], "' looking for beginning of value")
+                        : std::string("unexpected end of JSON input"));
 }
 
 void validate(Value o, FieldErrors& errors) {

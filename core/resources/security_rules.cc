@@ -1,7 +1,7 @@
 // Security contexts of pods and containers (core/v1 ValidateSecurityContext, validatePodSpecSecurityContext).
+#include "core/resources/field_rules.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
-#include "core/resources/rules.h"
 
 namespace bramble {
 namespace {
@@ -19,10 +19,10 @@ void validate_profile(Value profile, std::string_view what, const Path& at, Fiel
   const bool has_local = profile.has("localhostProfile");
   if (type == "Localhost") {
     if (!has_local || local.empty())
-      errors.required(at.at("localhostProfile"),
-                      what == "seccomp" ? "must be set when seccomp type is Localhost"
-                                        : "must be set when AppArmor type is Localhost");
-    else if (what == "seccomp") validate_relative_path(local, at.at("localhostProfile"), errors);
+      errors.required(at.at("localhostProfile"), what == "seccomp" ? "must be set when seccomp type is Localhost"
+                                                                   : "must be set when AppArmor type is Localhost");
+    else if (what == "seccomp")
+      validate_relative_path(local, at.at("localhostProfile"), errors);
   } else {
     if (has_local)
       errors.invalid(at.at("localhostProfile"), local,
@@ -62,12 +62,14 @@ void validate_sysctls(Value sysctls, const Path& at, FieldErrors& errors) {
   for (size_t i = 0; i < sysctls.size(); ++i) {
     const Path here = at.at(i).at("name");
     const std::string_view name = sysctls.item(i)["name"].str();
-    if (name.empty()) errors.required(here);
+    if (name.empty())
+      errors.required(here);
     else if (!is_sysctl_name(name))
       errors.invalid(here, name,
                      "must have at most 253 characters and match regex "
                      "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$");
-    else if (!names.insert(std::string(name)).second) errors.duplicate(here, name);
+    else if (!names.insert(std::string(name)).second)
+      errors.duplicate(here, name);
   }
 }
 
@@ -78,12 +80,12 @@ std::string printed(Value s) {
   std::string capabilities = "null";
   if (s["capabilities"].is_object())
     capabilities = cat("{\"Add\":", list(s["capabilities"]["add"]), ",\"Drop\":", list(s["capabilities"]["drop"]), "}");
-  return cat("{\"Capabilities\":", capabilities, ",\"Privileged\":", flag("privileged"), ",\"SELinuxOptions\":",
-             flag("seLinuxOptions"), ",\"WindowsOptions\":", flag("windowsOptions"), ",\"RunAsUser\":", flag("runAsUser"),
-             ",\"RunAsGroup\":", flag("runAsGroup"), ",\"RunAsNonRoot\":", flag("runAsNonRoot"),
-             ",\"ReadOnlyRootFilesystem\":", flag("readOnlyRootFilesystem"), ",\"AllowPrivilegeEscalation\":",
-             flag("allowPrivilegeEscalation"), ",\"ProcMount\":", flag("procMount"), ",\"SeccompProfile\":",
-             flag("seccompProfile"), ",\"AppArmorProfile\":", flag("appArmorProfile"), "}");
+  return cat("{\"Capabilities\":", capabilities, ",\"Privileged\":", flag("privileged"),
+             ",\"SELinuxOptions\":", flag("seLinuxOptions"), ",\"WindowsOptions\":", flag("windowsOptions"),
+             ",\"RunAsUser\":", flag("runAsUser"), ",\"RunAsGroup\":", flag("runAsGroup"),
+             ",\"RunAsNonRoot\":", flag("runAsNonRoot"), ",\"ReadOnlyRootFilesystem\":", flag("readOnlyRootFilesystem"),
+             ",\"AllowPrivilegeEscalation\":", flag("allowPrivilegeEscalation"), ",\"ProcMount\":", flag("procMount"),
+             ",\"SeccompProfile\":", flag("seccompProfile"), ",\"AppArmorProfile\":", flag("appArmorProfile"), "}");
 }
 
 }  // namespace
@@ -120,12 +122,16 @@ void validate_pod_security(Value spec, const Path& at, FieldErrors& errors) {
   for (size_t i = 0; i < s["supplementalGroups"].size(); ++i)
     validate_id(s["supplementalGroups"].item(i), at.at("supplementalGroups").at(i), errors);
   if (spec["shareProcessNamespace"].boolean() && spec["hostPID"].boolean())
-    errors.invalid_raw(at.at("shareProcessNamespace"), "true", "ShareProcessNamespace and HostPID cannot both be enabled");
+    errors.invalid_raw(at.at("shareProcessNamespace"), "true",
+                       "ShareProcessNamespace and HostPID cannot both be enabled");
   validate_sysctls(s["sysctls"], at.at("sysctls"), errors);
-  validate_one_of(s["fsGroupChangePolicy"].str(), {"Always", "OnRootMismatch"}, at.at("fsGroupChangePolicy"), false, errors);
+  validate_one_of(s["fsGroupChangePolicy"].str(), {"Always", "OnRootMismatch"}, at.at("fsGroupChangePolicy"), false,
+                  errors);
   validate_profile(s["seccompProfile"], "seccomp", at.at("seccompProfile"), errors);
-  validate_one_of(s["supplementalGroupsPolicy"].str(), {"Merge", "Strict"}, at.at("supplementalGroupsPolicy"), false, errors);
-  validate_one_of(s["seLinuxChangePolicy"].str(), {"MountOption", "Recursive"}, at.at("seLinuxChangePolicy"), false, errors);
+  validate_one_of(s["supplementalGroupsPolicy"].str(), {"Merge", "Strict"}, at.at("supplementalGroupsPolicy"), false,
+                  errors);
+  validate_one_of(s["seLinuxChangePolicy"].str(), {"MountOption", "Recursive"}, at.at("seLinuxChangePolicy"), false,
+                  errors);
   validate_profile(s["appArmorProfile"], "apparmor", at.at("appArmorProfile"), errors);
 }
 

@@ -1,5 +1,5 @@
-// Label and field selectors: parsing (`a=b,c!=d,e in (f,g),!h`), LabelSelector objects, matching. Errors carry upstream's
-// texts. Pure.
+// Label and field selectors: parsing (`a=b,c!=d,e in (f,g),!h`), LabelSelector objects, matching. Errors carry
+// upstream's texts. Pure.
 #pragma once
 
 #include <string>
@@ -20,13 +20,14 @@ struct Requirement {
 
 class LabelSelector {
  public:
-  static Result<LabelSelector> parse(std::string_view text);         // query parameter form
-  static Result<LabelSelector> from_object(Value label_selector);    // metav1.LabelSelector; absent matches nothing, {} all
-  static LabelSelector from_map(Value map);                          // Service and ReplicationController selectors
-  bool matches(Value labels) const;                                  // labels: metadata.labels, may be absent
+  static Result<LabelSelector> parse(std::string_view text);  // query parameter form
+  static Result<LabelSelector> from_object(
+      Value label_selector);                 // metav1.LabelSelector; absent matches nothing, {} all
+  static LabelSelector from_map(Value map);  // Service and ReplicationController selectors
+  bool matches(Value labels) const;          // labels: metadata.labels, may be absent
   bool empty() const { return !nothing_ && requirements_.empty(); }  // matches everything
   const std::vector<Requirement>& requirements() const { return requirements_; }
-  std::string text() const;                                          // canonical query form
+  std::string text() const;  // canonical query form
 
  private:
   std::vector<Requirement> requirements_;

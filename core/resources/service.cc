@@ -4,10 +4,10 @@
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/endpoint_address.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
-#include "core/resources/rules.h"
 #include "core/resources/service_allocation.h"
 #include "core/resources/transitions.h"
 
@@ -96,8 +96,10 @@ void validate_type(Value spec, FieldErrors& errors) {
       errors.forbidden(at.at(field), "may not be set for ExternalName services");
   std::string_view name = spec["externalName"].str();
   if (!name.empty() && name.back() == '.') name.remove_suffix(1);
-  if (name.empty()) errors.required(at.at("externalName"));
-  else add_invalid(at.at("externalName"), name, check_dns1123_subdomain(name), errors);
+  if (name.empty())
+    errors.required(at.at("externalName"));
+  else
+    add_invalid(at.at("externalName"), name, check_dns1123_subdomain(name), errors);
 }
 
 void validate_affinity_fields(Value spec, FieldErrors& errors) {
@@ -132,13 +134,14 @@ void validate_cluster_ips(Value spec, FieldErrors& errors) {
   if (policy == "RequireDualStack")
     errors.invalid(policy_at, policy, "this cluster is not configured for dual-stack services");
   for (size_t i = 0; i < spec["ipFamilies"].size(); ++i)
-    validate_one_of(spec["ipFamilies"].item(i).str(), {"IPv4", "IPv6"}, Path("spec").at("ipFamilies").at(i), false, errors);
+    validate_one_of(spec["ipFamilies"].item(i).str(), {"IPv4", "IPv6"}, Path("spec").at("ipFamilies").at(i), false,
+                    errors);
 }
 
 // The internal struct, as upstream prints the duplicate of a port.
 std::string printed_port(Value p) {
-  return cat("{\"Name\":\"\",\"Protocol\":", go_quote(p["protocol"].str()), ",\"AppProtocol\":null,\"Port\":",
-             p["port"].integer(), ",\"TargetPort\":0,\"NodePort\":0}");
+  return cat("{\"Name\":\"\",\"Protocol\":", go_quote(p["protocol"].str()),
+             ",\"AppProtocol\":null,\"Port\":", p["port"].integer(), ",\"TargetPort\":0,\"NodePort\":0}");
 }
 
 void validate_duplicates(Value spec, FieldErrors& errors) {
@@ -172,8 +175,10 @@ void validate_traffic(Value spec, FieldErrors& errors) {
     errors.forbidden(at.at("allocateLoadBalancerNodePorts"), "may only be used when `type` is 'LoadBalancer'");
   if (spec.has("loadBalancerClass")) {
     const Path here = at.at("loadBalancerClass");
-    if (type != "LoadBalancer") errors.forbidden(here, "may only be used when `type` is 'LoadBalancer'");
-    else add_invalid(here, spec["loadBalancerClass"].str(), check_qualified_name(spec["loadBalancerClass"].str()), errors);
+    if (type != "LoadBalancer")
+      errors.forbidden(here, "may only be used when `type` is 'LoadBalancer'");
+    else
+      add_invalid(here, spec["loadBalancerClass"].str(), check_qualified_name(spec["loadBalancerClass"].str()), errors);
   }
   if (!is_external(type, spec["externalIPs"].size() > 0)) {
     if (!external.empty())
@@ -190,7 +195,8 @@ void validate_traffic(Value spec, FieldErrors& errors) {
     for (const std::string& m : check_port_number(health)) errors.invalid(at.at("healthCheckNodePort"), health, m);
   }
   if (type != "ExternalName")
-    validate_one_of(spec["internalTrafficPolicy"].str(), {"Cluster", "Local"}, at.at("internalTrafficPolicy"), false, errors);
+    validate_one_of(spec["internalTrafficPolicy"].str(), {"Cluster", "Local"}, at.at("internalTrafficPolicy"), false,
+                    errors);
   validate_one_of(spec["trafficDistribution"].str(), {"PreferClose", "PreferSameNode", "PreferSameZone"},
                   at.at("trafficDistribution"), false, errors);
 }
@@ -218,12 +224,14 @@ void validate_update(Value o, Value old, FieldErrors& errors) {
   const Value ips = spec["clusterIPs"], before = was["clusterIPs"];
   if (!external_name && before.size() > 0) {
     const Path at = Path("spec").at("clusterIPs");
-    if (ips.size() == 0) errors.invalid(at, ips, "primary clusterIP can not be unset");
+    if (ips.size() == 0)
+      errors.invalid(at, ips, "primary clusterIP can not be unset");
     else if (ips.item(0).str() != before.item(0).str())
       errors.invalid(at.at(size_t{0}), ips, "may not change once set");
     if (spec["ipFamilies"].size() > 0 && was["ipFamilies"].size() > 0 &&
         spec["ipFamilies"].item(0).str() != was["ipFamilies"].item(0).str())
-      errors.invalid(Path("spec").at("ipFamilies").at(size_t{0}), spec["ipFamilies"].item(0), "may not change once set");
+      errors.invalid(Path("spec").at("ipFamilies").at(size_t{0}), spec["ipFamilies"].item(0),
+                     "may not change once set");
   }
   if (spec["type"].str() == "LoadBalancer" && was["type"].str() == "LoadBalancer" &&
       spec["loadBalancerClass"].str() != was["loadBalancerClass"].str())
@@ -240,8 +248,10 @@ void validate_status_update(Value o, Value, FieldErrors& errors) {
     const Value in = ingress.item(i);
     const std::string_view ip = in["ip"].str(), host = in["hostname"].str(), mode = in["ipMode"].str();
     if (!ip.empty()) validate_ip(ip, at.at(i).at("ip"), errors);
-    if (!mode.empty() && ip.empty()) errors.forbidden(at.at(i).at("ipMode"), "may not be specified when `ip` is not set");
-    else if (!mode.empty()) validate_one_of(mode, {"Proxy", "VIP"}, at.at(i).at("ipMode"), true, errors);
+    if (!mode.empty() && ip.empty())
+      errors.forbidden(at.at(i).at("ipMode"), "may not be specified when `ip` is not set");
+    else if (!mode.empty())
+      validate_one_of(mode, {"Proxy", "VIP"}, at.at(i).at("ipMode"), true, errors);
     if (!host.empty()) {
       add_invalid(at.at(i).at("hostname"), host, check_dns1123_subdomain(host), errors);
       if (check_ip(host).empty())
@@ -255,8 +265,7 @@ void warnings(Value o, std::vector<std::string>& out) {
   if (spec["externalIPs"].size() > 0)
     out.push_back("spec.externalIPs is deprecated and may no longer be implemented in some clusters");
   if (is_headless(spec)) {
-    if (!spec["loadBalancerIP"].str().empty())
-      out.push_back("spec.loadBalancerIP is ignored for headless services");
+    if (!spec["loadBalancerIP"].str().empty()) out.push_back("spec.loadBalancerIP is ignored for headless services");
     if (spec["externalIPs"].size() > 0) out.push_back("spec.externalIPs is ignored when spec.clusterIP is \"None\"");
     if (spec["sessionAffinity"].str() == "ClientIP")
       out.push_back("spec.SessionAffinity is ignored for headless services");

@@ -44,14 +44,18 @@ void agree_cluster_ips(Mut spec, Value was) {
     list.append(one);
   };
   if (!was.exists()) {
-    if (!ip.empty() && spec["clusterIPs"].size() == 0) set_list(ip);
-    else if (ip.empty() && !first.empty()) spec.set("clusterIP", first);
+    if (!ip.empty() && spec["clusterIPs"].size() == 0)
+      set_list(ip);
+    else if (ip.empty() && !first.empty())
+      spec.set("clusterIP", first);
     return;
   }
   const std::string_view old_ip = was["clusterIP"].str(), old_first = was["clusterIPs"].item(0).str();
   if (ip.empty() && !old_ip.empty()) {  // clusterIP cleared
-    if (first == old_first) spec.remove("clusterIPs");
-    else if (!first.empty()) spec.set("clusterIP", first);
+    if (first == old_first)
+      spec.remove("clusterIPs");
+    else if (!first.empty())
+      spec.set("clusterIP", first);
   } else if (ip != old_ip && (first == old_first || first.empty())) {  // only clusterIP changed
     set_list(ip);
   } else if (ip == old_ip && first != old_first && !first.empty()) {  // only clusterIPs changed
@@ -108,7 +112,8 @@ void drop_by_type(Mut spec, Value was) {
 }
 
 std::string key_of(const AllocationNeed& n) {
-  return n.what == AllocationNeed::What::kClusterIp ? n.address : cat(static_cast<int>(n.what), "/", n.protocol, "/", n.port);
+  return n.what == AllocationNeed::What::kClusterIp ? n.address
+                                                    : cat(static_cast<int>(n.what), "/", n.protocol, "/", n.port);
 }
 
 std::vector<AllocationNeed> held(Value service) {
@@ -122,10 +127,12 @@ std::vector<AllocationNeed> held(Value service) {
     for (size_t i = 0; i < spec["ports"].size(); ++i) {
       const Value p = spec["ports"].item(i);
       if (p["nodePort"].integer() != 0)
-        out.push_back({AllocationNeed::What::kNodePort, "", static_cast<int>(p["nodePort"].integer()), p["protocol"].text("TCP"), i});
+        out.push_back({AllocationNeed::What::kNodePort, "", static_cast<int>(p["nodePort"].integer()),
+                       p["protocol"].text("TCP"), i});
     }
   if (needs_health_port(spec) && spec["healthCheckNodePort"].integer() != 0)
-    out.push_back({AllocationNeed::What::kHealthCheckNodePort, "", static_cast<int>(spec["healthCheckNodePort"].integer()), "TCP", 0});
+    out.push_back({AllocationNeed::What::kHealthCheckNodePort, "",
+                   static_cast<int>(spec["healthCheckNodePort"].integer()), "TCP", 0});
   return out;
 }
 
@@ -173,8 +180,12 @@ void apply_allocation(Mut service, const AllocationNeed& need, std::string_view 
       if (list.size() == 0) list.append(address);
       break;
     }
-    case AllocationNeed::What::kNodePort: spec["ports"].item(need.index).set("nodePort", port); break;
-    case AllocationNeed::What::kHealthCheckNodePort: spec.set("healthCheckNodePort", port); break;
+    case AllocationNeed::What::kNodePort:
+      spec["ports"].item(need.index).set("nodePort", port);
+      break;
+    case AllocationNeed::What::kHealthCheckNodePort:
+      spec.set("healthCheckNodePort", port);
+      break;
   }
 }
 

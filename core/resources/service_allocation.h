@@ -1,6 +1,6 @@
-// What a Service needs from the allocators of cluster addresses and node ports when it is created, changed or deleted: the
-// rules as pure values; the registry owns the allocators and calls this before validation (create) and after (update).
-// Follows "Service" (ClusterIP, NodePort, dual-stack fields with a single family). Pure; any thread.
+// What a Service needs from the allocators of cluster addresses and node ports when it is created, changed or deleted:
+// the rules as pure values; the registry owns the allocators and calls this before validation (create) and after
+// (update). Follows "Service" (ClusterIP, NodePort, dual-stack fields with a single family). Pure; any thread.
 #pragma once
 
 #include <string>
@@ -23,13 +23,15 @@ struct AllocationNeed {
 std::vector<AllocationNeed> allocation_needs(Value service, Value old);
 // What `old` holds and `service` (absent on delete) no longer does.
 std::vector<AllocationNeed> allocation_releases(Value service, Value old);
-// Writes an allocated address or port into the service: clusterIP and clusterIPs, ports[i].nodePort, healthCheckNodePort.
+// Writes an allocated address or port into the service: clusterIP and clusterIPs, ports[i].nodePort,
+// healthCheckNodePort.
 void apply_allocation(Mut service, const AllocationNeed& need, std::string_view address, int port);
-// Before validation: makes clusterIP/clusterIPs agree (a client may give only one), carries over from `old` what an update
-// leaves out (clusterIP, node ports by port and protocol, healthCheckNodePort), drops what another type does not have, and
-// sets ipFamilies and ipFamilyPolicy for a cluster with one family ("IPv4" or "IPv6").
+// Before validation: makes clusterIP/clusterIPs agree (a client may give only one), carries over from `old` what an
+// update leaves out (clusterIP, node ports by port and protocol, healthCheckNodePort), drops what another type does not
+// have, and sets ipFamilies and ipFamilyPolicy for a cluster with one family ("IPv4" or "IPv6").
 void normalize_service(Mut service, Value old, std::string_view cluster_family);
 bool service_needs_cluster_ip(Value service);  // not ExternalName, not headless
-bool service_needs_node_ports(Value service);  // NodePort, or LoadBalancer unless allocateLoadBalancerNodePorts is false
+bool service_needs_node_ports(
+    Value service);  // NodePort, or LoadBalancer unless allocateLoadBalancerNodePorts is false
 
 }  // namespace bramble

@@ -1,9 +1,9 @@
 // StatefulSet: pods with names and volumes of their own.
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
-#include "core/resources/rules.h"
 #include "core/resources/transitions.h"
 #include "core/resources/workload_rules.h"
 
@@ -40,11 +40,13 @@ void validate(Value o, FieldErrors& errors) {
   const Path at("spec");
   const Value spec = o["spec"];
   const std::string_view policy = spec["podManagementPolicy"].str();
-  if (policy.empty()) errors.required(at.at("podManagementPolicy"));
+  if (policy.empty())
+    errors.required(at.at("podManagementPolicy"));
   else if (policy != "OrderedReady" && policy != "Parallel")
     errors.invalid(at.at("podManagementPolicy"), policy, "must be 'OrderedReady' or 'Parallel'");
   const std::string_view type = spec["updateStrategy"]["type"].str();
-  if (type.empty()) errors.required(at.at("updateStrategy"));
+  if (type.empty())
+    errors.required(at.at("updateStrategy"));
   else if (type != "RollingUpdate" && type != "OnDelete")
     errors.invalid_raw(at.at("updateStrategy"), cat("{\"Type\":", go_quote(type), ",\"RollingUpdate\":null}"),
                        "must be 'RollingUpdate' or 'OnDelete'");
@@ -55,12 +57,14 @@ void validate(Value o, FieldErrors& errors) {
     if (unavailable.exists()) {
       validate_share(unavailable, here.at("maxUnavailable"), errors);
       if (is_zero_share(unavailable)) errors.invalid(here.at("maxUnavailable"), unavailable, "cannot be 0");
-      if (percent_over_100(unavailable)) errors.invalid(here.at("maxUnavailable"), unavailable, "must not be greater than 100%");
+      if (percent_over_100(unavailable))
+        errors.invalid(here.at("maxUnavailable"), unavailable, "must not be greater than 100%");
     }
   }
   const Value retention = spec["persistentVolumeClaimRetentionPolicy"];
   for (const char* f : {"whenDeleted", "whenScaled"})
-    validate_one_of(retention[f].str(), {"Delete", "Retain"}, at.at("persistentVolumeClaimRetentionPolicy").at(f), false, errors);
+    validate_one_of(retention[f].str(), {"Delete", "Retain"}, at.at("persistentVolumeClaimRetentionPolicy").at(f),
+                    false, errors);
   validate_nonnegative(spec["replicas"], at.at("replicas"), errors);
   validate_nonnegative(spec["minReadySeconds"], at.at("minReadySeconds"), errors);
   validate_nonnegative(spec["ordinals"]["start"], at.at("ordinals").at("start"), errors);
@@ -77,9 +81,10 @@ void validate_update(Value o, Value old, FieldErrors& errors) {
                         "persistentVolumeClaimRetentionPolicy"})
     munged.root().set(f, old["spec"][f]);
   if (!equal(munged.finish().root(), old["spec"]))
-    errors.forbidden(Path("spec"),
-                     "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
-                     "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden");
+    errors.forbidden(
+        Path("spec"),
+        "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
+        "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden");
 }
 
 void validate_status_update(Value o, Value, FieldErrors& errors) {

@@ -9,12 +9,12 @@ namespace {
 enum Flags : unsigned {
   kCluster = 0,
   kNamespaced = 1,
-  kAnswered = 2,        // answered and forgotten, not stored
-  kGeneration = 4,      // metadata.generation counts changes of the spec
-  kGraceful = 8,        // deletion takes time
-  kNeedsVersion = 16,   // an update must carry resourceVersion
+  kAnswered = 2,       // answered and forgotten, not stored
+  kGeneration = 4,     // metadata.generation counts changes of the spec
+  kGraceful = 8,       // deletion takes time
+  kNeedsVersion = 16,  // an update must carry resourceVersion
   kCreateOnUpdate = 32,
-  kPathSegment = 64,    // names may be any path segment
+  kPathSegment = 64,  // names may be any path segment
 };
 
 constexpr std::string_view kAll = "create,delete,deletecollection,get,list,patch,update,watch";

@@ -1,5 +1,5 @@
-// A unified diff of two texts (three lines of context, no file header), as upstream appends it to "immutable after creation"
-// errors. Quadratic in the number of lines that differ; inputs are bounded by the size of one object. Pure.
+// A unified diff of two texts (three lines of context, no file header), as upstream appends it to "immutable after
+// creation" errors. Quadratic in the number of lines that differ; inputs are bounded by the size of one object. Pure.
 #pragma once
 
 #include <string>

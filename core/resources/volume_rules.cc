@@ -1,7 +1,7 @@
 // Volumes of a pod (core/v1 ValidateVolumes): exactly one source each, and the rules of the sources.
+#include "core/resources/field_rules.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
-#include "core/resources/rules.h"
 #include "core/schema/quantity.h"
 
 namespace bramble {
@@ -32,8 +32,10 @@ void validate_items(Value items, const Path& at, FieldErrors& errors) {
     const Value item = items.item(i);
     const Path here = at.at("items").at(i);
     if (item["key"].str().empty()) errors.required(here.at("key"));
-    if (item["path"].str().empty()) errors.required(here.at("path"));
-    else validate_projected_path(item["path"].str(), here.at("path"), errors);
+    if (item["path"].str().empty())
+      errors.required(here.at("path"));
+    else
+      validate_projected_path(item["path"].str(), here.at("path"), errors);
     validate_mode(item["mode"], here.at("mode"), errors);
   }
 }
@@ -42,8 +44,10 @@ void validate_downward_items(Value items, const Path& at, FieldErrors& errors) {
   for (size_t i = 0; i < items.size(); ++i) {
     const Value item = items.item(i);
     const Path here = at.at("items").at(i);
-    if (item["path"].str().empty()) errors.required(here.at("path"));
-    else validate_projected_path(item["path"].str(), here.at("path"), errors);
+    if (item["path"].str().empty())
+      errors.required(here.at("path"));
+    else
+      validate_projected_path(item["path"].str(), here.at("path"), errors);
     if (item.has("fieldRef")) {
       validate_field_ref(item["fieldRef"], here.at("fieldRef"), false, errors);
       if (item.has("resourceFieldRef"))
@@ -63,8 +67,10 @@ void validate_token_source(Value token, const Path& at, FieldErrors& errors) {
     errors.invalid(at.at("expirationSeconds"), seconds, "may not specify a duration less than 10 minutes");
   if (seconds > (int64_t{1} << 32))
     errors.invalid(at.at("expirationSeconds"), seconds, "may not specify a duration larger than 2^32 seconds");
-  if (token["path"].str().empty()) errors.required(at.at("path"));
-  else validate_projected_path(token["path"].str(), at.at("path"), errors);
+  if (token["path"].str().empty())
+    errors.required(at.at("path"));
+  else
+    validate_projected_path(token["path"].str(), at.at("path"), errors);
 }
 
 void validate_projected(Value projected, const Path& at, FieldErrors& errors) {
@@ -82,7 +88,8 @@ void validate_projected(Value projected, const Path& at, FieldErrors& errors) {
       return false;
     };
     auto take = [&](std::string_view path, std::string_view bad, const Path& where) {
-      if (!path.empty() && !paths.insert(std::string(path)).second) errors.invalid(where, bad, "conflicting duplicate paths");
+      if (!path.empty() && !paths.insert(std::string(path)).second)
+        errors.invalid(where, bad, "conflicting duplicate paths");
     };
     for (const char* name : {"secret", "configMap"}) {
       if (!first(name)) continue;
@@ -111,8 +118,9 @@ void validate_projected(Value projected, const Path& at, FieldErrors& errors) {
       if (certificate["signerName"].str().empty()) errors.required(here.at("podCertificate").at("signerName"));
     }
     if (count == 0)
-      errors.required(here, "must specify exactly one of: secret, configMap, downwardAPI, serviceAccountToken, "
-                            "clusterTrustBundle, podCertificate");
+      errors.required(here,
+                      "must specify exactly one of: secret, configMap, downwardAPI, serviceAccountToken, "
+                      "clusterTrustBundle, podCertificate");
   }
 }
 
@@ -123,8 +131,8 @@ void validate_host_path(Value source, const Path& at, FieldErrors& errors) {
     return;
   }
   validate_backsteps(path, at.at("path"), errors);
-  static const std::vector<std::string_view> kTypes = {"",     "BlockDevice",  "CharDevice", "Directory", "DirectoryOrCreate",
-                                                       "File", "FileOrCreate", "Socket"};
+  static const std::vector<std::string_view> kTypes = {
+      "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"};
   const std::string_view type = source["type"].str();
   for (std::string_view t : kTypes)
     if (t == type) return;
@@ -197,12 +205,36 @@ void validate_source(std::string_view type, Value s, const Path& at, FieldErrors
 }
 
 // The order in which upstream looks at them decides which of two is called the surplus one.
-constexpr const char* kSources[] = {
-    "emptyDir",    "hostPath",  "gitRepo",   "gcePersistentDisk", "awsElasticBlockStore", "secret",     "nfs",
-    "iscsi",       "glusterfs", "flexVolume", "persistentVolumeClaim", "rbd",             "cinder",     "cephfs",
-    "flocker",     "downwardAPI", "fc",      "azureFile",         "configMap",            "vsphereVolume", "quobyte",
-    "azureDisk",   "photonPersistentDisk", "portworxVolume", "storageos", "projected",    "scaleIO",    "csi",
-    "ephemeral",   "image"};
+constexpr const char* kSources[] = {"emptyDir",
+                                    "hostPath",
+                                    "gitRepo",
+                                    "gcePersistentDisk",
+                                    "awsElasticBlockStore",
+                                    "secret",
+                                    "nfs",
+                                    "iscsi",
+                                    "glusterfs",
+                                    "flexVolume",
+                                    "persistentVolumeClaim",
+                                    "rbd",
+                                    "cinder",
+                                    "cephfs",
+                                    "flocker",
+                                    "downwardAPI",
+                                    "fc",
+                                    "azureFile",
+                                    "configMap",
+                                    "vsphereVolume",
+                                    "quobyte",
+                                    "azureDisk",
+                                    "photonPersistentDisk",
+                                    "portworxVolume",
+                                    "storageos",
+                                    "projected",
+                                    "scaleIO",
+                                    "csi",
+                                    "ephemeral",
+                                    "image"};
 
 }  // namespace
 
@@ -220,12 +252,16 @@ void validate_volumes(Value volumes, const Path& at, PodSpecContext& context, Fi
     int count = 0;
     for (const char* source : kSources) {
       if (!v.has(source)) continue;
-      if (count++ > 0) found.forbidden(here.at(source), "may not specify more than 1 volume type");
-      else validate_source(source, v[source], here.at(source), found);
+      if (count++ > 0)
+        found.forbidden(here.at(source), "may not specify more than 1 volume type");
+      else
+        validate_source(source, v[source], here.at(source), found);
     }
     if (count == 0) found.required(here, "must specify a volume type");
-    if (name.empty()) found.required(here.at("name"));
-    else add_invalid(here.at("name"), name, check_dns1123_label(name), found);
+    if (name.empty())
+      found.required(here.at("name"));
+    else
+      add_invalid(here.at("name"), name, check_dns1123_label(name), found);
     if (context.volumes.count(name)) found.duplicate(here.at("name"), name);
     if (found.empty()) context.volumes.insert(std::string(name));
     for (const FieldError& e : found.list()) errors.add(e);

@@ -1,8 +1,8 @@
 #include "core/resources/workload_rules.h"
 
 #include "core/resources/defaulting.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/pod_spec.h"
-#include "core/resources/rules.h"
 #include "core/resources/selector.h"
 
 namespace bramble {
@@ -22,8 +22,10 @@ void validate_selector_and_template(Value spec, std::string_view empty_text, con
     validate_label_selector(selector, here, errors);
     if (selects_nothing_or_all(selector)) errors.invalid(here, selector, empty_text);
   }
-  if (!LabelSelector::from_object(selector).ok()) errors.invalid(here, selector, "invalid label selector");
-  else validate_controller_template(spec["template"], selector, at.at("template"), errors);
+  if (!LabelSelector::from_object(selector).ok())
+    errors.invalid(here, selector, "invalid label selector");
+  else
+    validate_controller_template(spec["template"], selector, at.at("template"), errors);
 }
 
 void validate_replica_counts(Value status, const std::vector<const char*>& parts, const Path& at, FieldErrors& errors) {
@@ -34,7 +36,8 @@ void validate_replica_counts(Value status, const std::vector<const char*>& parts
     if (std::string_view(p) != "unavailableReplicas" && status[p].integer() > status["replicas"].integer())
       errors.invalid(at.at(p), status[p].integer(), "cannot be greater than status.replicas");
   if (status["availableReplicas"].integer() > status["readyReplicas"].integer())
-    errors.invalid(at.at("availableReplicas"), status["availableReplicas"].integer(), "cannot be greater than readyReplicas");
+    errors.invalid(at.at("availableReplicas"), status["availableReplicas"].integer(),
+                   "cannot be greater than readyReplicas");
 }
 
 void template_warnings(Value pod_template, const Path& at, std::vector<std::string>& out) {

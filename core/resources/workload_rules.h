@@ -14,6 +14,8 @@ void default_template(Mut spec);  // spec.template.spec
 void validate_selector_and_template(Value spec, std::string_view empty_text, const Path& at, FieldErrors& errors);
 // status.replicas and friends: not negative, not more than status.replicas, available not more than ready.
 void validate_replica_counts(Value status, const std::vector<const char*>& parts, const Path& at, FieldErrors& errors);
+// A JobSpec, in a Job or in a CronJob's template (defined in job.cc).
+void validate_job_spec(Value spec, const Path& at, FieldErrors& errors);
 // Warnings of spec.template.
 void template_warnings(Value pod_template, const Path& at, std::vector<std::string>& out);
 // A positive number or percentage (maxUnavailable, maxSurge).

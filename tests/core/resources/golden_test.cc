@@ -1,6 +1,6 @@
-// Replays the recorded creates and updates of upstream 1.36 that are one object and no neighbours: decode, default, prepare,
-// validate, and compare the object or the Status. What needs the rest of the server (admission, allocation, CEL) is left out by
-// name, with its reason.
+// Replays the recorded creates and updates of upstream 1.36 that are one object and no neighbours: decode, default,
+// prepare, validate, and compare the object or the Status. What needs the rest of the server (admission, allocation,
+// CEL) is left out by name, with its reason.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -44,12 +44,15 @@ std::string fill(std::string_view text) { return replace_all(text, "{ns}", "gold
 // What admission and the store add, which no rule of a kind knows.
 void strip(Mut o) {
   Mut m = o["metadata"];
-  for (const char* f : {"uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink"}) m.remove(f);
+  for (const char* f : {"uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink"})
+    m.remove(f);
   if (m["annotations"].is_object() && m["annotations"].size() == 0) m.remove("annotations");
   const std::string kind = o["kind"].text();
   if (kind == "Pod") {
     Mut spec = o["spec"];
-    for (const char* f : {"serviceAccountName", "serviceAccount", "priority", "preemptionPolicy", "tolerations", "overhead"}) spec.remove(f);
+    for (const char* f :
+         {"serviceAccountName", "serviceAccount", "priority", "preemptionPolicy", "tolerations", "overhead"})
+      spec.remove(f);
     for (size_t i = spec["volumes"].size(); i-- > 0;)
       if (spec["volumes"].item(i)["name"].str().substr(0, 15) == "kube-api-access") spec["volumes"].remove_item(i);
     if (spec["volumes"].is_array() && spec["volumes"].size() == 0) spec.remove("volumes");
@@ -98,8 +101,9 @@ Outcome create(const Kind& kind, Value body) {
   Outcome out;
   auto decoded = canonicalize(*kind.type, body, nullptr);
   if (!decoded.ok())
-    return refuse(Error(Code::kInvalidArgument, cat(kind.kind, " in version ", go_quote(kind.version), " cannot be handled as a ", kind.kind,
-                                                    ": ", decoded.error().message())));
+    return refuse(
+        Error(Code::kInvalidArgument, cat(kind.kind, " in version ", go_quote(kind.version), " cannot be handled as a ",
+                                          kind.kind, ": ", decoded.error().message())));
   Builder b = std::move(decoded).value();
   b.root().set("kind", kind.kind);
   b.root().set("apiVersion", kind.group.empty() ? std::string(kind.version) : cat(kind.group, "/", kind.version));
@@ -154,11 +158,17 @@ std::string shown(const Document& d) {
 }
 
 // Steps that are about other rooms.
-const std::map<std::string, std::string> kElsewhere = {
-    {"bodies-0", "decoding"}, {"bodies-1", "decoding"}, {"bodies-3", "decoding"}, {"duplicate-keys", "decoding"},
-    {"limitrange-applies", "admission"}, {"priority-class-applies", "admission"}, {"runtime-class-overhead", "admission"},
-    {"Pod-unknown-field", "decoding"}, {"Deployment-unknown-field", "decoding"}, {"Service-unknown-field", "decoding"},
-    {"Ingress-unknown-field", "decoding"}};
+const std::map<std::string, std::string> kElsewhere = {{"bodies-0", "decoding"},
+                                                       {"bodies-1", "decoding"},
+                                                       {"bodies-3", "decoding"},
+                                                       {"duplicate-keys", "decoding"},
+                                                       {"limitrange-applies", "admission"},
+                                                       {"priority-class-applies", "admission"},
+                                                       {"runtime-class-overhead", "admission"},
+                                                       {"Pod-unknown-field", "decoding"},
+                                                       {"Deployment-unknown-field", "decoding"},
+                                                       {"Service-unknown-field", "decoding"},
+                                                       {"Ingress-unknown-field", "decoding"}};
 const std::set<std::string> kLater = {
     "ValidatingAdmissionPolicy-create-bad/cel", "ValidatingAdmissionPolicy-create-bad/not a bool",
     "ValidatingAdmissionPolicy-create-bad/unknown variable", "ValidatingWebhookConfiguration-create-bad/condition"};
@@ -178,8 +188,9 @@ Tally replay(const std::string& area) {
       const int64_t code = step["expected"]["code"].integer();
       const Kind* kind = kind_of_path(fill(step["path"].str()), is_update);
       auto body = Document::parse(fill(step["body"].dump()));
-      const bool skip = kElsewhere.count(name) || kLater.count(label) || !kind || !kind->type || !body.ok() || !step["body"].is_object() ||
-                        step.has("fields") || (code != 200 && code != 201 && code != 422 && !(is_create && code == 400));
+      const bool skip = kElsewhere.count(name) || kLater.count(label) || !kind || !kind->type || !body.ok() ||
+                        !step["body"].is_object() || step.has("fields") ||
+                        (code != 200 && code != 201 && code != 422 && !(is_create && code == 400));
       if (skip) {
         ++t.skipped;
         continue;
@@ -206,10 +217,12 @@ Tally replay(const std::string& area) {
           ++t.skipped;  // the registry asks for it
           continue;
         }
-        if (message != expected["message"].str()) trouble = cat("\n   want ", expected["message"].str(), "\n   got  ", message);
+        if (message != expected["message"].str())
+          trouble = cat("\n   want ", expected["message"].str(), "\n   got  ", message);
         else if (code == 422) {
           const std::string causes = masked((*got)["details"].dump());
-          if (!equal(Document::parse(causes)->root(), expected["details"])) trouble = cat("\n   want ", expected["details"].dump(), "\n   got  ", causes);
+          if (!equal(Document::parse(causes)->root(), expected["details"]))
+            trouble = cat("\n   want ", expected["details"].dump(), "\n   got  ", causes);
         }
       } else if (!out.status_json.empty()) {
         trouble = cat("\n   want ", code, "\n   got  ", out.status_json);
@@ -227,7 +240,8 @@ Tally replay(const std::string& area) {
         const std::string warning = step["expected"]["headers"]["Warning"].text();
         std::vector<std::string> all;
         for (const std::string& w : out.warnings) all.push_back(cat("299 - ", go_quote(w)));
-        if (is_create && warning != join(all, ", ")) trouble += cat("\n   want warning ", warning, "\n   got  ", join(all, ", "));
+        if (is_create && warning != join(all, ", "))
+          trouble += cat("\n   want warning ", warning, "\n   got  ", join(all, ", "));
       }
       if (trouble.empty()) {
         ++t.passed;
@@ -284,8 +298,10 @@ Tally replay_tables() {
       for (size_t i = 0; table.has("columnDefinitions") && i < kind->columns.size(); ++i) {
         const Column& c = kind->columns[i];
         const Value d = table["columnDefinitions"].item(i);
-        if (d["name"].str() != c.name || d["type"].str() != c.type || d["format"].str() != c.format || d["priority"].integer() != c.priority)
-          trouble += cat("\n   column ", i, " want ", d.dump(), " got ", c.name, ":", c.type, ":", c.format, ":", c.priority);
+        if (d["name"].str() != c.name || d["type"].str() != c.type || d["format"].str() != c.format ||
+            d["priority"].integer() != c.priority)
+          trouble +=
+              cat("\n   column ", i, " want ", d.dump(), " got ", c.name, ":", c.type, ":", c.format, ":", c.priority);
       }
       if (trouble.empty()) {
         ++t.passed;

@@ -1,8 +1,8 @@
-#include "core/resources/kind.h"
-
 #include <gtest/gtest.h>
 
 #include <set>
+
+#include "core/resources/kind.h"
 
 namespace bramble {
 namespace {
@@ -54,7 +54,8 @@ TEST(KindTable, rules_stand_objects_of_wrong_shapes) {
 }
 
 TEST(KindTable, defaults_are_stable) {
-  const char* pod = R"({"metadata":{"name":"x"},"spec":{"hostNetwork":true,"containers":[{"name":"c","image":"a","ports":[{"containerPort":80}],"resources":{"limits":{"cpu":"1"}}}]}})";
+  const char* pod =
+      R"({"metadata":{"name":"x"},"spec":{"hostNetwork":true,"containers":[{"name":"c","image":"a","ports":[{"containerPort":80}],"resources":{"limits":{"cpu":"1"}}}]}})";
   auto doc = Document::parse(pod);
   const Kind* kind = find_kind("", "v1", "pods");
   Builder once(doc->root());

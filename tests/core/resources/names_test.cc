@@ -17,11 +17,16 @@ TEST(Names, tell_what_is_wrong_as_upstream_does) {
       {"label", check_dns1123_label("web-1"), {}},
       {"label with dots", check_dns1123_label("a.b"), {"must not contain dots"}},
       {"label that is too long", check_dns1123_label(std::string(64, 'a')), {"must be no more than 63 characters"}},
-      {"label in capitals", check_dns1123_label("Web"),
-       {"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
-        "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"}},
-      {"service label", check_dns1035_label("1a"),
-       {"a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end "
+      {"label in capitals",
+       check_dns1123_label("Web"),
+       {"a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
+        "with an "
+        "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+        "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"}},
+      {"service label",
+       check_dns1035_label("1a"),
+       {"a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "
+        "character, and end "
         "with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
         "'[a-z]([-a-z0-9]*[a-z0-9])?')"}},
       {"qualified", check_qualified_name("example.com/Name_1"), {}},
@@ -37,7 +42,9 @@ TEST(Names, tell_what_is_wrong_as_upstream_does) {
       {"dots as path segment", check_path_segment(".."), {"may not be '..'"}},
       {"percent", check_percent("50%"), {}},
       {"address", check_ip("256.1.1.1"), {"must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"}},
-      {"address with a zero before", check_ip("010.1.1.1"), {"must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"}},
+      {"address with a zero before",
+       check_ip("010.1.1.1"),
+       {"must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"}},
   };
   for (const auto& c : cases) EXPECT_EQ(c.got, c.want) << c.name;
 }
@@ -46,8 +53,19 @@ TEST(IpRange, reads_all_forms_of_rfc_4291) {
   const struct {
     const char* text;
     bool fits;
-  } cases[] = {{"::", true}, {"::1", true}, {"1::", true}, {"2001:db8::ffff", true}, {"1:2:3:4:5:6:7:8", true}, {"::ffff:1.2.3.4", true},
-               {"1:2:3:4:5:6:7", false}, {"1::2::3", false}, {"12345::", false}, {":1", false}, {"1:2:3:4:5:6:7:8:9", false}, {"", false}, {"1.2.3", false}};
+  } cases[] = {{"::", true},
+               {"::1", true},
+               {"1::", true},
+               {"2001:db8::ffff", true},
+               {"1:2:3:4:5:6:7:8", true},
+               {"::ffff:1.2.3.4", true},
+               {"1:2:3:4:5:6:7", false},
+               {"1::2::3", false},
+               {"12345::", false},
+               {":1", false},
+               {"1:2:3:4:5:6:7:8:9", false},
+               {"", false},
+               {"1.2.3", false}};
   for (const auto& c : cases) EXPECT_EQ(parse_ip(c.text).has_value(), c.fits) << c.text;
 }
 

@@ -26,10 +26,13 @@ TEST(ObjectMeta, is_checked_on_create) {
       {"negative generation", R"({"name":"a","namespace":"n","generation":-1})",
        "metadata.generation: Invalid value: -1: must be greater than or equal to 0"},
       {"finalizer without domain", R"({"name":"a","namespace":"n","finalizers":["x"]})",
-       "metadata.finalizers[0]: Invalid value: \"x\": name is neither a standard finalizer name nor is it fully qualified"},
-      {"owner without uid", R"({"name":"a","namespace":"n","ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"p","uid":""}]})",
+       "metadata.finalizers[0]: Invalid value: \"x\": name is neither a standard finalizer name nor is it fully "
+       "qualified"},
+      {"owner without uid",
+       R"({"name":"a","namespace":"n","ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"p","uid":""}]})",
        "metadata.ownerReferences.uid: Invalid value: \"\": must not be empty"},
-      {"owner that is an event", R"({"name":"a","namespace":"n","ownerReferences":[{"apiVersion":"v1","kind":"Event","name":"p","uid":"u"}]})",
+      {"owner that is an event",
+       R"({"name":"a","namespace":"n","ownerReferences":[{"apiVersion":"v1","kind":"Event","name":"p","uid":"u"}]})",
        R"(metadata.ownerReferences: Invalid value: {"apiVersion":"v1","kind":"Event","name":"p","uid":"u"}: /v1, Kind=Event is disallowed from being an owner)"},
   };
   for (const auto& c : cases) {
@@ -41,7 +44,8 @@ TEST(ObjectMeta, is_checked_on_create) {
 
 TEST(ObjectMeta, forbids_a_namespace_on_cluster_kinds) {
   FieldErrors errors;
-  validate_object_meta(json(R"({"metadata":{"name":"a","namespace":"n"}})").root(), *find_kind("", "v1", "nodes"), errors);
+  validate_object_meta(json(R"({"metadata":{"name":"a","namespace":"n"}})").root(), *find_kind("", "v1", "nodes"),
+                       errors);
   EXPECT_EQ(texts(errors), "metadata.namespace: Forbidden: not allowed on this type");
 }
 
@@ -57,7 +61,8 @@ TEST(ObjectMeta, limits_annotations_to_256_kib) {
 
 TEST(ObjectMeta, keeps_what_an_update_may_not_change) {
   const Kind& kind = *find_kind("", "v1", "configmaps");
-  const Document old = json(R"({"metadata":{"name":"a","namespace":"n","uid":"u","creationTimestamp":"2026-01-02T03:04:05Z","deletionTimestamp":"2026-01-02T03:04:06Z","finalizers":["x.io/a"]}})");
+  const Document old = json(
+      R"({"metadata":{"name":"a","namespace":"n","uid":"u","creationTimestamp":"2026-01-02T03:04:05Z","deletionTimestamp":"2026-01-02T03:04:06Z","finalizers":["x.io/a"]}})");
   const struct {
     const char* name;
     const char* metadata;
@@ -65,9 +70,11 @@ TEST(ObjectMeta, keeps_what_an_update_may_not_change) {
   } cases[] = {
       {"left out", R"({"name":"a","namespace":"n","finalizers":["x.io/a"]})", ""},
       {"removed finalizer", R"({"name":"a","namespace":"n"})", ""},
-      {"other uid", R"({"name":"a","namespace":"n","uid":"v"})", "metadata.uid: Invalid value: \"v\": field is immutable"},
+      {"other uid", R"({"name":"a","namespace":"n","uid":"v"})",
+       "metadata.uid: Invalid value: \"v\": field is immutable"},
       {"new finalizer while deleting", R"({"name":"a","namespace":"n","finalizers":["x.io/a","x.io/b"]})",
-       "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{\"x.io/b\"}"},
+       "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new "
+       "finalizers []string{\"x.io/b\"}"},
   };
   for (const auto& c : cases) {
     Builder b(json(cat("{\"metadata\":", c.metadata, "}")).root());
@@ -85,7 +92,9 @@ TEST(FieldErrors, become_a_status_with_causes) {
   errors.required(Path("spec").at("a").at(size_t{0}));
   const Error e = errors.to_error("apps", "Deployment", "web");
   EXPECT_EQ(e.code(), Code::kInvalidObject);
-  EXPECT_EQ(e.message(), "Deployment.apps \"web\" is invalid: [spec.a[0]: Required value, spec.b: Unsupported value: \"x\": supported values: \"A\", \"B\"]");
+  EXPECT_EQ(e.message(),
+            "Deployment.apps \"web\" is invalid: [spec.a[0]: Required value, spec.b: Unsupported value: \"x\": "
+            "supported values: \"A\", \"B\"]");
   const Document status = json(e.status_json());
   EXPECT_EQ(status["code"].integer(), 422);
   EXPECT_EQ(status["details"]["group"].str(), "apps");
@@ -105,8 +114,10 @@ TEST(FieldErrors, print_each_sort_of_value) {
   errors.forbidden(Path("h").key("a/b"), "no");
   errors.internal(Path("i"), "oops");
   EXPECT_EQ(texts(errors),
-            "a: Invalid value: \"q\\\"t\": d | b: Invalid value: 3: d | c: Invalid value: {\"x\":\"\\u003c\"}: d | d: Invalid value: null: d | "
-            "e: Duplicate value: \"x\" | f: Not found: \"x\" | g: Too many: 5: must have at most 3 items | h[a/b]: Forbidden: no | "
+            "a: Invalid value: \"q\\\"t\": d | b: Invalid value: 3: d | c: Invalid value: {\"x\":\"\\u003c\"}: d | d: "
+            "Invalid value: null: d | "
+            "e: Duplicate value: \"x\" | f: Not found: \"x\" | g: Too many: 5: must have at most 3 items | h[a/b]: "
+            "Forbidden: no | "
             "i: Internal error: oops");
 }
 

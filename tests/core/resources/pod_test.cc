@@ -8,7 +8,9 @@ namespace {
 
 const Kind& pods() { return *find_kind("", "v1", "pods"); }
 
-std::string pod_with(std::string_view spec) { return cat(R"({"metadata":{"name":"p","namespace":"n"},"spec":)", spec, "}"); }
+std::string pod_with(std::string_view spec) {
+  return cat(R"({"metadata":{"name":"p","namespace":"n"},"spec":)", spec, "}");
+}
 std::string container_with(std::string_view fields) {
   return pod_with(cat(R"({"volumes":[{"name":"v"}],"containers":[{"name":"c","image":"i",)", fields, "}]}"));
 }
@@ -24,31 +26,44 @@ TEST(Pod, refuses_bad_specs_with_upstreams_texts) {
       {"image with a space", pod_with(R"({"containers":[{"name":"c","image":" i"}]})"),
        "Invalid spec.containers[0].image: Invalid value: \" i\": must not have leading or trailing whitespace"},
       {"port out of range", container_with(R"("ports":[{"containerPort":70000}])"),
-       "Invalid spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive"},
-      {"no port", container_with(R"("ports":[{}])"), "Required spec.containers[0].ports[0].containerPort: Required value"},
+       "Invalid spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, "
+       "inclusive"},
+      {"no port", container_with(R"("ports":[{}])"),
+       "Required spec.containers[0].ports[0].containerPort: Required value"},
       {"protocol", container_with(R"("ports":[{"containerPort":1,"protocol":"ICMP"}])"),
-       "NotSupported spec.containers[0].ports[0].protocol: Unsupported value: \"ICMP\": supported values: \"SCTP\", \"TCP\", \"UDP\""},
+       "NotSupported spec.containers[0].ports[0].protocol: Unsupported value: \"ICMP\": supported values: \"SCTP\", "
+       "\"TCP\", \"UDP\""},
       {"mount twice", container_with(R"("volumeMounts":[{"name":"v","mountPath":"/a"},{"name":"v","mountPath":"/a"}])"),
        "Invalid spec.containers[0].volumeMounts[1].mountPath: Invalid value: \"/a\": must be unique"},
       {"mount climbing out", container_with(R"("volumeMounts":[{"name":"v","mountPath":"/a","subPath":"../b"}])"),
        "Invalid spec.containers[0].volumeMounts[0].subPath: Invalid value: \"../b\": must not contain '..'"},
       {"probe without handler", container_with(R"("livenessProbe":{})"),
        "Required spec.containers[0].livenessProbe: Required value: must specify a handler type"},
-      {"liveness that must succeed twice", container_with(R"("livenessProbe":{"tcpSocket":{"port":1},"successThreshold":2})"),
+      {"liveness that must succeed twice",
+       container_with(R"("livenessProbe":{"tcpSocket":{"port":1},"successThreshold":2})"),
        "Invalid spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1"},
       {"negative delay", container_with(R"("readinessProbe":{"tcpSocket":{"port":1},"initialDelaySeconds":-1})"),
-       "Invalid spec.containers[0].readinessProbe.initialDelaySeconds: Invalid value: -1: must be greater than or equal to 0"},
+       "Invalid spec.containers[0].readinessProbe.initialDelaySeconds: Invalid value: -1: must be greater than or "
+       "equal to 0"},
       {"probe port name", container_with(R"("livenessProbe":{"httpGet":{"port":"A"}})"),
-       "Invalid spec.containers[0].livenessProbe.httpGet.port: Invalid value: \"A\": must contain only alpha-numeric characters (a-z, 0-9), and "
-       "hyphens (-) | Invalid spec.containers[0].livenessProbe.httpGet.port: Invalid value: \"A\": must contain at least one letter (a-z)"},
-      {"env of two sources", container_with(R"("env":[{"name":"A","valueFrom":{"configMapKeyRef":{"name":"a","key":"k"},"secretKeyRef":{"name":"a","key":"k"}}}])"),
-       "Invalid spec.containers[0].env[0].valueFrom: Invalid value: \"\": may not have more than one field specified at a time"},
+       "Invalid spec.containers[0].livenessProbe.httpGet.port: Invalid value: \"A\": must contain only alpha-numeric "
+       "characters (a-z, 0-9), and "
+       "hyphens (-) | Invalid spec.containers[0].livenessProbe.httpGet.port: Invalid value: \"A\": must contain at "
+       "least one letter (a-z)"},
+      {"env of two sources",
+       container_with(
+           R"("env":[{"name":"A","valueFrom":{"configMapKeyRef":{"name":"a","key":"k"},"secretKeyRef":{"name":"a","key":"k"}}}])"),
+       "Invalid spec.containers[0].env[0].valueFrom: Invalid value: \"\": may not have more than one field specified "
+       "at a time"},
       {"env of no source", container_with(R"("env":[{"name":"A","valueFrom":{}}])"),
-       "Invalid spec.containers[0].env[0].valueFrom: Invalid value: \"\": must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, "
+       "Invalid spec.containers[0].env[0].valueFrom: Invalid value: \"\": must specify one of: `fieldRef`, "
+       "`resourceFieldRef`, `configMapKeyRef`, "
        "`secretKeyRef` or `fileKeyRef`"},
       {"unknown resource", container_with(R"("resources":{"requests":{"gold":"1"}})"),
-       "Invalid spec.containers[0].resources.requests[gold]: Invalid value: \"gold\": must be a standard resource type or fully qualified | "
-       "Invalid spec.containers[0].resources.requests[gold]: Invalid value: \"gold\": must be a standard resource for containers"},
+       "Invalid spec.containers[0].resources.requests[gold]: Invalid value: \"gold\": must be a standard resource type "
+       "or fully qualified | "
+       "Invalid spec.containers[0].resources.requests[gold]: Invalid value: \"gold\": must be a standard resource for "
+       "containers"},
       {"negative request", container_with(R"("resources":{"requests":{"cpu":"-1"}})"),
        "Invalid spec.containers[0].resources.requests[cpu]: Invalid value: \"-1\": must be greater than or equal to 0"},
       {"half a device", container_with(R"("resources":{"limits":{"x.io/gpu":"500m"}})"),
@@ -57,47 +72,80 @@ TEST(Pod, refuses_bad_specs_with_upstreams_texts) {
       {"huge pages alone", container_with(R"("resources":{"limits":{"hugepages-2Mi":"2Mi"}})"),
        "Forbidden spec.containers[0].resources: Forbidden: HugePages require cpu or memory"},
       {"user id", container_with(R"("securityContext":{"runAsUser":-1})"),
-       "Invalid spec.containers[0].securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive"},
+       "Invalid spec.containers[0].securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, "
+       "inclusive"},
       {"seccomp without profile", container_with(R"("securityContext":{"seccompProfile":{"type":"Localhost"}})"),
-       "Required spec.containers[0].securityContext.seccompProfile.localhostProfile: Required value: must be set when seccomp type is Localhost"},
-      {"bidirectional without privilege", container_with(R"("volumeMounts":[{"name":"v","mountPath":"/a","mountPropagation":"Bidirectional"}])"),
-       "Forbidden spec.containers[0].volumeMounts[0].mountPropagation: Forbidden: Bidirectional mount propagation is available only to privileged "
+       "Required spec.containers[0].securityContext.seccompProfile.localhostProfile: Required value: must be set when "
+       "seccomp type is Localhost"},
+      {"bidirectional without privilege",
+       container_with(R"("volumeMounts":[{"name":"v","mountPath":"/a","mountPropagation":"Bidirectional"}])"),
+       "Forbidden spec.containers[0].volumeMounts[0].mountPropagation: Forbidden: Bidirectional mount propagation is "
+       "available only to privileged "
        "containers"},
-      {"init container with a probe", pod_with(R"({"containers":[{"name":"c","image":"i"}],"initContainers":[{"name":"c","image":"i","livenessProbe":{"tcpSocket":{"port":1}}}]})"),
-       "Duplicate spec.initContainers[0].name: Duplicate value: \"c\" | Forbidden spec.initContainers[0].livenessProbe: Forbidden: may not be set for "
+      {"init container with a probe",
+       pod_with(
+           R"({"containers":[{"name":"c","image":"i"}],"initContainers":[{"name":"c","image":"i","livenessProbe":{"tcpSocket":{"port":1}}}]})"),
+       "Duplicate spec.initContainers[0].name: Duplicate value: \"c\" | Forbidden "
+       "spec.initContainers[0].livenessProbe: Forbidden: may not be set for "
        "init containers without restartPolicy=Always"},
-      {"sidecar with a probe", pod_with(R"({"containers":[{"name":"c","image":"i"}],"initContainers":[{"name":"d","image":"i","restartPolicy":"Always","livenessProbe":{"tcpSocket":{"port":1}}}]})"), ""},
-      {"host path type", pod_with(R"({"containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v","hostPath":{"path":"/a/../b","type":"Maybe"}}]})"),
-       "Invalid spec.volumes[0].hostPath.path: Invalid value: \"/a/../b\": must not contain '..' | NotSupported spec.volumes[0].hostPath.type: "
-       "Unsupported value: \"Maybe\": supported values: \"\", \"BlockDevice\", \"CharDevice\", \"Directory\", \"DirectoryOrCreate\", \"File\", "
+      {"sidecar with a probe",
+       pod_with(
+           R"({"containers":[{"name":"c","image":"i"}],"initContainers":[{"name":"d","image":"i","restartPolicy":"Always","livenessProbe":{"tcpSocket":{"port":1}}}]})"),
+       ""},
+      {"host path type",
+       pod_with(
+           R"({"containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v","hostPath":{"path":"/a/../b","type":"Maybe"}}]})"),
+       "Invalid spec.volumes[0].hostPath.path: Invalid value: \"/a/../b\": must not contain '..' | NotSupported "
+       "spec.volumes[0].hostPath.type: "
+       "Unsupported value: \"Maybe\": supported values: \"\", \"BlockDevice\", \"CharDevice\", \"Directory\", "
+       "\"DirectoryOrCreate\", \"File\", "
        "\"FileOrCreate\", \"Socket\""},
-      {"secret mode", pod_with(R"({"containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v","secret":{"secretName":"s","defaultMode":512}}]})"),
-       "Invalid spec.volumes[0].secret.defaultMode: Invalid value: 512: must be a number between 0 and 0777 (octal), both inclusive"},
-      {"token for five minutes", pod_with(R"({"containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"t","expirationSeconds":300}}]}}]})"),
-       "Invalid spec.volumes[0].projected.sources[0].serviceAccountToken.expirationSeconds: Invalid value: 300: may not specify a duration less "
+      {"secret mode",
+       pod_with(
+           R"({"containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v","secret":{"secretName":"s","defaultMode":512}}]})"),
+       "Invalid spec.volumes[0].secret.defaultMode: Invalid value: 512: must be a number between 0 and 0777 (octal), "
+       "both inclusive"},
+      {"token for five minutes",
+       pod_with(
+           R"({"containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"t","expirationSeconds":300}}]}}]})"),
+       "Invalid spec.volumes[0].projected.sources[0].serviceAccountToken.expirationSeconds: Invalid value: 300: may "
+       "not specify a duration less "
        "than 10 minutes"},
-      {"two volumes of one name", pod_with(R"({"containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v"},{"name":"v"}]})"),
+      {"two volumes of one name",
+       pod_with(R"({"containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v"},{"name":"v"}]})"),
        "Duplicate spec.volumes[1].name: Duplicate value: \"v\""},
       {"dns policy", pod_with(R"({"containers":[{"name":"c","image":"i"}],"dnsPolicy":"None"})"),
        "Required spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"},
       {"deadline", pod_with(R"({"containers":[{"name":"c","image":"i"}],"activeDeadlineSeconds":0})"),
        "Invalid spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive"},
-      {"host alias", pod_with(R"({"containers":[{"name":"c","image":"i"}],"hostAliases":[{"ip":"x","hostnames":["A"]}]})"),
-       "Invalid spec.hostAliases[0].ip: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff) | Invalid "
-       "spec.hostAliases.hostnames: Invalid value: \"A\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+      {"host alias",
+       pod_with(R"({"containers":[{"name":"c","image":"i"}],"hostAliases":[{"ip":"x","hostnames":["A"]}]})"),
+       "Invalid spec.hostAliases[0].ip: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 or "
+       "2001:db8::ffff) | Invalid "
+       "spec.hostAliases.hostnames: Invalid value: \"A\": a lowercase RFC 1123 subdomain must consist of lower case "
+       "alphanumeric characters, '-' or "
        "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
        "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"},
-      {"toleration of everything without Exists", pod_with(R"({"containers":[{"name":"c","image":"i"}],"tolerations":[{}]})"),
-       "Invalid spec.tolerations[0].operator: Invalid value: \"\": operator must be Exists when `key` is empty, which means \"match all values and all "
+      {"toleration of everything without Exists",
+       pod_with(R"({"containers":[{"name":"c","image":"i"}],"tolerations":[{}]})"),
+       "Invalid spec.tolerations[0].operator: Invalid value: \"\": operator must be Exists when `key` is empty, which "
+       "means \"match all values and all "
        "keys\""},
-      {"gate and node", pod_with(R"({"containers":[{"name":"c","image":"i"}],"nodeName":"n","schedulingGates":[{"name":"g"}]})"),
+      {"gate and node",
+       pod_with(R"({"containers":[{"name":"c","image":"i"}],"nodeName":"n","schedulingGates":[{"name":"g"}]})"),
        "Forbidden spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared"},
-      {"spread", pod_with(R"({"containers":[{"name":"c","image":"i"}],"topologySpreadConstraints":[{"maxSkew":0,"topologyKey":"","whenUnsatisfiable":"X"}]})"),
+      {"spread",
+       pod_with(
+           R"({"containers":[{"name":"c","image":"i"}],"topologySpreadConstraints":[{"maxSkew":0,"topologyKey":"","whenUnsatisfiable":"X"}]})"),
        "Invalid spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than zero | Required "
        "spec.topologySpreadConstraints[0].topologyKey: Required value: can not be empty | NotSupported "
-       "spec.topologySpreadConstraints[0].whenUnsatisfiable: Unsupported value: \"X\": supported values: \"DoNotSchedule\", \"ScheduleAnyway\""},
-      {"sysctl", pod_with(R"({"containers":[{"name":"c","image":"i"}],"securityContext":{"sysctls":[{"name":"a..b","value":"1"}]}})"),
-       "Invalid spec.securityContext.sysctls[0].name: Invalid value: \"a..b\": must have at most 253 characters and match regex "
+       "spec.topologySpreadConstraints[0].whenUnsatisfiable: Unsupported value: \"X\": supported values: "
+       "\"DoNotSchedule\", \"ScheduleAnyway\""},
+      {"sysctl",
+       pod_with(
+           R"({"containers":[{"name":"c","image":"i"}],"securityContext":{"sysctls":[{"name":"a..b","value":"1"}]}})"),
+       "Invalid spec.securityContext.sysctls[0].name: Invalid value: \"a..b\": must have at most 253 characters and "
+       "match regex "
        "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"},
   };
   for (const auto& c : cases) EXPECT_EQ(create_errors(pods(), json(c.pod)), c.want) << c.name;
@@ -121,21 +169,29 @@ TEST(Pod, allows_only_some_changes) {
       {"no deadline", with(body, {"spec", "activeDeadlineSeconds"}, ""),
        "Invalid spec.activeDeadlineSeconds: Invalid value: null: must not update from a positive integer to nil value"},
       {"another toleration",
-       with(body, {"spec", "tolerations"}, R"([{"key":"a","operator":"Exists","effect":"NoExecute","tolerationSeconds":9},{"key":"b","operator":"Exists"}])"), ""},
+       with(
+           body, {"spec", "tolerations"},
+           R"([{"key":"a","operator":"Exists","effect":"NoExecute","tolerationSeconds":9},{"key":"b","operator":"Exists"}])"),
+       ""},
       {"no toleration", with(body, {"spec", "tolerations"}, "[]"),
        "Forbidden spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds"},
-      {"one more container", with(body, {"spec", "containers"}, R"([{"name":"c","image":"i"},{"name":"d","image":"i"}])"),
+      {"one more container",
+       with(body, {"spec", "containers"}, R"([{"name":"c","image":"i"},{"name":"d","image":"i"}])"),
        "Forbidden spec.containers: Forbidden: pod updates may not add or remove containers"},
       {"node", with(body, {"spec", "nodeName"}, "\"n\""),
-       "Forbidden spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
-       "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be "
+       "Forbidden spec: Forbidden: pod updates may not change fields other than "
+       "`spec.containers[*].image`,`spec.initContainers[*].image`,"
+       "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
+       "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be "
        "set to 1 if it was previously negative)\n@@ "},
       {"labels", with(body, {"metadata", "labels"}, R"({"a":"b"})"), ""},
   };
   for (const auto& c : cases) {
     const std::string got = update_errors(pods(), c.now, old);
-    if (std::string_view(c.want).empty()) EXPECT_EQ(got, "") << c.name;
-    else EXPECT_EQ(got.substr(0, std::string_view(c.want).size()), c.want) << c.name << "\n" << got;
+    if (std::string_view(c.want).empty())
+      EXPECT_EQ(got, "") << c.name;
+    else
+      EXPECT_EQ(got.substr(0, std::string_view(c.want).size()), c.want) << c.name << "\n" << got;
   }
 }
 
@@ -145,18 +201,21 @@ TEST(Pod, keeps_gated_pods_off_nodes_until_gates_are_removed) {
   EXPECT_EQ(old["status"]["conditions"].item(0)["reason"].str(), "SchedulingGated");
   EXPECT_EQ(update_errors(pods(), with(body, {"spec", "schedulingGates"}, ""), old), "");
   EXPECT_EQ(update_errors(pods(), with(body, {"spec", "nodeSelector"}, R"({"a":"b"})"), old), "");
-  EXPECT_EQ(update_errors(pods(), with(body, {"spec", "schedulingGates"}, R"([{"name":"g"},{"name":"h"}])"), old),
-            "Forbidden spec.schedulingGates[1]: Forbidden: only deletion is allowed, but found new scheduling gate 'h'");
+  EXPECT_EQ(
+      update_errors(pods(), with(body, {"spec", "schedulingGates"}, R"([{"name":"g"},{"name":"h"}])"), old),
+      "Forbidden spec.schedulingGates[1]: Forbidden: only deletion is allowed, but found new scheduling gate 'h'");
 }
 
 TEST(Pod, status_updates_leave_the_spec_and_finished_containers_alone) {
   const Document body = json(pod_with(R"({"containers":[{"name":"c","image":"i"}],"restartPolicy":"Never"})"));
   const Document fresh = created(pods(), body);
-  const Document old = with(fresh, {"status", "containerStatuses"}, R"([{"name":"c","state":{"terminated":{"exitCode":0}}}])");
+  const Document old =
+      with(fresh, {"status", "containerStatuses"}, R"([{"name":"c","state":{"terminated":{"exitCode":0}}}])");
   Builder b(with(old, {"spec", "nodeName"}, "\"other\"").root());
   pods().prepare_status_update(b.root(), old.root());
   EXPECT_FALSE(b["spec"].has("nodeName"));
-  EXPECT_EQ(status_errors(pods(), with(old, {"status", "containerStatuses"}, R"([{"name":"c","state":{"running":{}}}])"), old),
+  EXPECT_EQ(status_errors(pods(),
+                          with(old, {"status", "containerStatuses"}, R"([{"name":"c","state":{"running":{}}}])"), old),
             "Forbidden status.containerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state");
   EXPECT_EQ(status_errors(pods(), with(old, {"status", "podIPs"}, R"([{"ip":"10.0.0.1"}])"), old),
             "Invalid status.podIPs[0]: Invalid value: \"10.0.0.1\": must be equal to `podIP`");
@@ -168,8 +227,10 @@ TEST(Pod, defaults_the_old_name_of_the_service_account) {
 }
 
 TEST(Pod, warns_of_what_is_surely_not_meant) {
-  const Document pod = created(pods(), json(pod_with(
-      R"({"nodeSelector":{"beta.kubernetes.io/os":"linux"},"containers":[{"name":"c","image":"i","ports":[{"containerPort":80},{"containerPort":80}],"env":[{"name":"A","value":"1"},{"name":"A","value":"2"}],"resources":{"limits":{"memory":"1500m"}}}]})")));
+  const Document pod = created(
+      pods(),
+      json(pod_with(
+          R"({"nodeSelector":{"beta.kubernetes.io/os":"linux"},"containers":[{"name":"c","image":"i","ports":[{"containerPort":80},{"containerPort":80}],"env":[{"name":"A","value":"1"},{"name":"A","value":"2"}],"resources":{"limits":{"memory":"1500m"}}}]})")));
   std::vector<std::string> out;
   pods().warnings(pod.root(), out);
   const std::vector<std::string> want = {
@@ -189,27 +250,38 @@ TEST(PodCells, show_what_upstream_shows) {
     const char* want;  // ready, status, restarts
   } cases[] = {
       {"pending", R"({"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Pending"}})", R"("0/1","Pending","0")"},
-      {"running", R"({"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Running","containerStatuses":[{"name":"c","ready":true,"state":{"running":{}}}]}})",
+      {"running",
+       R"({"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Running","containerStatuses":[{"name":"c","ready":true,"state":{"running":{}}}]}})",
        R"("1/1","Running","0")"},
-      {"restarted", R"({"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Running","containerStatuses":[{"name":"c","ready":true,"restartCount":2,"state":{"running":{}},"lastState":{"terminated":{"finishedAt":"2026-01-02T03:04:05Z"}}}]}})",
+      {"restarted",
+       R"({"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Running","containerStatuses":[{"name":"c","ready":true,"restartCount":2,"state":{"running":{}},"lastState":{"terminated":{"finishedAt":"2026-01-02T03:04:05Z"}}}]}})",
        R"x("1/1","Running","2 (60s ago)")x"},
-      {"crash loop", R"({"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Running","containerStatuses":[{"name":"c","restartCount":1,"state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}})",
+      {"crash loop",
+       R"({"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Running","containerStatuses":[{"name":"c","restartCount":1,"state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}})",
        R"("0/1","CrashLoopBackOff","1")"},
-      {"exit code", R"({"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Failed","containerStatuses":[{"name":"c","state":{"terminated":{"exitCode":3}}}]}})",
+      {"exit code",
+       R"({"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Failed","containerStatuses":[{"name":"c","state":{"terminated":{"exitCode":3}}}]}})",
        R"("0/1","ExitCode:3","0")"},
-      {"completed beside one that runs", R"({"spec":{"containers":[{"name":"a"},{"name":"b"}]},"status":{"phase":"Running","conditions":[{"type":"Ready","status":"False"}],"containerStatuses":[{"name":"a","state":{"terminated":{"reason":"Completed","exitCode":0}}},{"name":"b","ready":true,"state":{"running":{}}}]}})",
+      {"completed beside one that runs",
+       R"({"spec":{"containers":[{"name":"a"},{"name":"b"}]},"status":{"phase":"Running","conditions":[{"type":"Ready","status":"False"}],"containerStatuses":[{"name":"a","state":{"terminated":{"reason":"Completed","exitCode":0}}},{"name":"b","ready":true,"state":{"running":{}}}]}})",
        R"("1/2","NotReady","0")"},
-      {"first of two init containers", R"({"spec":{"containers":[{"name":"c"}],"initContainers":[{"name":"i"},{"name":"j"}]},"status":{"phase":"Pending","initContainerStatuses":[{"name":"i","state":{"running":{}}},{"name":"j","state":{"waiting":{"reason":"PodInitializing"}}}],"containerStatuses":[{"name":"c","state":{"waiting":{"reason":"PodInitializing"}}}]}})",
+      {"first of two init containers",
+       R"({"spec":{"containers":[{"name":"c"}],"initContainers":[{"name":"i"},{"name":"j"}]},"status":{"phase":"Pending","initContainerStatuses":[{"name":"i","state":{"running":{}}},{"name":"j","state":{"waiting":{"reason":"PodInitializing"}}}],"containerStatuses":[{"name":"c","state":{"waiting":{"reason":"PodInitializing"}}}]}})",
        R"("0/1","Init:0/2","0")"},
-      {"failed init container", R"({"spec":{"containers":[{"name":"c"}],"initContainers":[{"name":"i"}]},"status":{"phase":"Pending","initContainerStatuses":[{"name":"i","restartCount":3,"state":{"terminated":{"exitCode":1,"reason":"Error"}}}]}})",
+      {"failed init container",
+       R"({"spec":{"containers":[{"name":"c"}],"initContainers":[{"name":"i"}]},"status":{"phase":"Pending","initContainerStatuses":[{"name":"i","restartCount":3,"state":{"terminated":{"exitCode":1,"reason":"Error"}}}]}})",
        R"("0/1","Init:Error","3")"},
-      {"sidecar", R"({"spec":{"containers":[{"name":"c"}],"initContainers":[{"name":"s","restartPolicy":"Always"}]},"status":{"phase":"Running","initContainerStatuses":[{"name":"s","started":true,"ready":true,"state":{"running":{}}}],"containerStatuses":[{"name":"c","ready":true,"state":{"running":{}}}]}})",
+      {"sidecar",
+       R"({"spec":{"containers":[{"name":"c"}],"initContainers":[{"name":"s","restartPolicy":"Always"}]},"status":{"phase":"Running","initContainerStatuses":[{"name":"s","started":true,"ready":true,"state":{"running":{}}}],"containerStatuses":[{"name":"c","ready":true,"state":{"running":{}}}]}})",
        R"("2/2","Running","0")"},
-      {"deleting", R"({"metadata":{"deletionTimestamp":"2026-01-02T03:04:05Z"},"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Running"}})",
+      {"deleting",
+       R"({"metadata":{"deletionTimestamp":"2026-01-02T03:04:05Z"},"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Running"}})",
        R"("0/1","Terminating","0")"},
-      {"deleted after its end", R"({"metadata":{"deletionTimestamp":"2026-01-02T03:04:05Z"},"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Succeeded","containerStatuses":[{"name":"c","state":{"terminated":{"exitCode":0,"reason":"Completed"}}}]}})",
+      {"deleted after its end",
+       R"({"metadata":{"deletionTimestamp":"2026-01-02T03:04:05Z"},"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Succeeded","containerStatuses":[{"name":"c","state":{"terminated":{"exitCode":0,"reason":"Completed"}}}]}})",
        R"("0/1","Completed","0")"},
-      {"evicted", R"({"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Failed","reason":"Evicted"}})", R"("0/1","Evicted","0")"},
+      {"evicted", R"({"spec":{"containers":[{"name":"c"}]},"status":{"phase":"Failed","reason":"Evicted"}})",
+       R"("0/1","Evicted","0")"},
   };
   for (const auto& c : cases) {
     const std::string cells = cells_of(pods(), json(c.pod), kNow);

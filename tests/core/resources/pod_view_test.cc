@@ -23,10 +23,15 @@ TEST(PodView, sums_what_the_scheduler_reserves) {
     const char* want;
   } cases[] = {
       {"nothing", R"({"containers":[{"name":"a"}]})", ""},
-      {"containers add up", R"({"containers":[{"resources":{"requests":{"cpu":"100m","memory":"1Mi"}}},{"resources":{"requests":{"cpu":"1"}}}]})", "cpu=1100m memory=1Mi"},
-      {"the greatest init container counts", R"({"initContainers":[{"resources":{"requests":{"cpu":"2"}}},{"resources":{"requests":{"cpu":"1"}}}],"containers":[{"resources":{"requests":{"cpu":"500m"}}}]})", "cpu=2"},
+      {"containers add up",
+       R"({"containers":[{"resources":{"requests":{"cpu":"100m","memory":"1Mi"}}},{"resources":{"requests":{"cpu":"1"}}}]})",
+       "cpu=1100m memory=1Mi"},
+      {"the greatest init container counts",
+       R"({"initContainers":[{"resources":{"requests":{"cpu":"2"}}},{"resources":{"requests":{"cpu":"1"}}}],"containers":[{"resources":{"requests":{"cpu":"500m"}}}]})",
+       "cpu=2"},
       {"sidecars run beside all that comes later",
-       R"({"initContainers":[{"restartPolicy":"Always","resources":{"requests":{"cpu":"1"}}},{"resources":{"requests":{"cpu":"1500m"}}}],"containers":[{"resources":{"requests":{"cpu":"1"}}}]})", "cpu=2500m"},
+       R"({"initContainers":[{"restartPolicy":"Always","resources":{"requests":{"cpu":"1"}}},{"resources":{"requests":{"cpu":"1500m"}}}],"containers":[{"resources":{"requests":{"cpu":"1"}}}]})",
+       "cpu=2500m"},
       {"overhead", R"({"overhead":{"cpu":"10m"},"containers":[{"resources":{"requests":{"cpu":"1"}}}]})", "cpu=1010m"},
   };
   for (const auto& c : cases) {
@@ -44,9 +49,11 @@ TEST(PodView, finds_the_quality_of_service) {
       {"nothing", "{}", QosClass::kBestEffort},
       {"zero is nothing", R"({"requests":{"cpu":"0"}})", QosClass::kBestEffort},
       {"request only", R"({"requests":{"cpu":"1"}})", QosClass::kBurstable},
-      {"all equal", R"({"requests":{"cpu":"1","memory":"1Gi"},"limits":{"cpu":"1000m","memory":"1024Mi"}})", QosClass::kGuaranteed},
+      {"all equal", R"({"requests":{"cpu":"1","memory":"1Gi"},"limits":{"cpu":"1000m","memory":"1024Mi"}})",
+       QosClass::kGuaranteed},
       {"cpu alone", R"({"requests":{"cpu":"1"},"limits":{"cpu":"1"}})", QosClass::kBurstable},
-      {"lower request", R"({"requests":{"cpu":"1","memory":"1Mi"},"limits":{"cpu":"1","memory":"2Mi"}})", QosClass::kBurstable},
+      {"lower request", R"({"requests":{"cpu":"1","memory":"1Mi"},"limits":{"cpu":"1","memory":"2Mi"}})",
+       QosClass::kBurstable},
   };
   for (const auto& c : cases) {
     const Document pod = json(cat(R"({"spec":{"containers":[{"name":"c","resources":)", c.resources, "}]}}"));
@@ -55,7 +62,8 @@ TEST(PodView, finds_the_quality_of_service) {
 }
 
 TEST(PodView, is_available_after_min_ready_seconds) {
-  const Document pod = json(R"({"status":{"conditions":[{"type":"Ready","status":"True","lastTransitionTime":"2026-01-02T03:04:05Z"}]}})");
+  const Document pod = json(
+      R"({"status":{"conditions":[{"type":"Ready","status":"True","lastTransitionTime":"2026-01-02T03:04:05Z"}]}})");
   constexpr int64_t kReadySince = 1767323045000000;
   EXPECT_TRUE(PodView(pod).is_available(0, 0));
   EXPECT_FALSE(PodView(pod).is_available(10, kReadySince + 9000000));
@@ -63,8 +71,9 @@ TEST(PodView, is_available_after_min_ready_seconds) {
 }
 
 TEST(PodView, reads_the_tag_of_an_image) {
-  const std::pair<const char*, const char*> cases[] = {
-      {"nginx", "latest"}, {"nginx:1.25", "1.25"}, {"reg:5000/nginx", "latest"}, {"reg:5000/a/nginx:x", "x"}, {"nginx@sha256:00", ""}, {"nginx:1@sha256:00", "1"}};
+  const std::pair<const char*, const char*> cases[] = {{"nginx", "latest"},          {"nginx:1.25", "1.25"},
+                                                       {"reg:5000/nginx", "latest"}, {"reg:5000/a/nginx:x", "x"},
+                                                       {"nginx@sha256:00", ""},      {"nginx:1@sha256:00", "1"}};
   for (const auto& [image, tag] : cases) EXPECT_EQ(image_tag(image), tag) << image;
 }
 
@@ -77,20 +86,21 @@ TEST(PodView, knows_conflicting_host_ports) {
 
 TEST(Taints, are_tolerated_as_the_operators_say) {
   const Document taint = json(R"({"key":"k","value":"5","effect":"NoSchedule"})");
-  const std::pair<const char*, bool> cases[] = {
-      {R"({"operator":"Exists"})", true},
-      {R"({"key":"k","operator":"Exists"})", true},
-      {R"({"key":"k","value":"5"})", true},
-      {R"({"key":"k","value":"6"})", false},
-      {R"({"key":"k","operator":"Exists","effect":"NoExecute"})", false},
-      {R"({"key":"k","operator":"Lt","value":"6"})", true},
-      {R"({"key":"k","operator":"Gt","value":"6"})", false},
-      {R"({"key":"j","operator":"Exists"})", false}};
-  for (const auto& [toleration, want] : cases) EXPECT_EQ(tolerates(json(toleration).root(), taint.root()), want) << toleration;
+  const std::pair<const char*, bool> cases[] = {{R"({"operator":"Exists"})", true},
+                                                {R"({"key":"k","operator":"Exists"})", true},
+                                                {R"({"key":"k","value":"5"})", true},
+                                                {R"({"key":"k","value":"6"})", false},
+                                                {R"({"key":"k","operator":"Exists","effect":"NoExecute"})", false},
+                                                {R"({"key":"k","operator":"Lt","value":"6"})", true},
+                                                {R"({"key":"k","operator":"Gt","value":"6"})", false},
+                                                {R"({"key":"j","operator":"Exists"})", false}};
+  for (const auto& [toleration, want] : cases)
+    EXPECT_EQ(tolerates(json(toleration).root(), taint.root()), want) << toleration;
 }
 
 TEST(Taints, of_the_asked_effects_are_found) {
-  const Document taints = json(R"([{"key":"a","effect":"PreferNoSchedule"},{"key":"b","effect":"NoSchedule"},{"key":"c","effect":"NoExecute"}])");
+  const Document taints = json(
+      R"([{"key":"a","effect":"PreferNoSchedule"},{"key":"b","effect":"NoSchedule"},{"key":"c","effect":"NoExecute"}])");
   const Document tolerations = json(R"([{"key":"b","operator":"Exists"}])");
   EXPECT_EQ(first_untolerated(taints.root(), Value(), true, true)["key"].str(), "b");
   EXPECT_EQ(first_untolerated(taints.root(), tolerations.root(), true, true)["key"].str(), "c");
@@ -110,7 +120,8 @@ TEST(NodeAffinity, needs_one_term_and_every_expression_of_it) {
       {R"({"matchExpressions":[{"key":"size","operator":"Gt","values":["7"]}]})", true},
       {R"({"matchExpressions":[{"key":"size","operator":"Lt","values":["7"]}]})", false},
       {R"({"matchFields":[{"key":"metadata.name","operator":"In","values":["n1"]}]})", true},
-      {R"({"matchExpressions":[{"key":"zone","operator":"Exists"}],"matchFields":[{"key":"metadata.name","operator":"In","values":["n2"]}]})", false},
+      {R"({"matchExpressions":[{"key":"zone","operator":"Exists"}],"matchFields":[{"key":"metadata.name","operator":"In","values":["n2"]}]})",
+       false},
       {"{}", false}};
   for (const auto& [term, want] : cases) EXPECT_EQ(node_matches_term(node.root(), json(term).root()), want) << term;
   EXPECT_FALSE(node_matches_selector(node.root(), json(R"({"nodeSelectorTerms":[]})").root()));

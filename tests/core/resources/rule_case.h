@@ -1,4 +1,5 @@
-// What the table tests of kinds share: an object through decode, defaults, preparation and rules; its errors as one text.
+// What the table tests of kinds share: an object through decode, defaults, preparation and rules; its errors as one
+// text.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -16,8 +17,8 @@ inline Document json(std::string_view text) {
 inline std::string texts(const FieldErrors& errors) {
   std::string out;
   for (const FieldError& e : errors.list())
-    out += cat(out.empty() ? "" : " | ", e.reason.substr(0, 10) == "FieldValue" ? e.reason.substr(10) : e.reason, " ", e.field, ": ",
-               e.message);
+    out += cat(out.empty() ? "" : " | ", e.reason.substr(0, 10) == "FieldValue" ? e.reason.substr(10) : e.reason, " ",
+               e.field, ": ", e.message);
   return out;
 }
 
@@ -72,11 +73,16 @@ inline Document with(const Document& d, std::initializer_list<const char*> path,
   Mut at = b.root();
   const char* last = nullptr;
   for (const char* step : path) {
-    if (last) at = last[0] >= '0' && last[0] <= '9' ? at.item(static_cast<size_t>(last[0] - '0')) : at[last].is_array() ? at[last] : at.object(last);
+    if (last)
+      at = last[0] >= '0' && last[0] <= '9' ? at.item(static_cast<size_t>(last[0] - '0'))
+           : at[last].is_array()            ? at[last]
+                                            : at.object(last);
     last = step;
   }
-  if (value.empty()) at.remove(last);
-  else at.set(last, json(value).root());
+  if (value.empty())
+    at.remove(last);
+  else
+    at.set(last, json(value).root());
   return b.finish();
 }
 

@@ -49,7 +49,9 @@ TEST(LabelSelector, refuses_with_upstreams_words) {
       {"a,", "found '', expected: identifier after ','"},
       {"!", "unable to parse requirement: found '', expected: identifier"},
       {"a in (b", "unable to parse requirement: found '', expected: ',' or ')'"},
-      {"a>x", "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an integer"},
+      {"a>x",
+       "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must be an "
+       "integer"},
   };
   for (const auto& c : cases) {
     auto s = LabelSelector::parse(c.selector);
@@ -60,7 +62,9 @@ TEST(LabelSelector, refuses_with_upstreams_words) {
 
 TEST(LabelSelector, of_an_object_is_sorted_and_written_canonically) {
   auto s = LabelSelector::from_object(
-      json(R"({"matchLabels":{"z":"1","a":"2"},"matchExpressions":[{"key":"m","operator":"In","values":["d","c"]},{"key":"b","operator":"DoesNotExist"}]})").root());
+      json(
+          R"({"matchLabels":{"z":"1","a":"2"},"matchExpressions":[{"key":"m","operator":"In","values":["d","c"]},{"key":"b","operator":"DoesNotExist"}]})")
+          .root());
   ASSERT_TRUE(s.ok());
   EXPECT_EQ(s->text(), "a=2,!b,m in (c,d),z=1");
 }

@@ -17,32 +17,44 @@ TEST(SmallKinds, refuse_bad_objects_with_upstreams_texts) {
     const char* object;
     const char* want;
   } cases[] = {
-      {"config map key", "", "configmaps", R"({"data":{"..":"x"}})", "Invalid data[..]: Invalid value: \"..\": must not be '..'"},
+      {"config map key", "", "configmaps", R"({"data":{"..":"x"}})",
+       "Invalid data[..]: Invalid value: \"..\": must not be '..'"},
       {"secret of an account without name", "", "secrets", R"({"type":"kubernetes.io/service-account-token"})",
        "Required metadata.annotations[kubernetes.io/service-account.name]: Required value"},
-      {"ssh secret", "", "secrets", R"({"type":"kubernetes.io/ssh-auth","data":{}})", "Required data[ssh-privatekey]: Required value"},
-      {"docker config that is no JSON", "", "secrets", R"({"type":"kubernetes.io/dockercfg","data":{".dockercfg":"eA=="}})",
-       "Invalid data[.dockercfg]: Invalid value: \"<secret contents redacted>\": invalid character 'x' looking for beginning of value"},
+      {"ssh secret", "", "secrets", R"({"type":"kubernetes.io/ssh-auth","data":{}})",
+       "Required data[ssh-privatekey]: Required value"},
+      {"docker config that is no JSON", "", "secrets",
+       R"({"type":"kubernetes.io/dockercfg","data":{".dockercfg":"eA=="}})",
+       "Invalid data[.dockercfg]: Invalid value: \"<secret contents redacted>\": invalid character 'x' looking for "
+       "beginning of value"},
       {"empty subset", "", "endpoints", R"({"subsets":[{"ports":[{"port":80}]}]})",
        "Required subsets[0]: Required value: must specify `addresses` or `notReadyAddresses`"},
-      {"endpoint on loopback", "", "endpoints", R"({"subsets":[{"addresses":[{"ip":"127.0.0.1"}],"ports":[{"port":0}]}]})",
-       "Invalid subsets[0].addresses[0].ip: Invalid value: \"127.0.0.1\": may not be in the loopback range (127.0.0.0/8, ::1/128) | "
+      {"endpoint on loopback", "", "endpoints",
+       R"({"subsets":[{"addresses":[{"ip":"127.0.0.1"}],"ports":[{"port":0}]}]})",
+       "Invalid subsets[0].addresses[0].ip: Invalid value: \"127.0.0.1\": may not be in the loopback range "
+       "(127.0.0.0/8, ::1/128) | "
        "Invalid subsets[0].ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive"},
-      {"slice without address", "discovery.k8s.io", "endpointslices", R"({"addressType":"IPv4","endpoints":[{"addresses":[]}]})",
+      {"slice without address", "discovery.k8s.io", "endpointslices",
+       R"({"addressType":"IPv4","endpoints":[{"addresses":[]}]})",
        "Required endpoints[0].addresses: Required value: must contain at least 1 address"},
-      {"slice of an unnamed type", "discovery.k8s.io", "endpointslices", R"({"endpoints":[]})", "Required addressType: Required value"},
+      {"slice of an unnamed type", "discovery.k8s.io", "endpointslices", R"({"endpoints":[]})",
+       "Required addressType: Required value"},
       {"lease of no seconds", "coordination.k8s.io", "leases", R"({"spec":{"leaseDurationSeconds":0}})",
        "Invalid spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0"},
-      {"event of another namespace", "", "events", R"({"metadata":{"name":"e","namespace":"n"},"involvedObject":{"namespace":"m"}})",
+      {"event of another namespace", "", "events",
+       R"({"metadata":{"name":"e","namespace":"n"},"involvedObject":{"namespace":"m"}})",
        "Invalid involvedObject.namespace: Invalid value: \"m\": does not match event.namespace"},
       {"new event without controller", "events.k8s.io", "events",
        R"({"metadata":{"name":"e","namespace":"n"},"regarding":{"namespace":"n"},"eventTime":"2026-01-02T03:04:05.000000Z","type":"Normal","reason":"R","action":"A","reportingInstance":"i"})",
        "Required reportingController: Required value"},
-      {"taint twice", "", "nodes", R"({"spec":{"taints":[{"key":"a","effect":"NoSchedule"},{"key":"a","effect":"NoSchedule"}]}})",
-       "Duplicate metadata.taints[1]: Duplicate value: {\"Key\":\"a\",\"Value\":\"\",\"Effect\":\"NoSchedule\",\"TimeAdded\":null}: taints must be unique by "
+      {"taint twice", "", "nodes",
+       R"({"spec":{"taints":[{"key":"a","effect":"NoSchedule"},{"key":"a","effect":"NoSchedule"}]}})",
+       "Duplicate metadata.taints[1]: Duplicate value: "
+       "{\"Key\":\"a\",\"Value\":\"\",\"Effect\":\"NoSchedule\",\"TimeAdded\":null}: taints must be unique by "
        "key and effect pair"},
       {"namespace finalizer", "", "namespaces", R"({"metadata":{"name":"n"},"spec":{"finalizers":["x"]}})",
-       "Invalid spec.finalizers: Invalid value: \"x\": name is neither a standard finalizer name nor is it fully qualified"},
+       "Invalid spec.finalizers: Invalid value: \"x\": name is neither a standard finalizer name nor is it fully "
+       "qualified"},
   };
   for (const auto& c : cases) EXPECT_EQ(create_errors(kind_of(c.group, c.resource), json(c.object)), c.want) << c.name;
 }
@@ -56,22 +68,27 @@ TEST(SmallKinds, allow_only_some_changes) {
     const char* now;
     const char* want;
   } cases[] = {
-      {"secret's type", "", "secrets", R"({"type":"a"})", R"({"type":"b"})", "Invalid type: Invalid value: \"b\": field is immutable"},
+      {"secret's type", "", "secrets", R"({"type":"a"})", R"({"type":"b"})",
+       "Invalid type: Invalid value: \"b\": field is immutable"},
       {"secret's type left out", "", "secrets", R"({"type":"Opaque"})", "{}", ""},
-      {"immutable secret", "", "secrets", R"({"immutable":true,"data":{"a":"YQ=="}})", R"({"immutable":true,"data":{"a":"Yg=="}})",
+      {"immutable secret", "", "secrets", R"({"immutable":true,"data":{"a":"YQ=="}})",
+       R"({"immutable":true,"data":{"a":"Yg=="}})",
        "Forbidden data: Forbidden: field is immutable when `immutable` is set"},
       {"immutable config map", "", "configmaps", R"({"immutable":true})", R"({"data":{"a":"b"}})",
-       "Forbidden immutable: Forbidden: field is immutable when `immutable` is set | Forbidden data: Forbidden: field is immutable when `immutable` is set"},
+       "Forbidden immutable: Forbidden: field is immutable when `immutable` is set | Forbidden data: Forbidden: field "
+       "is immutable when `immutable` is set"},
       {"slice's type", "discovery.k8s.io", "endpointslices", R"({"addressType":"IPv4"})", R"({"addressType":"IPv6"})",
        "Invalid addressType: Invalid value: \"IPv6\": field is immutable"},
-      {"node's pod range", "", "nodes", R"({"spec":{"podCIDR":"10.1.0.0/24"}})", R"({"spec":{"podCIDR":"10.2.0.0/24"}})",
+      {"node's pod range", "", "nodes", R"({"spec":{"podCIDR":"10.1.0.0/24"}})",
+       R"({"spec":{"podCIDR":"10.2.0.0/24"}})",
        "Forbidden spec.podCIDRs: Forbidden: node updates may not change podCIDR except from \"\" to valid"},
       {"node's first pod range", "", "nodes", "{}", R"({"spec":{"podCIDR":"10.2.0.0/24"}})", ""},
       {"node's provider", "", "nodes", R"({"spec":{"providerID":"a"}})", R"({"spec":{"providerID":"b"}})",
        "Forbidden spec.providerID: Forbidden: node updates may not change providerID except from \"\" to valid"},
       {"binding's role", "rbac.authorization.k8s.io", "rolebindings", R"({"roleRef":{"kind":"Role","name":"a"}})",
        R"({"roleRef":{"kind":"Role","name":"b"}})",
-       "Invalid roleRef: Invalid value: {\"APIGroup\":\"rbac.authorization.k8s.io\",\"Kind\":\"Role\",\"Name\":\"b\"}: cannot change roleRef"},
+       "Invalid roleRef: Invalid value: {\"APIGroup\":\"rbac.authorization.k8s.io\",\"Kind\":\"Role\",\"Name\":\"b\"}: "
+       "cannot change roleRef"},
   };
   for (const auto& c : cases) {
     const Kind& kind = kind_of(c.group, c.resource);
@@ -85,8 +102,9 @@ TEST(Namespace, phase_follows_the_deletion_timestamp) {
   EXPECT_EQ(old["status"]["phase"].str(), "Active");
   EXPECT_EQ(old["metadata"]["labels"]["kubernetes.io/metadata.name"].str(), "n");
   EXPECT_EQ(old["spec"]["finalizers"].dump(), "[\"kubernetes\"]");
-  EXPECT_EQ(status_errors(kind, with(old, {"status", "phase"}, "\"Terminating\""), old),
-            "Invalid status.Phase: Invalid value: \"Terminating\": may only be 'Active' if `deletionTimestamp` is empty");
+  EXPECT_EQ(
+      status_errors(kind, with(old, {"status", "phase"}, "\"Terminating\""), old),
+      "Invalid status.Phase: Invalid value: \"Terminating\": may only be 'Active' if `deletionTimestamp` is empty");
   Builder b(with(old, {"spec", "finalizers"}, "[]").root());
   kind.prepare_update(b.root(), old.root());
   EXPECT_EQ(b["spec"]["finalizers"].size(), 1u);
@@ -96,8 +114,9 @@ TEST(Node, shows_roles_and_whether_it_takes_pods) {
   const Kind& kind = kind_of("", "nodes");
   const Document node = json(
       R"({"metadata":{"name":"n","labels":{"node-role.kubernetes.io/control-plane":"","node-role.kubernetes.io/a":""},"creationTimestamp":"2026-01-02T03:04:05Z"},"spec":{"unschedulable":true},"status":{"conditions":[{"type":"Ready","status":"Unknown"}],"addresses":[{"type":"InternalIP","address":"10.0.0.1"}],"nodeInfo":{"kubeletVersion":"v1.36.0","osImage":"Debian"}}})");
-  EXPECT_EQ(cells_of(kind, node, 1767323105000000),
-            R"(["n","NotReady,SchedulingDisabled","a,control-plane","60s","v1.36.0","10.0.0.1","<none>","Debian","<unknown>","<unknown>"])");
+  EXPECT_EQ(
+      cells_of(kind, node, 1767323105000000),
+      R"(["n","NotReady,SchedulingDisabled","a,control-plane","60s","v1.36.0","10.0.0.1","<none>","Debian","<unknown>","<unknown>"])");
 }
 
 TEST(Secret, takes_text_and_stores_bytes) {
@@ -111,7 +130,8 @@ TEST(Event, shows_how_often_and_since_when) {
   const Kind& kind = kind_of("", "events");
   const Document e = json(
       R"({"metadata":{"name":"e"},"involvedObject":{"kind":"Pod","name":"p","fieldPath":"spec"},"reason":"Pulled","message":" m\n","source":{"component":"kubelet","host":"h"},"firstTimestamp":"2026-01-02T03:04:05Z","lastTimestamp":"2026-01-02T03:05:00Z","count":4,"type":"Normal"})");
-  EXPECT_EQ(cells_of(kind, e, 1767323105000000), R"(["5s","Normal","Pulled","pod/p","spec","kubelet, h","m","60s",4,"e"])");
+  EXPECT_EQ(cells_of(kind, e, 1767323105000000),
+            R"(["5s","Normal","Pulled","pod/p","spec","kubelet, h","m","60s",4,"e"])");
 }
 
 TEST(Event, has_the_same_content_in_both_versions) {
@@ -132,13 +152,21 @@ TEST(Event, has_the_same_content_in_both_versions) {
 TEST(Cron, schedules_are_checked) {
   const Kind& kind = kind_of("batch", "cronjobs");
   auto cron = [&](const char* schedule) {
-    return create_errors(kind, json(cat(R"({"metadata":{"name":"c"},"spec":{"schedule":")", schedule,
-                                        R"(","jobTemplate":{"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}}}}})")));
+    return create_errors(
+        kind,
+        json(cat(
+            R"({"metadata":{"name":"c"},"spec":{"schedule":")", schedule,
+            R"(","jobTemplate":{"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}}}}})")));
   };
-  for (const char* fine : {"*/5 0-6,22 1 jan mon", "@hourly", "0 0 * * *", "? * * * 0"}) EXPECT_EQ(cron(fine), "") << fine;
-  EXPECT_EQ(cron("* * * *"), "Invalid spec.schedule: Invalid value: \"* * * *\": expected exactly 5 fields, found 4: [* * * *]");
-  EXPECT_EQ(cron("*/0 * * * *"), "Invalid spec.schedule: Invalid value: \"*/0 * * * *\": step of range should be a positive number: */0");
-  EXPECT_EQ(cron("5-1 * * * *"), "Invalid spec.schedule: Invalid value: \"5-1 * * * *\": beginning of range (5) beyond end of range (1): 5-1");
+  for (const char* fine : {"*/5 0-6,22 1 jan mon", "@hourly", "0 0 * * *", "? * * * 0"})
+    EXPECT_EQ(cron(fine), "") << fine;
+  EXPECT_EQ(cron("* * * *"),
+            "Invalid spec.schedule: Invalid value: \"* * * *\": expected exactly 5 fields, found 4: [* * * *]");
+  EXPECT_EQ(cron("*/0 * * * *"),
+            "Invalid spec.schedule: Invalid value: \"*/0 * * * *\": step of range should be a positive number: */0");
+  EXPECT_EQ(
+      cron("5-1 * * * *"),
+      "Invalid spec.schedule: Invalid value: \"5-1 * * * *\": beginning of range (5) beyond end of range (1): 5-1");
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ Document workload(std::string_view more) {
 TEST(Deployment, gets_its_defaults) {
   const Document d = created(deployments(), workload(""));
   EXPECT_EQ(d["spec"]["replicas"].integer(), 1);
-  EXPECT_EQ(d["spec"]["strategy"].dump(), R"({"type":"RollingUpdate","rollingUpdate":{"maxUnavailable":"25%","maxSurge":"25%"}})");
+  EXPECT_EQ(d["spec"]["strategy"].dump(),
+            R"({"type":"RollingUpdate","rollingUpdate":{"maxUnavailable":"25%","maxSurge":"25%"}})");
   EXPECT_EQ(d["spec"]["progressDeadlineSeconds"].integer(), 600);
   EXPECT_EQ(d["spec"]["revisionHistoryLimit"].integer(), 10);
   EXPECT_EQ(d["spec"]["template"]["spec"]["restartPolicy"].str(), "Always");
@@ -31,13 +32,16 @@ TEST(Deployment, refuses_bad_specs_with_upstreams_texts) {
   } cases[] = {
       {"fine", "", ""},
       {"unknown strategy", R"(,"strategy":{"type":"Fast"})",
-       "NotSupported spec.strategy.type: Unsupported value: \"Fast\": supported values: \"Recreate\", \"RollingUpdate\""},
+       "NotSupported spec.strategy.type: Unsupported value: \"Fast\": supported values: \"Recreate\", "
+       "\"RollingUpdate\""},
       {"more than all", R"(,"strategy":{"rollingUpdate":{"maxUnavailable":"101%"}})",
        "Invalid spec.strategy.rollingUpdate.maxUnavailable: Invalid value: \"101%\": must not be greater than 100%"},
       {"no percentage", R"(,"strategy":{"rollingUpdate":{"maxSurge":"x"}})",
-       "Invalid spec.strategy.rollingUpdate.maxSurge: Invalid value: \"x\": a valid percent string must be a numeric string followed by an ending '%' "
+       "Invalid spec.strategy.rollingUpdate.maxSurge: Invalid value: \"x\": a valid percent string must be a numeric "
+       "string followed by an ending '%' "
        "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"},
-      {"negative history", R"(,"revisionHistoryLimit":-1)", "Invalid spec.revisionHistoryLimit: Invalid value: -1: must be greater than or equal to 0"},
+      {"negative history", R"(,"revisionHistoryLimit":-1)",
+       "Invalid spec.revisionHistoryLimit: Invalid value: -1: must be greater than or equal to 0"},
       {"deadline not after min ready", R"(,"minReadySeconds":600)",
        "Invalid spec.progressDeadlineSeconds: Invalid value: 600: must be greater than minReadySeconds"},
   };
@@ -49,8 +53,10 @@ TEST(Deployment, refuses_bad_specs_with_upstreams_texts) {
 TEST(Deployment, selector_may_not_change) {
   const Document old = created(deployments(), workload(""));
   EXPECT_EQ(update_errors(deployments(), with(workload(""), {"spec", "replicas"}, "5"), old), "");
-  EXPECT_EQ(update_errors(deployments(), with(workload(""), {"spec", "selector"}, R"({"matchLabels":{"a":"b","c":"d"}})"), old),
-            "Invalid spec.template.metadata.labels: Invalid value: {\"a\":\"b\"}: `selector` does not match template `labels` | "
+  EXPECT_EQ(update_errors(deployments(),
+                          with(workload(""), {"spec", "selector"}, R"({"matchLabels":{"a":"b","c":"d"}})"), old),
+            "Invalid spec.template.metadata.labels: Invalid value: {\"a\":\"b\"}: `selector` does not match template "
+            "`labels` | "
             "Invalid spec.selector: Invalid value: {\"matchLabels\":{\"a\":\"b\",\"c\":\"d\"}}: field is immutable");
 }
 
@@ -66,22 +72,30 @@ TEST(Deployment, update_keeps_the_status_and_status_update_the_spec) {
 
 TEST(Deployment, status_counts_must_fit) {
   const Document old = with(created(deployments(), workload("")), {"status", "collisionCount"}, "2");
-  EXPECT_EQ(status_errors(deployments(), with(old, {"status"}, R"({"replicas":1,"readyReplicas":2,"availableReplicas":1,"collisionCount":1})"), old),
-            "Invalid status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas | "
-            "Invalid status.collisionCount: Invalid value: 1: cannot be decremented");
-  EXPECT_EQ(status_errors(deployments(), with(old, {"status"}, R"({"replicas":2,"readyReplicas":0,"availableReplicas":1,"collisionCount":2})"), old),
-            "Invalid status.availableReplicas: Invalid value: 1: cannot be greater than readyReplicas");
+  EXPECT_EQ(
+      status_errors(
+          deployments(),
+          with(old, {"status"}, R"({"replicas":1,"readyReplicas":2,"availableReplicas":1,"collisionCount":1})"), old),
+      "Invalid status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas | "
+      "Invalid status.collisionCount: Invalid value: 1: cannot be decremented");
+  EXPECT_EQ(
+      status_errors(
+          deployments(),
+          with(old, {"status"}, R"({"replicas":2,"readyReplicas":0,"availableReplicas":1,"collisionCount":2})"), old),
+      "Invalid status.availableReplicas: Invalid value: 1: cannot be greater than readyReplicas");
 }
 
 TEST(ReplicaSet, selector_may_not_change) {
   const Document old = created(replicasets(), workload(""));
-  const Document now = with(with(workload(""), {"spec", "selector"}, R"({"matchLabels":{"x":"y"}})"), {"spec", "template", "metadata", "labels"}, R"({"x":"y"})");
+  const Document now = with(with(workload(""), {"spec", "selector"}, R"({"matchLabels":{"x":"y"}})"),
+                            {"spec", "template", "metadata", "labels"}, R"({"x":"y"})");
   EXPECT_EQ(update_errors(replicasets(), now, old),
             "Invalid spec.selector: Invalid value: {\"matchLabels\":{\"x\":\"y\"}}: field is immutable");
 }
 
 TEST(Cells, of_workloads) {
-  const Document d = with(created(deployments(), workload("")), {"status"}, R"({"readyReplicas":1,"updatedReplicas":2,"availableReplicas":1})");
+  const Document d = with(created(deployments(), workload("")), {"status"},
+                          R"({"readyReplicas":1,"updatedReplicas":2,"availableReplicas":1})");
   EXPECT_EQ(cells_of(deployments(), d, 0), R"(["d","1/1",2,1,"<unknown>","c","i","a=b"])");
   const Document r = with(created(replicasets(), workload("")), {"status"}, R"({"replicas":3,"readyReplicas":2})");
   EXPECT_EQ(cells_of(replicasets(), r, 0), R"(["d",1,3,2,"<unknown>","c","i","a=b"])");
@@ -91,7 +105,8 @@ TEST(DaemonSet, counts_changes_of_its_template) {
   const Kind& kind = *find_kind("apps", "v1", "daemonsets");
   const Document old = created(kind, workload(""));
   EXPECT_EQ(old["metadata"]["annotations"]["deprecated.daemonset.template.generation"].str(), "1");
-  Builder b(with(defaulted(kind, workload("")), {"spec", "template", "spec", "containers", "0", "image"}, "\"j\"").root());
+  Builder b(
+      with(defaulted(kind, workload("")), {"spec", "template", "spec", "containers", "0", "image"}, "\"j\"").root());
   kind.prepare_update(b.root(), old.root());
   EXPECT_EQ(b["metadata"]["annotations"]["deprecated.daemonset.template.generation"].str(), "2");
 }
@@ -105,10 +120,13 @@ TEST(StatefulSet, only_some_fields_may_change) {
 
 TEST(Job, template_may_not_change) {
   const Kind& kind = *find_kind("batch", "v1", "jobs");
-  const Document body = json(R"({"metadata":{"name":"j","namespace":"n","uid":"u"},"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}}})");
+  const Document body = json(
+      R"({"metadata":{"name":"j","namespace":"n","uid":"u"},"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}}})");
   const Document old = created(kind, body);
   EXPECT_EQ(update_errors(kind, with(old, {"spec", "parallelism"}, "3"), old), "");
-  EXPECT_EQ(update_errors(kind, with(old, {"spec", "template", "spec", "containers", "0", "image"}, "\"j\""), old).substr(0, 28), "Invalid spec.template: Inval");
+  EXPECT_EQ(update_errors(kind, with(old, {"spec", "template", "spec", "containers", "0", "image"}, "\"j\""), old)
+                .substr(0, 28),
+            "Invalid spec.template: Inval");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Validation pieces that many kinds share: label selectors, labels, numbers, immutable fields, enumerations. Each appends
-// what it finds with upstream's texts. Pure; any thread.
+// Validation pieces that many kinds share: label selectors, labels, numbers, immutable fields, enumerations. Each
+// appends what it finds with upstream's texts. Pure; any thread.
 #pragma once
 
 #include <string>
@@ -28,8 +28,8 @@ void validate_positive(Value number, const Path& at, FieldErrors& errors);     /
 // Values of metav1.LabelSelector. strict_values: values of expressions must be label values too.
 void validate_label_selector(Value selector, const Path& at, FieldErrors& errors, bool strict_values = true);
 void validate_immutable(Value now, Value was, const Path& at, FieldErrors& errors);
-// `text` is one of `valid` (listed in the error in the given order); an empty text is Required when required is set, else
-// fine.
+// `text` is one of `valid` (listed in the error in the given order); an empty text is Required when required is set,
+// else fine.
 void validate_one_of(std::string_view text, const std::vector<std::string_view>& valid, const Path& at, bool required,
                      FieldErrors& errors);
 bool selects_nothing_or_all(Value selector);  // absent or without requirements

@@ -1,23 +1,24 @@
-// HorizontalPodAutoscaler, PodDisruptionBudget, PriorityClass, RuntimeClass: stored and shown.
+// HorizontalPodAutoscaler, both versions: stored and shown, its controller comes later.
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
-#include "core/resources/pod_spec.h"
-#include "core/resources/rules.h"
 #include "core/resources/transitions.h"
 
 namespace bramble {
 namespace {
 
-// -- HorizontalPodAutoscaler
-
 struct MetricSource {
   std::string_view type;
   const char* field;
 };
-constexpr MetricSource kSources[] = {{"Object", "object"}, {"Pods", "pods"}, {"Resource", "resource"},
-                                     {"External", "external"}, {"ContainerResource", "containerResource"}};
+
+constexpr MetricSource kSources[] = {{"Object", "object"},
+                                     {"Pods", "pods"},
+                                     {"Resource", "resource"},
+                                     {"External", "external"},
+                                     {"ContainerResource", "containerResource"}};
 
 void default_rules(Mut rules, bool up) {
   default_text(rules, "selectPolicy", "Max");
@@ -50,6 +51,7 @@ void default_hpa_v2(Mut o) {
     default_rules(behavior.object("scaleDown"), false);
   }
 }
+
 void default_hpa_v1(Mut o) { default_int(o.object("spec"), "minReplicas", 1); }
 
 void create_hpa(Mut o) {
@@ -61,10 +63,14 @@ void create_hpa(Mut o) {
 void validate_target(Value spec, const Path& at, FieldErrors& errors) {
   const Value ref = spec["scaleTargetRef"];
   const std::string_view kind = ref["kind"].str(), name = ref["name"].str(), version = ref["apiVersion"].str();
-  if (kind.empty()) errors.required(at.at("kind"));
-  else add_invalid(at.at("kind"), kind, check_path_segment(kind), errors);
-  if (name.empty()) errors.required(at.at("name"));
-  else add_invalid(at.at("name"), name, check_path_segment(name), errors);
+  if (kind.empty())
+    errors.required(at.at("kind"));
+  else
+    add_invalid(at.at("kind"), kind, check_path_segment(kind), errors);
+  if (name.empty())
+    errors.required(at.at("name"));
+  else
+    add_invalid(at.at("name"), name, check_path_segment(name), errors);
   // Of the kinds that scale only ReplicationController lives in the group without a name.
   if (kind != "ReplicationController" && version.find('/') == std::string_view::npos)
     errors.invalid(at.at("apiVersion"), version, "apiVersion must specify API group");
@@ -108,7 +114,9 @@ void validate_hpa(Value o, FieldErrors& errors) {
   validate_metrics(spec["metrics"], least == 0, at.at("metrics"), errors);
 }
 
-std::string amount(Value v, const char* none) { return v.exists() ? (v.is_string() ? v.text() : v.dump()) : std::string(none); }
+std::string amount(Value v, const char* none) {
+  return v.exists() ? (v.is_string() ? v.text() : v.dump()) : std::string(none);
+}
 
 std::string metric_text(Value spec, Value now) {
   const std::string_view type = spec["type"].str();
@@ -121,8 +129,10 @@ std::string metric_text(Value spec, Value now) {
   const bool resource = type == "Resource" || type == "ContainerResource";
   const std::string prefix = resource ? cat(name, ": ") : std::string();
   if (resource && !target.has("averageValue")) {
-    const std::string have = current.has("averageUtilization") ? cat(current["averageUtilization"].integer(), "%") : "<unknown>";
-    const std::string want = target.has("averageUtilization") ? cat(target["averageUtilization"].integer(), "%") : "<auto>";
+    const std::string have =
+        current.has("averageUtilization") ? cat(current["averageUtilization"].integer(), "%") : "<unknown>";
+    const std::string want =
+        target.has("averageUtilization") ? cat(target["averageUtilization"].integer(), "%") : "<auto>";
     return cat(prefix, have, "/", want);
   }
   if (target.has("averageValue")) {
@@ -153,13 +163,17 @@ void hpa_cells(Value o, int64_t now_us, Mut out, const std::string& targets) {
   out.append(o["status"]["currentReplicas"].integer());
   append_age(o, now_us, out);
 }
+
 void hpa_v2_cells(Value o, int64_t now_us, Mut out) { hpa_cells(o, now_us, out, targets_text(o)); }
+
 void hpa_v1_cells(Value o, int64_t now_us, Mut out) {
   const Value want = o["spec"]["targetCPUUtilizationPercentage"], have = o["status"]["currentCPUUtilizationPercentage"];
   hpa_cells(o, now_us, out,
-            want.exists() ? cat("cpu: ", have.exists() ? cat(have.integer(), "%") : std::string("<unknown>"), "/", want.integer(), "%")
+            want.exists() ? cat("cpu: ", have.exists() ? cat(have.integer(), "%") : std::string("<unknown>"), "/",
+                                want.integer(), "%")
                           : std::string("<none>"));
 }
+
 constexpr std::string_view kHpaColumns = "Name:name, Reference, Targets, MinPods, MaxPods, Replicas, Age";
 
 void hpa_common(Kind& k) {
@@ -171,135 +185,18 @@ void hpa_common(Kind& k) {
   k.columns = columns_of(kHpaColumns);
 }
 
-// -- PodDisruptionBudget
-
-std::string go_value(Value v) { return v.exists() ? v.dump() : std::string("null"); }
-
-void validate_pdb(Value o, FieldErrors& errors) {
-  const Path at("spec");
-  const Value spec = o["spec"];
-  if (spec.has("minAvailable") && spec.has("maxUnavailable"))
-    errors.invalid_raw(at,
-                       cat("{\"MinAvailable\":", go_value(spec["minAvailable"]), ",\"Selector\":", go_value(spec["selector"]),
-                           ",\"MaxUnavailable\":", go_value(spec["maxUnavailable"]), ",\"UnhealthyPodEvictionPolicy\":",
-                           go_value(spec["unhealthyPodEvictionPolicy"]), "}"),
-                       "minAvailable and maxUnavailable cannot be both set");
-  for (const char* f : {"minAvailable", "maxUnavailable"}) {
-    validate_number_or_percent(spec[f], at.at(f), errors);
-    if (percent_over_100(spec[f])) errors.invalid(at.at(f), spec[f], "must not be greater than 100%");
-  }
-  validate_label_selector(spec["selector"], at.at("selector"), errors);
-  validate_one_of(spec["unhealthyPodEvictionPolicy"].str(), {"AlwaysAllow", "IfHealthyBudget"},
-                  at.at("unhealthyPodEvictionPolicy"), false, errors);
-}
-void create_pdb(Mut o) {
-  clear_status(o);
-  for (const char* f : {"disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"}) o.object("status").set(f, 0);
-}
-void pdb_cells(Value o, int64_t now_us, Mut out) {
-  auto shown = [](Value v) { return !v.exists() ? std::string("N/A") : v.is_string() ? v.text() : v.dump(); };
-  out.append(first_name(o));
-  out.append(shown(o["spec"]["minAvailable"]));
-  out.append(shown(o["spec"]["maxUnavailable"]));
-  out.append(o["status"]["disruptionsAllowed"].integer());
-  append_age(o, now_us, out);
-}
-
-// -- PriorityClass
-
-constexpr int64_t kUserPriorityMax = 1000000000;
-
-struct SystemPriority {
-  std::string_view name;
-  int64_t value;
-};
-constexpr SystemPriority kSystem[] = {{"system-node-critical", 2000001000}, {"system-cluster-critical", 2000000000}};
-
-void validate_priority(Value o, FieldErrors& errors) {
-  const std::string_view name = o["metadata"]["name"].str();
-  const Path at = Path("metadata").at("name");
-  if (name.substr(0, 7) == "system-") {
-    for (const SystemPriority& s : kSystem) {
-      if (s.name != name) continue;
-      if (o["value"].integer() != s.value)
-        errors.forbidden(at, cat("priority class names with 'system-' prefix are reserved for system use only. error: value of ",
-                                 name, " PriorityClass must be ", s.value));
-      return;
-    }
-    errors.forbidden(at, cat("priority class names with 'system-' prefix are reserved for system use only. error: ", name,
-                             " is not a known system priority class"));
-  } else if (o["value"].integer() > kUserPriorityMax) {
-    errors.forbidden(Path("value"), cat("maximum allowed value of a user defined priority is ", kUserPriorityMax));
-  }
-  validate_one_of(o["preemptionPolicy"].str(), {"PreemptLowerPriority", "Never"}, Path("preemptionPolicy"), false, errors);
-}
-void update_priority(Value o, Value old, FieldErrors& errors) {
-  if (o["value"].integer() != old["value"].integer()) errors.forbidden(Path("value"), "may not be changed in an update.");
-  validate_immutable(o["preemptionPolicy"], old["preemptionPolicy"], Path("preemptionPolicy"), errors);
-}
-void priority_cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(o["value"].integer());
-  out.append(o["globalDefault"].boolean());
-  append_age(o, now_us, out);
-  out.append(o["preemptionPolicy"].str());
-}
-
-// -- RuntimeClass
-
-void validate_runtimeclass(Value o, FieldErrors& errors) {
-  const std::string_view handler = o["handler"].str();
-  add_invalid(Path("handler"), handler, check_dns1123_label(handler), errors);
-  for (auto [name, q] : o["overhead"]["podFixed"].members()) {
-    const Path here = Path("overhead").at("podFixed").key(name);
-    validate_resource_name(name, here, errors);
-    validate_resource_amount(name, q, here, errors);
-  }
-  validate_labels(o["scheduling"]["nodeSelector"], Path("scheduling").at("nodeSelector"), errors);
-  validate_tolerations(o["scheduling"]["tolerations"], Path("scheduling").at("tolerations"), errors);
-}
-void update_runtimeclass(Value o, Value old, FieldErrors& errors) {
-  validate_immutable(o["handler"], old["handler"], Path("handler"), errors);
-}
-void runtimeclass_cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(o["handler"].str());
-  append_age(o, now_us, out);
-}
-
 }  // namespace
 
-void hpa_v2_rules(Kind& k) {
-  hpa_common(k);
-  k.set_defaults = default_hpa_v2;
-  k.cells = hpa_v2_cells;
-}
 void hpa_v1_rules(Kind& k) {
   hpa_common(k);
   k.set_defaults = default_hpa_v1;
   k.cells = hpa_v1_cells;
 }
-void pdb_rules(Kind& k) {
-  k.prepare_create = create_pdb;
-  k.prepare_update = keep_status;
-  k.prepare_status_update = keep_spec;
-  k.validate = validate_pdb;
-  k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_pdb(o, errors); };
-  k.columns = columns_of("Name:name, Min Available, Max Unavailable, Allowed Disruptions:integer, Age");
-  k.cells = pdb_cells;
-}
-void priorityclass_rules(Kind& k) {
-  k.set_defaults = [](Mut o) { default_text(o, "preemptionPolicy", "PreemptLowerPriority"); };
-  k.validate = validate_priority;
-  k.validate_update = update_priority;
-  k.columns = columns_of("Name:name, Value:integer, Global-Default:boolean, Age, PreemptionPolicy");
-  k.cells = priority_cells;
-}
-void runtimeclass_rules(Kind& k) {
-  k.validate = validate_runtimeclass;
-  k.validate_update = update_runtimeclass;
-  k.columns = columns_of("Name:name, Handler, Age");
-  k.cells = runtimeclass_cells;
+
+void hpa_v2_rules(Kind& k) {
+  hpa_common(k);
+  k.set_defaults = default_hpa_v2;
+  k.cells = hpa_v2_cells;
 }
 
 }  // namespace bramble

@@ -1,4 +1,4 @@
-#include "core/resources/rules.h"
+#include "core/resources/field_rules.h"
 
 #include <algorithm>
 

@@ -2,9 +2,9 @@
 #include <algorithm>
 
 #include "core/base/strings.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kind.h"
 #include "core/resources/names.h"
-#include "core/resources/rules.h"
 
 namespace bramble {
 namespace {
@@ -36,7 +36,8 @@ void validate_owner_references(Value references, const Path& at, FieldErrors& er
         errors.invalid(at, references,
                        cat("Only one reference can have Controller set to true. Found \"true\" in references for ",
                            controller, " and ", who));
-      else controller = who;
+      else
+        controller = who;
     }
   }
 }
@@ -94,12 +95,15 @@ void validate_object_meta(Value object, const Kind& kind, FieldErrors& errors) {
   const Path at("metadata");
   const std::string_view generate = m["generateName"].str(), name = m["name"].str(), ns = m["namespace"].str();
   if (!generate.empty())
-    for (const std::string& text : check_name(kind, generate, true)) errors.invalid(at.at("generateName"), generate, text);
-  if (name.empty()) errors.required(at.at("name"), "name or generateName is required");
+    for (const std::string& text : check_name(kind, generate, true))
+      errors.invalid(at.at("generateName"), generate, text);
+  if (name.empty())
+    errors.required(at.at("name"), "name or generateName is required");
   else
     for (const std::string& text : check_name(kind, name, false)) errors.invalid(at.at("name"), name, text);
   if (kind.namespaced) {
-    if (ns.empty()) errors.required(at.at("namespace"));
+    if (ns.empty())
+      errors.required(at.at("namespace"));
     else
       for (const std::string& text : check_dns1123_label(ns)) errors.invalid(at.at("namespace"), ns, text);
   } else if (!ns.empty()) {
@@ -139,9 +143,10 @@ void validate_object_meta_update(Value object, Value old, const Kind& kind, Fiel
     }
     std::sort(extra.begin(), extra.end());
     if (!extra.empty())
-      errors.forbidden(at.at("finalizers"),
-                       cat("no new finalizers can be added if the object is being deleted, found new finalizers []string{",
-                           join(extra, ", "), "}"));
+      errors.forbidden(
+          at.at("finalizers"),
+          cat("no new finalizers can be added if the object is being deleted, found new finalizers []string{",
+              join(extra, ", "), "}"));
   }
   if (m["generation"].integer() < was["generation"].integer())
     errors.invalid(at.at("generation"), m["generation"].integer(), "must not be decremented");

@@ -1,8 +1,8 @@
 // The kinds of dynamic resource allocation (resource.k8s.io): stored and shown.
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
-#include "core/resources/rules.h"
 #include "core/resources/transitions.h"
 
 namespace bramble {
@@ -36,17 +36,22 @@ void plain_cells(Value o, int64_t now_us, Mut out) {
   out.append(first_name(o));
   append_age(o, now_us, out);
 }
+
 void claim_cells(Value o, int64_t now_us, Mut out) {
   out.append(first_name(o));
   out.append(claim_state(o));
   append_age(o, now_us, out);
 }
+
 void slice_cells(Value o, int64_t now_us, Mut out) {
   const Value spec = o["spec"];
   std::string node = "<unset>";
-  if (spec.has("nodeName")) node = spec["nodeName"].text();
-  else if (spec["allNodes"].boolean()) node = "<all nodes>";
-  else if (spec["nodeSelector"].is_object()) node = "<node selector>";
+  if (spec.has("nodeName"))
+    node = spec["nodeName"].text();
+  else if (spec["allNodes"].boolean())
+    node = "<all nodes>";
+  else if (spec["nodeSelector"].is_object())
+    node = "<node selector>";
   out.append(first_name(o));
   out.append(node);
   out.append(spec["driver"].str());
@@ -60,21 +65,28 @@ void deviceclass_rules(Kind& k) {
   k.columns = columns_of("Name:name, Age");
   k.cells = plain_cells;
 }
+
 void resourceclaim_rules(Kind& k) {
   k.set_defaults = [](Mut o) { default_requests(o["spec"]["devices"]); };
   k.prepare_create = clear_status;
   k.prepare_update = keep_status;
   k.prepare_status_update = keep_spec;
-  k.validate_update = [](Value o, Value old, FieldErrors& errors) { validate_immutable(o["spec"], old["spec"], Path("spec"), errors); };
+  k.validate_update = [](Value o, Value old, FieldErrors& errors) {
+    validate_immutable(o["spec"], old["spec"], Path("spec"), errors);
+  };
   k.columns = columns_of("Name:name, State, Age");
   k.cells = claim_cells;
 }
+
 void resourceclaimtemplate_rules(Kind& k) {
   k.set_defaults = [](Mut o) { default_requests(o["spec"]["spec"]["devices"]); };
-  k.validate_update = [](Value o, Value old, FieldErrors& errors) { validate_immutable(o["spec"], old["spec"], Path("spec"), errors); };
+  k.validate_update = [](Value o, Value old, FieldErrors& errors) {
+    validate_immutable(o["spec"], old["spec"], Path("spec"), errors);
+  };
   k.columns = columns_of("Name:name, Age");
   k.cells = plain_cells;
 }
+
 void resourceslice_rules(Kind& k) {
   k.columns = columns_of("Name:name, Node, Driver, Pool, Age");
   k.cells = slice_cells;

@@ -1,0 +1,64 @@
+// PriorityClass: names for priorities.
+#include "core/resources/cells.h"
+#include "core/resources/defaulting.h"
+#include "core/resources/field_rules.h"
+#include "core/resources/kinds.h"
+
+namespace bramble {
+namespace {
+
+constexpr int64_t kUserPriorityMax = 1000000000;
+
+struct SystemPriority {
+  std::string_view name;
+  int64_t value;
+};
+
+constexpr SystemPriority kSystem[] = {{"system-node-critical", 2000001000}, {"system-cluster-critical", 2000000000}};
+
+void validate_priority(Value o, FieldErrors& errors) {
+  const std::string_view name = o["metadata"]["name"].str();
+  const Path at = Path("metadata").at("name");
+  if (name.substr(0, 7) == "system-") {
+    for (const SystemPriority& s : kSystem) {
+      if (s.name != name) continue;
+      if (o["value"].integer() != s.value)
+        errors.forbidden(
+            at, cat("priority class names with 'system-' prefix are reserved for system use only. error: value of ",
+                    name, " PriorityClass must be ", s.value));
+      return;
+    }
+    errors.forbidden(at, cat("priority class names with 'system-' prefix are reserved for system use only. error: ",
+                             name, " is not a known system priority class"));
+  } else if (o["value"].integer() > kUserPriorityMax) {
+    errors.forbidden(Path("value"), cat("maximum allowed value of a user defined priority is ", kUserPriorityMax));
+  }
+  validate_one_of(o["preemptionPolicy"].str(), {"PreemptLowerPriority", "Never"}, Path("preemptionPolicy"), false,
+                  errors);
+}
+
+void update_priority(Value o, Value old, FieldErrors& errors) {
+  if (o["value"].integer() != old["value"].integer())
+    errors.forbidden(Path("value"), "may not be changed in an update.");
+  validate_immutable(o["preemptionPolicy"], old["preemptionPolicy"], Path("preemptionPolicy"), errors);
+}
+
+void priority_cells(Value o, int64_t now_us, Mut out) {
+  out.append(first_name(o));
+  out.append(o["value"].integer());
+  out.append(o["globalDefault"].boolean());
+  append_age(o, now_us, out);
+  out.append(o["preemptionPolicy"].str());
+}
+
+}  // namespace
+
+void priorityclass_rules(Kind& k) {
+  k.set_defaults = [](Mut o) { default_text(o, "preemptionPolicy", "PreemptLowerPriority"); };
+  k.validate = validate_priority;
+  k.validate_update = update_priority;
+  k.columns = columns_of("Name:name, Value:integer, Global-Default:boolean, Age, PreemptionPolicy");
+  k.cells = priority_cells;
+}
+
+}  // namespace bramble
