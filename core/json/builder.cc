@@ -167,6 +167,12 @@ void Mut::append(Value v) { CHECK(is_array() && v, "append"); yyjson_mut_arr_app
 void Mut::append(Mut v) { CHECK(is_array() && v, "append"); yyjson_mut_arr_append(v_, yyjson_mut_val_mut_copy(doc_, v.v_)); }
 void Mut::append_number(double v) { CHECK(is_array(), "append"); yyjson_mut_arr_append(v_, number_node(doc_, v)); }
 void Mut::append_null() { CHECK(is_array(), "append"); yyjson_mut_arr_append(v_, yyjson_mut_null(doc_)); }
+Mut Mut::append_copy(Value v) {
+  CHECK(is_array() && v, "append");
+  yyjson_mut_val* copy = copy_node(doc_, v);
+  yyjson_mut_arr_append(v_, copy);
+  return Mut(doc_, copy);
+}
 Mut Mut::append_object() {
   CHECK(is_array(), "append");
   yyjson_mut_val* v = yyjson_mut_obj(doc_);

@@ -89,6 +89,7 @@ class Mut {
   void append(Mut copy_of);
   void append_number(double v);  // a whole number is written without a fraction
   void append_null();
+  Mut append_copy(Value copy_of);  // as append; gives the new node
   Mut append_object();
   Mut append_array();
   void insert(size_t index, Value copy_of);  // index <= size()

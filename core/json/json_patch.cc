@@ -73,6 +73,7 @@ class Patcher {
     TRY_ASSIGN(std::vector<std::string> tokens, parse_pointer(pointer));
     Mut at = doc_.root();
     for (size_t i = 0; i + 1 < tokens.size(); i++) {
+      TRY(spend(at.size()));
       if (at.is_array()) {
         TRY_ASSIGN(size_t index, read_index(tokens[i], at.size(), false));
         at = at.item(index);
@@ -82,7 +83,15 @@ class Patcher {
       if (!at.is_object() && !at.is_array()) return does_not_apply("document is missing path", pointer);
     }
     if (!at.is_object() && !at.is_array()) return does_not_apply("document is missing path", pointer);
+    TRY(spend(at.size()));
     return Place{at, tokens.back()};
+  }
+
+  // Finding a member walks its object: many operations on a huge object must not hold the caller's thread.
+  Status spend(size_t members) {
+    walked_ += members;
+    if (walked_ <= limits::kJsonPatchWalkMax) return ok();
+    return Error(Code::kTooLarge, "json patch: too many operations for an object of this size");
   }
 
   Result<Mut> get(std::string_view pointer) {
@@ -162,6 +171,7 @@ class Patcher {
 
   Builder doc_;
   size_t copied_bytes_ = 0;
+  size_t walked_ = 0;
 };
 
 }  // namespace

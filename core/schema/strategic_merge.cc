@@ -3,7 +3,6 @@
 // order (or that of $setElementOrder), items only the server has in the server's order, interleaved where the server knows
 // both. Kubernetes, "Strategic Merge Patch", and its design note "preserve order in strategic merge patch".
 #include <algorithm>
-#include <deque>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -193,6 +192,7 @@ Items in_order(const Items& merged, const Items& by, const Items& server_order, 
 
 class Merger {
  public:
+  Merger() { scratch_.set_root_array(); }
   Status objects(Mut original, Value patch, Place place) {
     if (Value directive = patch[kDirective]) return whole_object(original, patch, directive);
     TRY(retain_keys(original, patch));
@@ -267,10 +267,7 @@ class Merger {
     if (list && old.is_array()) {
       TRY_ASSIGN(merged, lists(before, list, f, false));
     } else if (list) {
-      Builder& b = scratch_.emplace_back();
-      b.root().set("list", list);
-      drop_directives(b.root());
-      merged = b.root()["list"].items();
+      merged = copy(list, true).items();
     } else if (old.is_array()) {
       merged = before;
     } else {
@@ -414,10 +411,9 @@ class Merger {
   }
 
   Mut copy(Value v, bool without_directives) {
-    Builder& b = scratch_.emplace_back();
-    b.set_root(v);
-    if (without_directives) drop_directives(b.root());
-    return b.root();
+    Mut node = scratch_.root().append_copy(v);
+    if (without_directives) drop_directives(node);
+    return node;
   }
   Items copies(Value list) {
     Items out;
@@ -425,7 +421,7 @@ class Merger {
     return out;
   }
 
-  std::deque<Builder> scratch_;  // owns the copies that Items point to
+  Builder scratch_;  // owns the copies that Items point to
 };
 
 }  // namespace

@@ -69,6 +69,15 @@ TEST(JsonPatch, bounds_depth) {
   EXPECT_EQ(r.error().code(), Code::kTooLarge);
 }
 
+TEST(JsonPatch, bounds_the_walk_through_huge_objects) {
+  std::string original = "{\"a\":0", ops = "[{\"op\":\"remove\",\"path\":\"/a\"}";
+  for (int i = 0; i < 5000; i++) {
+    original += cat(",\"k", i, "\":0");
+    ops += R"(,{"op":"add","path":"/a","value":1})";
+  }
+  EXPECT_EQ(patched(original + "}", ops + "]"), "too large");
+}
+
 TEST(MergePatch, merges_as_rfc_7386_says) {
   static constexpr struct {
     const char *original, *patch, *out;
