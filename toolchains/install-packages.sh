@@ -16,6 +16,7 @@ die() { echo "install-packages.sh: $*" >&2; exit 1; }
 build=(
   g++ cmake ninja-build make ccache        # compiling
   tcl patch bzip2 xz-utils zstd            # SQLite's generator; unpacking sources
+  python3                                  # compiles the schema's rows
   ca-certificates
   runc iproute2 nftables busybox-static    # running a node
 )
@@ -23,7 +24,7 @@ test=(
   libgtest-dev libgmock-dev
   clang libclang-rt-14-dev                 # libFuzzer and its sanitizers
   crun e2fsprogs strace debootstrap curl procps
-  python3 python3-yaml
+  python3-yaml
   shellcheck
 )
 cross=(

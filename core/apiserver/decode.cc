@@ -5,6 +5,7 @@
 #include "core/json/yaml.h"
 #include "core/registry/api_status.h"
 #include "core/registry/object_meta.h"
+#include "core/schema/protobuf.h"
 
 namespace bramble {
 
@@ -79,6 +80,14 @@ Result<Document> parse_body(std::string_view body, std::string_view media_type) 
   return api_bad_request(cat("couldn't get version/kind; json parse error: ", go.empty() ? parsed.error().message() : go));
 }
 
+Result<Document> parse_protobuf(const Type& type, std::string_view body) {
+  auto envelope = open_protobuf_envelope(body);
+  if (!envelope.ok()) return api_bad_request(envelope.error().message());
+  auto message = protobuf_to_json(type, *envelope);
+  if (!message.ok()) return api_bad_request(message.error().message());
+  return message;
+}
+
 Result<Builder> decode_object(const ExpectedType& expected, Value in, FieldValidation validation,
                               std::vector<std::string>* warnings) {
   TRY(check_type(expected, in));
@@ -104,6 +113,11 @@ Result<Builder> decode_object(const ExpectedType& expected, Value in, FieldValid
 
 Result<Builder> decode_body(const ExpectedType& expected, std::string_view body, std::string_view media_type,
                             FieldValidation validation, std::vector<std::string>* warnings) {
+  if (media_type == kProtobufType && expected.type != nullptr) {
+    auto message = parse_protobuf(*expected.type, body);
+    if (!message.ok()) return message.error();
+    return decode_object(expected, message->root(), validation, warnings);
+  }
   if (media_type != "application/json" && media_type != "application/yaml") {
     return api_unsupported_media({"application/json", "application/yaml", "application/vnd.kubernetes.protobuf"});
   }

@@ -16,6 +16,10 @@ enum class FieldValidation { kIgnore, kWarn, kStrict };
 // JSON or YAML text as a document. kInvalidArgument "couldn't get version/kind; json parse error: ..." and the like.
 Result<Document> parse_body(std::string_view body, std::string_view media_type);
 
+// A protobuf body (core/schema/protobuf.h) as a document. kInvalidArgument when it is none.
+inline constexpr std::string_view kProtobufType = "application/vnd.kubernetes.protobuf";
+Result<Document> parse_protobuf(const Type& type, std::string_view body);
+
 // What type an object is expected to have: a kind, or a subresource's own ("Scale", "autoscaling/v1").
 struct ExpectedType {
   std::string kind, group, version;

@@ -74,7 +74,9 @@ Result<Removal> read_delete_options(const Request& request, bool& dry_run) {
   std::vector<std::string> dry_runs;
   const HttpRequest& http = *request.http;
   if (!http.body.empty()) {
-    auto parsed = parse_body(http.body, media_type_of(http.header("content-type")));
+    std::string media_type = media_type_of(http.header("content-type"));
+    auto parsed = media_type == kProtobufType ? parse_protobuf(*Type::find("meta.v1.DeleteOptions"), http.body)
+                                              : parse_body(http.body, media_type);
     TRY(parsed);
     Value o = parsed->root();
     std::string_view kind = o["kind"].str();

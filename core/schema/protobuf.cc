@@ -152,6 +152,7 @@ Status read_schema_union(const Field& f, const WireField& w, Place to, size_t de
   for (WireReader r(w.bytes); !r.done();) {
     TRY_ASSIGN(WireField item, r.next());
     if (item.number != 2) continue;
+    if (f.kind() == FieldKind::kSchemaOrStrings && !valid_utf8(item.bytes)) return malformed("invalid UTF-8");
     if (f.kind() == FieldKind::kSchemaOrStrings) list.append(item.bytes);
     else TRY(read_message(*f.type(), item.bytes, list.append_object(), depth + 1));
   }
@@ -162,7 +163,10 @@ Status read_element(const Field& f, const WireField& w, Place to, size_t depth) 
   if (depth > limits::kJsonDepthMax) return malformed("nested too deep");
   if (w.type != wire_type_of(f.kind())) return malformed(cat("wrong wireType = ", static_cast<int>(w.type), " for field ", f.name()));
   switch (f.kind()) {
-    case FieldKind::kString: to.put(w.bytes); return ok();
+    case FieldKind::kString:
+      if (!valid_utf8(w.bytes)) return malformed(cat("field ", f.name(), " contains invalid UTF-8"));
+      to.put(w.bytes);
+      return ok();
     case FieldKind::kBool: to.put(w.value != 0); return ok();
     case FieldKind::kInt32: to.put(static_cast<int64_t>(static_cast<int32_t>(w.value))); return ok();
     case FieldKind::kInt64: to.put(static_cast<int64_t>(w.value)); return ok();
@@ -183,11 +187,13 @@ Status read_element(const Field& f, const WireField& w, Place to, size_t depth) 
     }
     case FieldKind::kQuantity: {
       TRY_ASSIGN(Small parts, Small::read(w.bytes));
+      if (!valid_utf8(parts.at[1].bytes)) return malformed(cat("field ", f.name(), " contains invalid UTF-8"));
       to.put(parts.at[1].bytes.empty() ? std::string_view("0") : parts.at[1].bytes);
       return ok();
     }
     case FieldKind::kIntOrString: {
       TRY_ASSIGN(Small parts, Small::read(w.bytes));
+      if (!valid_utf8(parts.at[3].bytes)) return malformed(cat("field ", f.name(), " contains invalid UTF-8"));
       if (parts.at[1].value == 1) to.put(parts.at[3].bytes);
       else to.put(static_cast<int64_t>(static_cast<int32_t>(parts.at[2].value)));
       return ok();
@@ -205,6 +211,7 @@ Status read_element(const Field& f, const WireField& w, Place to, size_t depth) 
 Status read_map_entry(const Field& f, const WireField& w, Mut map, size_t depth) {
   if (w.type != 2) return malformed(cat("wrong wireType = ", static_cast<int>(w.type), " for field ", f.name()));
   TRY_ASSIGN(Small parts, Small::read(w.bytes));
+  if (!valid_utf8(parts.at[1].bytes)) return malformed(cat("field ", f.name(), " contains invalid UTF-8"));
   Place to{map, parts.at[1].bytes};
   if (f.container() == Container::kMapOfLists) {
     Mut list = to.array();
@@ -274,6 +281,7 @@ Result<ProtobufEnvelope> open_protobuf_envelope(std::string_view body) {
   TRY_ASSIGN(Small type, Small::read(unknown.at[1].bytes));
   out.api_version = type.at[1].bytes;
   out.kind = type.at[2].bytes;
+  if (!valid_utf8(out.api_version) || !valid_utf8(out.kind)) return malformed("invalid UTF-8");
   out.message = unknown.at[2].bytes;
   return out;
 }
