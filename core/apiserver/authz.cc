@@ -52,7 +52,7 @@ Attributes Attributes::of(const RequestInfo& info) {
   return a;
 }
 
-Decision decide(const Identity& user, const Attributes& what) {
+AuthzDecision decide(const Identity& user, const Attributes& what) {
   if (in_group(user, "system:masters")) return {true, ""};
   if (is_node(user)) return {true, ""};
   if (!what.resource_request && (what.verb == "get" || what.verb == "head") && is_public_path(what.path)) return {true, ""};
@@ -61,7 +61,7 @@ Decision decide(const Identity& user, const Attributes& what) {
 }
 
 Status authorize(const Identity& user, const Attributes& what) {
-  Decision d = decide(user, what);
+  AuthzDecision d = decide(user, what);
   if (d.allowed) return ok();
   return forbidden(user, what, what.verb, d.reason);
 }

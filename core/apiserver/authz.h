@@ -13,12 +13,12 @@ struct Attributes {
   static Attributes of(const RequestInfo& info);
 };
 
-struct Decision {
+struct AuthzDecision {
   bool allowed = false;
   std::string reason;
 };
 
-Decision decide(const Identity& user, const Attributes& what);
+AuthzDecision decide(const Identity& user, const Attributes& what);
 
 // Error kPermissionDenied with upstream's text when they may not.
 Status authorize(const Identity& user, const Attributes& what);

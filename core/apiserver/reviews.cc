@@ -61,7 +61,7 @@ Status check_spec(Value spec) {
   return errors.to_error("authorization.k8s.io", "", "");
 }
 
-Document with_decision(const Document& object, const Decision& decision) {
+Document with_decision(const Document& object, const AuthzDecision& decision) {
   Builder b(object.root());
   b.root().object("metadata");
   Mut status = b.root().object("status");

@@ -12,7 +12,7 @@ namespace {
 
 struct StatusWriter {
   PodView pod;
-  const PodFacts& facts;
+  const PodStatusFacts& facts;
   bool initialized = true;
   bool has_init = false;
 
@@ -128,7 +128,7 @@ struct Counts {
 };
 
 // The phase, as upstream's getPhase has it.
-std::string_view phase_of(const PodView& pod, const PodFacts& facts, Value statuses, Value init_statuses) {
+std::string_view phase_of(const PodView& pod, const PodStatusFacts& facts, Value statuses, Value init_statuses) {
   if (!facts.failed_reason.empty()) return "Failed";
   int pending_init = 0, failed_init = 0;
   size_t i = 0;
@@ -187,7 +187,7 @@ std::string names_where(Value containers, Value statuses, bool (*bad)(Value)) {
 
 }  // namespace
 
-Document pod_status(Value pod_value, const PodFacts& facts, int64_t now_us) {
+Document pod_status(Value pod_value, const PodStatusFacts& facts, int64_t now_us) {
   StatusWriter w{PodView(pod_value), facts};
   const PodView& pod = w.pod;
   Builder b;

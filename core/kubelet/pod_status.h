@@ -16,7 +16,7 @@ struct WaitingReason {
   bool operator==(const WaitingReason&) const = default;
 };
 
-struct PodFacts {
+struct PodStatusFacts {
   std::vector<ContainerRecord> records;
   std::map<std::string, WaitingReason, std::less<>> waiting;  // by container name
   std::map<std::string, std::pair<bool, bool>, std::less<>> probed;  // by container name: started, ready; absent: both as it runs
@@ -29,6 +29,6 @@ struct PodFacts {
 };
 
 // The whole status object; conditions of others and lastTransitionTime of unchanged ones are kept from pod.status.
-Document pod_status(Value pod, const PodFacts& facts, int64_t now_us);
+Document pod_status(Value pod, const PodStatusFacts& facts, int64_t now_us);
 
 }  // namespace bramble

@@ -92,7 +92,7 @@ class PodWorker {
   Document pod_;
   std::string uid_, qos_;
   std::function<void()> retired_;
-  PodFacts facts_;
+  PodStatusFacts facts_;
   RestartBackoff backoff_;
   std::set<std::string> unsettled_;  // ids of containers that ended and were not looked at yet
   bool gone_ = false, released_ = false, finished_ = false, volumes_ready_ = false, shim_watched_ = false, shim_lost_ = false, synced_ = false;
