@@ -14,7 +14,7 @@ ApiServer::ApiServer(Registry& registry, Options options)
     : registry_(registry),
       options_(std::move(options)),
       tokens_(registry, options_.tokens),
-      verbs_(registry, tokens_),
+      verbs_(registry, tokens_, options_.note),
       discovery_(options_.server_address) {}
 
 Task<Status> ApiServer::bootstrap() {

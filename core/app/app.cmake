@@ -1,5 +1,5 @@
 # The binary: everything meets here, and nowhere else.
-bramble_room(core/app USES core/apiserver core/controllers core/scheduler core/kubelet core/proxy core/dns storage cni images provision)
+bramble_room(core/app USES core/quarantine core/apiserver core/controllers core/scheduler core/kubelet core/proxy core/dns storage cni images provision)
 add_executable(bramble ${CMAKE_SOURCE_DIR}/core/app/bramble_main.cc)
 target_link_libraries(bramble PRIVATE core_app)
 target_link_options(bramble PRIVATE -static -Wl,--gc-sections)

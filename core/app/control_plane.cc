@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "core/app/small_files.h"
 #include "core/app/host_facts.h"
 #include "core/app/version.h"
@@ -28,6 +30,10 @@ Status ControlPlane::open_store(Loop& loop) {
   store.dir = options_.data_dir + "/server/db";
   TRY(make_directories(store.dir, 0700));
   TRY_ASSIGN(store_, SqliteStore::open(std::move(store), loop, clock_, random_));
+  TRY_ASSIGN(poison_, PoisonNotes::open(options_.data_dir + "/server/poison"));
+  for (const PoisonNotes::Entry& e : poison_->all_quarantined()) {
+    log_warning("quarantine: ", e.room, ": ", e.key, " ended this server ", e.aborts, " times; it is left alone until it changes");
+  }
   cache_ = std::make_unique<WatchCache>(clock_);
   TRY(cache_->load(*store_));
   for (const std::string& key : cache_->unreadable()) log_error("store: ", key, ": unreadable, left out; see bramble check-config");
@@ -41,6 +47,28 @@ Status ControlPlane::open_store(Loop& loop) {
   return ok();
 }
 
+bool ControlPlane::note_step(std::string_view room, const ObjectKey& key) {
+  auto newest = [this, &key] {
+    uint64_t revision = 0;
+    for (const Kind& kind : all_kinds()) {
+      EntryRef entry = kind.stored ? cache_->get(registry_key(kind, key.ns, key.name)) : nullptr;
+      if (entry) revision = std::max(revision, entry->revision);
+    }
+    return revision;
+  };
+  bool allowed = poison_->note(room, key.text(), cache_->revision(), newest);
+  if (!allowed) log_warning("quarantine: ", room, " skips ", key.text(), ": it ended this server twice; change it to free it");
+  // Steps do not wait: by the loop's next turn they have come to their end.
+  if (!*settling_) {
+    *settling_ = true;
+    Loop::current().post([poison = poison_, settling = settling_] {
+      *settling = false;
+      poison->settle();
+    });
+  }
+  return allowed;
+}
+
 Status ControlPlane::open_api(const Credentials& credentials) {
   ca_pem_ = credentials.server_ca_pem;
   ApiServer::Options api;
@@ -51,6 +79,7 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   api.git_version = kubernetes_version();
   api.platform = cat("linux/", node_architecture());
   api.streams = options_.streams;
+  api.note = [this](const ObjectKey& object) { return note_step("admission", object); };
   api_ = std::make_unique<ApiServer>(*registry_, std::move(api));
 
   HttpServer::Options http;
@@ -87,11 +116,15 @@ void ControlPlane::start() {
     o.api_port = options_.port;
     o.api_cluster_ip = options_.api_service_address;
     o.pod_network = options_.pod_range;
-    controllers_ = std::make_unique<Controllers>([this](Identity i) { return api_->client(std::move(i)); }, clock_, o);
+    controllers_ = std::make_unique<Controllers>([this](Identity i) { return api_->client(std::move(i)); }, clock_, o, loop_alarms(),
+                                                 [this](std::string_view controller, const ObjectKey& key) {
+                                                   return note_step(cat("controllers/", controller), key);
+                                                 });
     controllers_->start();
   }
   if (options_.scheduler) {
-    scheduler_ = std::make_unique<Scheduler>(api_->client(scheduler_identity()), clock_, random_, SchedulerOptions{options_.host});
+    scheduler_ = std::make_unique<Scheduler>(api_->client(scheduler_identity()), clock_, random_, SchedulerOptions{options_.host},
+                                             loop_alarms(), [this](const ObjectKey& pod) { return note_step("scheduler", pod); });
     scheduler_->start();
   }
 }

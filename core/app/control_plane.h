@@ -11,6 +11,7 @@
 #include "core/app/credentials.h"
 #include "core/controllers/controllers.h"
 #include "core/http/server.h"
+#include "core/quarantine/poison_notes.h"
 #include "core/scheduler/scheduler.h"
 #include "storage/sqlite/sqlite_store.h"
 
@@ -46,11 +47,15 @@ class ControlPlane {
   Task<void> bootstrap();
   Status open_store(Loop& loop);
   Status open_api(const Credentials& credentials);
+  // Notes the step that a room is about to take on an object; false: the object is quarantined (core/quarantine).
+  bool note_step(std::string_view room, const ObjectKey& key);
 
   ControlPlaneOptions options_;
   Clock& clock_;
   Random& random_;
   std::string ca_pem_;
+  std::shared_ptr<PoisonNotes> poison_ = PoisonNotes::none();
+  std::shared_ptr<bool> settling_ = std::make_shared<bool>(false);  // a settle() is posted to the loop
   std::unique_ptr<SqliteStore> store_;
   std::unique_ptr<WatchCache> cache_;
   std::unique_ptr<Registry> registry_;

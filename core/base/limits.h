@@ -180,4 +180,8 @@ constexpr size_t kForwardStreamsMax = 256;           // connections of one port-
 constexpr size_t kStreamChunkBytes = 32 * 1024;      // of exec and port-forward, sent at once
 constexpr size_t kWatchChunkBytes = 32 * 1024;      // existing objects at a watch's begin go in chunks of about this
 
+// quarantine
+constexpr size_t kPoisonSlots = 64;      // steps noted at once, and objects set aside
+constexpr uint32_t kPoisonAborts = 2;    // once may be bad luck
+
 }  // namespace bramble::limits
