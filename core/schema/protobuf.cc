@@ -1,5 +1,6 @@
 #include "core/schema/protobuf.h"
 
+#include <cmath>
 #include <cstring>
 #include <optional>
 
@@ -91,17 +92,22 @@ struct Place {
   Mut to;
   std::string_view key;
   bool in_list = false;
+  // An entry of a map: added without looking for an earlier one, or a map of a hundred thousand entries would take minutes.
+  // Should a key repeat, canonical form keeps the last.
+  bool in_map = false;
   template <class T>
   void put(const T& v) {
     if (in_list) to.append(v);
+    else if (in_map) to.add(key, v);
     else to.set(key, v);
   }
   void put_null() {
     if (in_list) to.append_null();
+    else if (in_map) to.add_null(key);
     else to.set_null(key);
   }
-  Mut object() { return in_list ? to.append_object() : to.object(key); }
-  Mut array() { return in_list ? to.append_array() : to.array(key); }
+  Mut object() { return in_list ? to.append_object() : in_map ? to.add_object(key) : to.object(key); }
+  Mut array() { return in_list ? to.append_array() : in_map ? to.add_array(key) : to.array(key); }
 };
 
 uint8_t wire_type_of(FieldKind kind) {
@@ -173,6 +179,7 @@ Status read_element(const Field& f, const WireField& w, Place to, size_t depth) 
     case FieldKind::kDouble: {
       double number = 0;
       std::memcpy(&number, &w.value, sizeof number);
+      if (!std::isfinite(number)) return malformed(cat("field ", f.name(), " is no number that JSON has"));
       if (to.in_list) to.to.append_number(number);
       else to.to.set_number(to.key, number);
       return ok();
@@ -212,7 +219,7 @@ Status read_map_entry(const Field& f, const WireField& w, Mut map, size_t depth)
   if (w.type != 2) return malformed(cat("wrong wireType = ", static_cast<int>(w.type), " for field ", f.name()));
   TRY_ASSIGN(Small parts, Small::read(w.bytes));
   if (!valid_utf8(parts.at[1].bytes)) return malformed(cat("field ", f.name(), " contains invalid UTF-8"));
-  Place to{map, parts.at[1].bytes};
+  Place to{map, parts.at[1].bytes, false, true};
   if (f.container() == Container::kMapOfLists) {
     Mut list = to.array();
     for (WireReader r(parts.at[2].bytes); !r.done();) {
@@ -291,7 +298,8 @@ Result<Document> protobuf_to_json(const Type& type, const ProtobufEnvelope& enve
   if (!envelope.kind.empty()) b.root().set("kind", envelope.kind);
   if (!envelope.api_version.empty()) b.root().set("apiVersion", envelope.api_version);
   TRY(read_message(type, envelope.message, b.root(), 0));
-  return b.finish();
+  // Lists and raw JSON nest beyond what was counted above: the parser has the last word.
+  return Document::parse(make_buffer(b.dump()));
 }
 
 }  // namespace bramble

@@ -61,6 +61,23 @@ TEST(Protobuf, refuses_what_is_cut_short_or_of_another_wire_type) {
   for (const auto& row : rows) EXPECT_EQ(json_of("core.v1.ConfigMap", row.body), row.message) << row.name;
 }
 
+TEST(Protobuf, refuses_what_json_cannot_hold) {
+  // JSONSchemaProps.maximum = 9, a double that is no number.
+  ProtobufEnvelope bare;
+  std::string nan("\x49\0\0\0\0\0\0\xf8\x7f", 9);
+  bare.message = nan;
+  auto read = protobuf_to_json(*Type::find("apiextensions.v1.JSONSchemaProps"), bare);
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error().message(), "proto: field maximum is no number that JSON has");
+  // ControllerRevision.data = 2 with raw JSON as deep as is allowed, one level deeper by standing in an object.
+  std::string raw = std::string(256, '[') + std::string(256, ']');
+  std::string deep = std::string("\x12\x83\x04\x0a\x80\x04", 6) + raw;
+  bare.message = deep;
+  read = protobuf_to_json(*Type::find("apps.v1.ControllerRevision"), bare);
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.error().code(), Code::kTooLarge);
+}
+
 TEST(Protobuf, drops_unknown_numbers) {
   EXPECT_EQ(json_of("core.v1.ConfigMap", envelope("v1", "ConfigMap", field(15, "what"))), R"({"kind":"ConfigMap","apiVersion":"v1"})");
 }
