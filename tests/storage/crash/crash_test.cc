@@ -66,9 +66,19 @@ class Crash : public testing::Test {
     for (uint64_t n = 0; count == 0 || n < count; n++) {
       Record r;
       if (read(reports_, &r, sizeof r) != sizeof r) return false;
-      model_.take(r);
+      model_.take(r, certain_);
     }
     return true;
+  }
+  // Cuts the power. What the child reported until now is certain. What it says afterwards is not: the fsync that is under way at
+  // this moment may answer 0 for data that the kernel then drops (a thread that does nothing but append and fdatasync sees it
+  // in one cut of three), while after a real cut nobody hears an answer.
+  void cut_power(LoopDisk& disk) {
+    pollfd p{reports_, POLLIN, 0};
+    while (poll(&p, 1, 0) == 1 && listen(1)) {
+    }
+    ASSERT_TRUE(disk.cut_power());
+    certain_ = false;
   }
   // After the child's end: what it still reported, and its exit status.
   int reap() {
@@ -77,6 +87,7 @@ class Crash : public testing::Test {
     int status = 0;
     waitpid(child_, &status, 0);
     child_ = -1;
+    certain_ = true;
     return status;
   }
 
@@ -93,6 +104,7 @@ class Crash : public testing::Test {
   Model model_;
   pid_t child_ = -1;
   int reports_ = -1;
+  bool certain_ = true;
 };
 
 TEST_F(Crash, killed_process_loses_nothing_acknowledged) {
@@ -113,8 +125,8 @@ TEST_F(Crash, power_cut_loses_nothing_acknowledged) {
   for (int i = 0; i < rounds(8) && !HasFailure(); i++) {
     start({disk.path()});
     listen(1 + random_.below(600));
-    ASSERT_TRUE(disk.cut_power());
-    kill(child_, SIGKILL);  // it may sleep in a volatile-only moment
+    cut_power(disk);
+    kill(child_, SIGKILL);
     reap();
     ASSERT_TRUE(disk.remount());
     expect_whole(disk.path());
@@ -122,14 +134,14 @@ TEST_F(Crash, power_cut_loses_nothing_acknowledged) {
   EXPECT_GT(model_.acknowledged, 0u);
 }
 
-TEST_F(Crash, power_cut_while_the_store_goes_on_is_never_acknowledged) {
+TEST_F(Crash, disk_that_goes_away_ends_the_process_and_loses_nothing_acknowledged) {
   if (geteuid() != 0) GTEST_SKIP() << "mounts a file system: needs root";
   LoopDisk disk(dir_, 64);
   ASSERT_TRUE(disk.ok()) << "cannot mount an ext4 file system from a file";
   for (int i = 0; i < rounds(4) && !HasFailure(); i++) {
     start({disk.path()});
     listen(1 + random_.below(300));
-    ASSERT_TRUE(disk.cut_power());
+    cut_power(disk);
     int status = reap();  // ends by itself: its fsync failed, or nothing can be written
     EXPECT_TRUE(WIFEXITED(status)) << status;
     EXPECT_TRUE(WEXITSTATUS(status) == 74 || WEXITSTATUS(status) == 3) << WEXITSTATUS(status);

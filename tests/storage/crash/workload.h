@@ -162,7 +162,8 @@ class Child {
 // What the parent knows of each key, and the check of a store against it.
 class Model {
  public:
-  void take(const Record& r) {
+  // certain: the report was there before the power was cut.
+  void take(const Record& r, bool certain) {
     if (r.what == What::kRoomMade || r.what == What::kRecovered) {
       (r.what == What::kRoomMade ? rooms_made : recoveries)++;
       return;
@@ -173,7 +174,7 @@ class Model {
     } else if (r.what == What::kFailed) {
       if (k.states.empty()) return;
       if (k.states.size() > 1) k.states.pop_back();
-    } else {
+    } else if (certain) {
       State& s = k.states.back();
       s.acknowledged = true;
       newest_ = std::max(newest_, r.revision);
