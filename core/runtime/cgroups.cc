@@ -230,6 +230,12 @@ std::vector<std::string> Cgroups::shim_procs_files() const {
   return out;
 }
 
+void Cgroups::kill_all() const {
+  // Pods first: a shim that lives reaps them.
+  for (const auto& [controller, mount] : trees_) kill_all_in(cat(mount, "/", options_.root));
+  for (const auto& [controller, mount] : trees_) kill_all_in(cat(mount, "/", options_.shims));
+}
+
 void Cgroups::remove_all() {
   for (const auto& [controller, mount] : trees_) {
     remove_tree(cat(mount, "/", options_.root));

@@ -55,6 +55,8 @@ class Cgroups {
   std::vector<std::pair<std::string, std::string>> pods() const;
   // The cgroup.procs files by which a shim moves out of our own cgroup.
   std::vector<std::string> shim_procs_files() const;
+  // Kills every process of every pod, and every shim: for taking a node down.
+  void kill_all() const;
   // Removes root and shims when they are empty.
   void remove_all();
 

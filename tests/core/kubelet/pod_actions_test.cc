@@ -1,0 +1,117 @@
+#include "core/kubelet/pod_actions.h"
+
+#include <gtest/gtest.h>
+
+namespace bramble {
+namespace {
+
+using Kind = ContainerRecord::Kind;
+using Phase = ContainerRecord::Phase;
+
+Document pod_of(std::string_view spec, std::string_view status = "{}") {
+  auto d = Document::parse(cat(R"({"metadata":{"name":"p","namespace":"default","uid":"u"},"spec":)", spec, R"(,"status":)", status, "}"));
+  CHECK(d.ok(), d.error().message());
+  return *d;
+}
+
+ContainerRecord record(const char* name, Phase phase, int exit_code = 0, int attempt = 0, Kind kind = Kind::kMain) {
+  ContainerRecord r;
+  r.id = cat(name, "-", attempt);
+  r.name = name;
+  r.kind = kind;
+  r.phase = phase;
+  r.exit_code = exit_code;
+  r.attempt = attempt;
+  r.finished_us = 1000 * 1000000LL;
+  return r;
+}
+
+std::string text_of(const PodActions& a) {
+  std::string out;
+  for (const auto& s : a.start) out += cat("start ", s.container, "#", s.attempt, " ");
+  for (const auto& w : a.waiting) out += cat("wait ", w, " ");
+  for (const auto& s : a.stop) out += cat("stop ", s, " ");
+  if (a.finished) out += "finished ";
+  return std::string(trim(out));
+}
+
+constexpr const char* kTwo = R"({"containers":[{"name":"a"},{"name":"b"}]})";
+constexpr const char* kNever = R"({"restartPolicy":"Never","containers":[{"name":"a"},{"name":"b"}]})";
+constexpr const char* kOnFailure = R"({"restartPolicy":"OnFailure","containers":[{"name":"a"}]})";
+constexpr const char* kInit = R"({"restartPolicy":"Never","initContainers":[{"name":"i"},{"name":"j"}],"containers":[{"name":"a"}]})";
+constexpr const char* kInitAlways = R"({"initContainers":[{"name":"i"}],"containers":[{"name":"a"}]})";
+constexpr const char* kSidecar = R"({"restartPolicy":"Never","initContainers":[{"name":"s","restartPolicy":"Always"},{"name":"i"}],"containers":[{"name":"a"}]})";
+
+TEST(PodActions, follow_restart_policy_init_order_and_sidecars) {
+  struct Row {
+    const char* name;
+    const char* spec;
+    std::vector<ContainerRecord> records;
+    const char* expected;
+  };
+  const Row rows[] = {
+      {"a new pod starts all", kTwo, {}, "start a#0 start b#0"},
+      {"a running one is left", kTwo, {record("a", Phase::kRunning)}, "start b#0"},
+      {"always restarts success", kTwo, {record("a", Phase::kExited), record("b", Phase::kRunning)}, "start a#1"},
+      {"never leaves failure", kNever, {record("a", Phase::kExited, 1), record("b", Phase::kRunning)}, ""},
+      {"never finishes", kNever, {record("a", Phase::kExited, 1), record("b", Phase::kExited)}, "finished"},
+      {"on failure restarts failure", kOnFailure, {record("a", Phase::kExited, 2)}, "start a#1"},
+      {"on failure leaves success", kOnFailure, {record("a", Phase::kExited, 0)}, "finished"},
+      {"first init alone", kInit, {}, "start i#0"},
+      {"waits for init", kInit, {record("i", Phase::kRunning, 0, 0, Kind::kInit)}, ""},
+      {"second init", kInit, {record("i", Phase::kExited, 0, 0, Kind::kInit)}, "start j#0"},
+      {"all init done", kInit, {record("i", Phase::kExited, 0, 0, Kind::kInit), record("j", Phase::kExited, 0, 0, Kind::kInit)}, "start a#0"},
+      {"failed init ends a pod that never restarts", kInit, {record("i", Phase::kExited, 1, 0, Kind::kInit)}, "finished"},
+      {"failed init is run again otherwise", kInitAlways, {record("i", Phase::kExited, 1, 0, Kind::kInit)}, "start i#1"},
+      {"init is not run again", kInitAlways, {record("i", Phase::kExited, 0, 0, Kind::kInit), record("a", Phase::kExited, 1)}, "start a#1"},
+      {"sidecar first", kSidecar, {}, "start s#0"},
+      {"init beside a running sidecar", kSidecar, {record("s", Phase::kRunning, 0, 0, Kind::kInit)}, "start i#0"},
+      {"sidecar restarts beside the work", kSidecar,
+       {record("s", Phase::kExited, 0, 0, Kind::kInit), record("i", Phase::kExited, 0, 0, Kind::kInit), record("a", Phase::kRunning)}, "start s#1"},
+      {"sidecar is stopped when the work is done", kSidecar,
+       {record("s", Phase::kRunning, 0, 0, Kind::kInit), record("i", Phase::kExited, 0, 0, Kind::kInit), record("a", Phase::kExited)}, "stop s"},
+  };
+  for (const auto& row : rows) {
+    RestartBackoff none;
+    Document pod = pod_of(row.spec);
+    EXPECT_EQ(text_of(plan_pod(pod.root(), row.records, none, 2000 * 1000000LL)), row.expected) << row.name;
+  }
+}
+
+TEST(PodActions, counts_on_from_the_restarts_that_the_api_remembers) {
+  RestartBackoff none;
+  Document pod = pod_of(R"({"containers":[{"name":"a"}]})", R"({"containerStatuses":[{"name":"a","restartCount":4,"containerID":"bramble://x"}]})");
+  EXPECT_EQ(text_of(plan_pod(pod.root(), {}, none, 0)), "start a#5");
+}
+
+TEST(RestartBackoff, doubles_from_ten_seconds_to_five_minutes_and_forgets) {
+  constexpr int64_t s = 1000000;
+  RestartBackoff b;
+  int64_t end = 1000 * s;
+  EXPECT_EQ(b.wait_us("c", end, end), 0);  // the first restart is at once
+  const char* delays[] = {"10s", "20s", "40s", "1m20s", "2m40s", "5m0s", "5m0s"};
+  for (const char* d : delays) {
+    b.note_restart("c", end);
+    EXPECT_EQ(go_duration(b.delay_us("c")), d);
+    end += b.delay_us("c") + s;
+    EXPECT_EQ(b.wait_us("c", end, end + 1 * s), b.delay_us("c") - s);
+    EXPECT_EQ(b.wait_us("other", end, end), 0);
+  }
+  end += 601 * s;
+  EXPECT_EQ(b.wait_us("c", end, end), 0);
+  b.note_restart("c", end);
+  EXPECT_EQ(go_duration(b.delay_us("c")), "10s");
+}
+
+TEST(RestartBackoff, makes_the_plan_wait_and_tells_until_when) {
+  constexpr int64_t s = 1000000;
+  RestartBackoff b;
+  b.note_restart("a", 990 * s);
+  Document pod = pod_of(R"({"containers":[{"name":"a"}]})");
+  PodActions a = plan_pod(pod.root(), {record("a", Phase::kExited, 1, 1)}, b, 1003 * s);
+  EXPECT_EQ(text_of(a), "wait a");
+  EXPECT_EQ(a.again_us, 1010 * s);
+}
+
+}  // namespace
+}  // namespace bramble
