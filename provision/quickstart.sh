@@ -21,6 +21,15 @@ step=0
 say() { step=$((step + 1)); printf '[%d/7] %s\n' "$step" "$*"; }
 die() { printf 'quickstart: %s\n' "$*" >&2; exit 1; }
 has_systemd() { [[ -d /run/systemd/system ]] && command -v systemd-run >/dev/null; }
+# The body of http://ADDRESS:PORT/ without any program: what a minimal system has.
+fetch() {
+  local line
+  exec 3<>"/dev/tcp/$1/$2" || return 1
+  printf 'GET / HTTP/1.0\r\nHost: %s\r\n\r\n' "$1" >&3
+  while IFS= read -r -t 5 -u 3 line && [[ $line != $'\r' ]]; do :; done
+  cat <&3
+  exec 3>&-
+}
 kubectl() { "$state/bin/kubectl" --kubeconfig "$kubeconfig" "$@"; }
 
 case ${1:-} in
@@ -119,7 +128,7 @@ kubectl rollout status deployment/web --timeout=120s >/dev/null || { kubectl get
 say 'the page, through the NodePort'
 address=$(kubectl get nodes -o jsonpath='{.items[0].status.addresses[?(@.type=="InternalIP")].address}')
 page=
-for _ in $(seq 50); do page=$(busybox wget -q -T 2 -O - "http://$address:30080/" 2>/dev/null) && break; sleep 0.1; done
+for _ in $(seq 50); do page=$(fetch "$address" 30080 2>/dev/null) && [[ -n $page ]] && break; sleep 0.1; done
 [[ -n $page ]] || die "http://$address:30080/ does not answer"
 printf '\n    %s\n\n' "$page"
 cat <<EOF
