@@ -11,6 +11,7 @@ namespace bramble::limits {
 constexpr size_t kBodyBytesMax = 3 * 1024 * 1024;
 constexpr size_t kJsonDepthMax = 256;
 constexpr size_t kYamlExpandedBytesMax = 2 * kBodyBytesMax; // of one YAML document as JSON, aliases expanded (alias bombs)
+constexpr size_t kObjectDepthMax = kJsonDepthMax - 16;     // of one object: lists, watch events and Tables nest it deeper
 constexpr size_t kJsonPatchOperationsMax = 10000;          // upstream's figure
 constexpr size_t kJsonPatchCopiedBytesMax = 2 * kBodyBytesMax;  // of "copy" operations together (copies that double)
 constexpr size_t kJsonPatchWalkMax = 4 * 1000 * 1000;      // members passed while finding paths: 0.1 s on a Pi 4

@@ -308,6 +308,21 @@ class Checker {
 
 }  // namespace
 
+static bool deeper_than(Value v, size_t levels) {
+  if (v.is_object()) {
+    if (levels == 0) return true;
+    for (auto [key, member] : v.members()) {
+      if (deeper_than(member, levels - 1)) return true;
+    }
+  } else if (v.is_array()) {
+    if (levels == 0) return true;
+    for (Value item : v.items()) {
+      if (deeper_than(item, levels - 1)) return true;
+    }
+  }
+  return false;
+}
+
 std::string quantity_source(Value v) {
   if (v.is_string()) return std::string(trim(v.str()));
   return v.is_number() ? v.dump() : std::string();
@@ -324,6 +339,7 @@ std::optional<std::string> decode_bytes(std::string_view text) {
 
 Status check_decodable(const Type& type, Value in, DecodeNotes* notes, DecodeFrom from) {
   if (in.is_null() || !in) return ok();
+  if (deeper_than(in, limits::kObjectDepthMax)) return Error(Code::kInvalidArgument, "exceeded max depth");
   Checker checker(notes, from);
   checker.message(type, in);
   return checker.outcome();

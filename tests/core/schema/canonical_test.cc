@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/base/limits.h"
 #include "core/base/strings.h"
 #include "core/schema/engine.h"
 
@@ -74,6 +75,12 @@ TEST(Canonicalize, refuses_types_with_gos_words) {
       {"apiextensions.v1.JSONSchemaProps", R"({"additionalProperties":1})", "boolean or JSON schema expected"},
   };
   for (const auto& row : kRows) EXPECT_EQ(canonical(row.type, row.in), cat("error: ", row.text));
+}
+
+TEST(Canonicalize, refuses_an_object_that_no_list_could_hold) {
+  auto revision = [](size_t depth) { return cat("{\"data\":", std::string(depth, '['), std::string(depth, ']'), "}"); };
+  EXPECT_EQ(canonical("apps.v1.ControllerRevision", revision(limits::kObjectDepthMax)), "error: exceeded max depth");
+  EXPECT_NE(canonical("apps.v1.ControllerRevision", revision(limits::kObjectDepthMax - 1)), "error: exceeded max depth");
 }
 
 TEST(Canonicalize, words_a_patched_object_as_the_converter) {
