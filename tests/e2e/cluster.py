@@ -100,9 +100,9 @@ class Server:
         self.process.terminate()
         return self.process.wait(timeout=PATIENCE)
 
-    def refused(self, timeout=PATIENCE):
+    def refused(self, timeout=PATIENCE, prefix=()):
         """Starts it expecting that it ends by itself: (exit code, what it said)."""
-        done = subprocess.run(self.arguments(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
+        done = subprocess.run([*prefix, *self.arguments()], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
                               env=dict(os.environ, **(self.env or {})))
         return done.returncode, done.stderr
 
@@ -303,7 +303,13 @@ class Cluster:
         return name
 
     def after_test(self):
-        """What a test made goes away while the next one runs."""
+        """What a test made goes away while the next one runs; a server that ended is started again."""
+        if self.server.process.poll() is not None:
+            self.namespaces_left, self.namespaces = self.namespaces, []
+            with contextlib.suppress(Exception):
+                self.start()
+                self.wait_node_ready()
+            self.namespaces = self.namespaces_left
         while self.namespaces:
             name = self.namespaces.pop()
             with contextlib.suppress(Exception):
@@ -407,6 +413,12 @@ def fetch(url, timeout=5):
         return None
     finally:
         connection.close()
+
+
+def page_from_pod(cluster, ns, pod, address, port):
+    """The page as a pod gets it. Not by wget: a static busybox cannot resolve names (its libc wants plugins)."""
+    script = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 {address} {port}"
+    return cluster.exec(ns, pod, "sh", "-c", script).stdout.replace("\r\n", "\n").partition("\n\n")[2]
 
 
 def fetch_until(url):

@@ -1,5 +1,5 @@
 """The containers outlive the process that started them. These tests stop the server, so they come last."""
-import time
+import json
 
 from cluster import Api, dig, start_time, until
 
@@ -65,6 +65,10 @@ def test_restart_keeps_everything(cluster):
     check_adopted(cluster, ns, before)
     assert {p["metadata"]["uid"] for p in cluster.get(f"/api/v1/namespaces/{ns}/pods")["items"]} == uids
     made = cluster.create(f"/api/v1/namespaces/{ns}/configmaps", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "after"}})
+    connection, answer = cluster.api.open("GET", "/api/v1/configmaps?watch=1&resourceVersion=1")
+    event = json.loads(answer.readline()) if answer.status == 200 else {"type": "ERROR", "object": json.loads(answer.read())}
+    connection.close()
+    assert event["type"] == "ERROR" and event["object"]["code"] == 410 and event["object"]["reason"] == "Expired", event
     assert int(made["metadata"]["resourceVersion"]) > version, "revisions went back"
 
 

