@@ -4,6 +4,11 @@
 # Forms: "core_json_test:Suite.case", "e2e:name", "golden:area", "arm:name", "fuzz:target", "sim:Suite.case", "fresh", "bench:figure".
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# Rooms write fragments; --assemble joins them.
+if [[ ${1:-} == --assemble ]]; then
+  cat tests/features.d/*.tsv >tests/features.tsv
+  exit 0
+fi
 bad=0
 complain() { echo "features.tsv: $*"; bad=1; }
 
@@ -13,6 +18,7 @@ while IFS=$'\t' read -r promise test reason; do
     -) [[ -n $reason ]] || complain "\"$promise\" has no test and no reason" ;;
     *_test:* | sim:*)
       name=${test#*:}
+      [[ $name != */*.* ]] || name=${name#*/}  # the instance of a parametrized suite
       suite=${name%%.*} case=${name#*.}
       grep -rqE "TEST(_F|_P)?\($suite, *$case\)" tests --include='*.cc' || complain "\"$promise\": no test $test" ;;
     e2e:*) grep -rqE "def test_${test#e2e:}\b" tests/e2e || complain "\"$promise\": no test $test" ;;

@@ -61,13 +61,18 @@ def cpu_fine(pid):
 
 
 def switches(pid):
-    total = 0
+    """Of each thread: how often it went to sleep, which is how often it woke."""
+    found = {}
     for task in os.listdir(f"/proc/{pid}/task"):
         with contextlib.suppress(OSError):
             for line in read(f"/proc/{pid}/task/{task}/status").splitlines():
                 if line.startswith("voluntary_ctxt_switches"):
-                    total += int(line.split()[1])
-    return total
+                    found[task] = int(line.split()[1])
+    return found
+
+
+def woken(before, after):
+    return sum(count - before.get(task, 0) for task, count in after.items())
 
 
 def written(pid):
@@ -109,7 +114,7 @@ def idle(cluster):
     say("idle PSS, all processes of ours", f"{pss / 1024:.1f} MB ({len(before)} processes)")
     say("  anonymous memory of the server", f"{rollup(cluster.server.process.pid, 'Pss_Anon') / 1024:.1f} MB")
     say("idle CPU", f"{100 * sum(after[p][0] - c for p, c, _, _ in before) / IDLE_SECONDS:.3f}% of a core")
-    say("idle wake-ups", f"{sum(after[p][1] - s for p, _, s, _ in before) / IDLE_SECONDS:.1f} a second")
+    say("idle wake-ups", f"{sum(woken(s, after[p][1]) for p, _, s, _ in before) / IDLE_SECONDS:.1f} a second")
     say("idle writes to disk", f"{sum(after[p][2] - w for p, _, _, w in before) * 60 / IDLE_SECONDS / 1024:.0f} kB a minute")
 
 
@@ -171,9 +176,9 @@ def pods(cluster, runtime="runc"):
 def idle_with_pods(cluster, shims):
     time.sleep(3)
     watched = [cluster.server.process.pid, *shims]
-    before = {p: (cpu_fine(p), switches(p)) for p in watched}
+    before = {p: cpu_fine(p) for p in watched}
     time.sleep(10)
-    say(f"CPU with {len(shims)} pods", f"{100 * sum(cpu_fine(p) - before[p][0] for p in watched) / 10:.3f}% of a core")
+    say(f"CPU with {len(shims)} pods", f"{100 * sum(cpu_fine(p) - before[p] for p in watched) / 10:.3f}% of a core")
 
 
 class Connections:
