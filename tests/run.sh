@@ -1,10 +1,10 @@
 #!/bin/bash
 # Installs what tests need, builds, runs everything, and ends with a line "N passed, N failed".
 #
-#   sudo tests/run.sh                 all that a change must pass
-#   sudo tests/run.sh unit e2e ...    some of: unit sim asan fuzz golden e2e arm features
+#   sudo tests/run.sh                 all that a change must pass: features unit sim golden e2e
+#   sudo tests/run.sh asan fuzz ...   some of: unit sim asan fuzz golden e2e arm features
 #   sudo tests/run.sh fresh           the README's two commands in a fresh minimal root (needs the network)
-#   sudo tests/run.sh long            the long campaigns: power cuts, fuzzing, fresh
+#   sudo tests/run.sh long            the long campaigns: power cuts, sanitizers, fuzzing, ARM, fresh
 #   sudo tests/run.sh bench           the figures
 #
 # Leaves build/ and its caches behind. End-to-end tests run in namespaces of their own, so a quickstart may go on beside them.
@@ -12,6 +12,7 @@ set -uo pipefail
 export LC_ALL=C
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 root=$PWD
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=5G  # one cache for all checkouts of this machine
 passed=0 failed=0
 failures=()
 
@@ -183,12 +184,14 @@ run_long() {
   export BRAMBLE_LONG=1
   FUZZ_SECONDS=${FUZZ_SECONDS:-240}
   run_unit
+  run_asan
   run_fuzz
+  run_arm
   run_fresh
 }
 
 parts=("$@")
-((${#parts[@]})) || parts=(features unit sim golden e2e fuzz asan arm)
+((${#parts[@]})) || parts=(features unit sim golden e2e)
 for part in "${parts[@]}"; do
   [[ $part =~ ^(unit|sim|asan|fuzz|golden|e2e|arm|features|fresh|bench|long)$ ]] || die "no part is called $part; see the head of this file"
 done

@@ -84,11 +84,12 @@ std::string exit_status(int exit_code, std::string_view error) {
 
 Task<void> serve_remote_command(std::shared_ptr<Request> request, NodeStreams* node, ObjectKey pod, ExecOptions options) {
   auto opened = co_await node->exec(pod, options);
-  if (!opened.ok()) {
+  // What the runtime refuses (no such program) is told inside the session; what is wrong with the question, before it.
+  bool refused_by_runtime = !opened.ok() && opened.error().code() == Code::kInternal && opened.error().status_json().empty();
+  if (!opened.ok() && !refused_by_runtime) {
     const Error& e = opened.error();
     co_return send_error(*request, e.status_json().empty() ? status_failure(e.code(), e.message()) : e);
   }
-  std::unique_ptr<ExecSession> session = std::move(*opened);
   std::vector<std::string> protocols = {"v5.channel.k8s.io", "v4.channel.k8s.io"};
   std::unique_ptr<WebSocket> socket = co_await request->responder->accept_websocket(protocols);
   if (!socket) co_return;
@@ -96,6 +97,12 @@ Task<void> serve_remote_command(std::shared_ptr<Request> request, NodeStreams* n
   std::string hello = message(options.stdout_on ? kStdout : options.stderr_on ? kStderr : kErrorChannel, "");
   bool good = co_await socket->send(hello);
   if (!good) co_return;
+  if (refused_by_runtime) {
+    std::string status = message(kErrorChannel, exit_status(0, opened.error().message()));
+    co_await socket->send(status);
+    co_return socket->close(1000, "");
+  }
+  std::unique_ptr<ExecSession> session = std::move(*opened);
   {
     Race race;
     race.add(pump_input(socket.get(), session.get()));

@@ -142,6 +142,8 @@ Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials&
   auto parts = std::make_unique<Parts>();
   parts->options = std::move(options);
   const NodeOptions& o = parts->options;
+  // What the machine may lack is asked first, before anything is set up on it.
+  TRY(find_runtime(o.runtime));
   TRY(make_directories(o.data_dir + "/agent", 0700));
   TRY(make_directories(o.run_dir, 0700));
   parts->client = clients(node_identity(o.name));

@@ -47,7 +47,8 @@ Check check_memory_cgroup(const std::string& root) {
     c.finding = "cgroup v2";
     return c;
   }
-  for (auto line : split(read_text(root + "/proc/cgroups"), '\n')) {
+  std::string v1 = read_text(root + "/proc/cgroups");
+  for (auto line : split(v1, '\n')) {
     auto fields = split(line, '\t');
     if (fields.size() == 4 && fields[0] == "memory" && fields[3] == "1") {
       c.finding = "cgroup v1";
@@ -87,7 +88,8 @@ Check check_runtime(const CheckOptions& options) {
 }
 
 Check check_memory(const std::string& root) {
-  for (auto line : split(read_text(root + "/proc/meminfo"), '\n')) {
+  std::string text = read_text(root + "/proc/meminfo");
+  for (auto line : split(text, '\n')) {
     if (!line.starts_with("MemTotal:")) continue;
     auto kb = parse_int64(trim(line.substr(9, line.size() - 9 - 3)));
     if (!kb) break;
