@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "core/app/small_files.h"
+#include "core/base/log.h"
 #include "core/json/yaml.h"
 
 namespace bramble {
@@ -60,8 +61,11 @@ Status read_file_layer(const std::string& path, std::span<const FlagSpec> specs,
     bool append = !raw_key.empty() && raw_key.back() == '+';
     std::string key(append ? raw_key.substr(0, raw_key.size() - 1) : raw_key);
     const FlagSpec* spec = find_spec(specs, key);
-    // As in k3s, a file may hold keys of the other command (agent and server share it).
-    if (!spec) continue;
+    // As in k3s, a key that the command does not have is told and passed over: a file may be older or newer than the binary.
+    if (!spec) {
+      log_warning(path, ": unknown key ", key, ", ignored; see --help");
+      continue;
+    }
     std::vector<std::string> values;
     if (value.is_array()) {
       if (spec->kind != Kind::kList) return bad(cat(path, ": ", key, " takes one value, not a list"));
