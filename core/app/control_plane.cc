@@ -9,6 +9,7 @@
 #include "core/app/version.h"
 #include "core/base/log.h"
 #include "core/crypto/tls.h"
+#include "core/registry/api_status.h"
 #include "images/local_store.h"
 
 namespace bramble {
@@ -87,6 +88,8 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   http.port = options_.port;
   TRY_ASSIGN(http.tls, TlsServerContext::create({credentials.api_server.certificate_pem, credentials.api_server.key_pem,
                                                  credentials.client_ca_pem, {"h2", "http/1.1"}}));
+  http.too_large_json = status_failure(Code::kTooLarge, 413, "RequestEntityTooLarge",
+                                       cat("Request entity too large: limit is ", http.body_bytes_max)).status_json();
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
   http.connection_threads = cores > 2 ? 2 : 1;
   auto listening = HttpServer::listen(std::move(http), [this](auto request, auto responder) {

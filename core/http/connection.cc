@@ -24,6 +24,7 @@ Connection::Connection(UniqueFd fd, const Setup* setup)
   remote_ip_ = wire_.stream().peer().host();
   idle_since_us_ = Loop::current().now_us();
   host_.body_bytes_max = setup->body_bytes_max;
+  host_.too_large_json = setup->too_large_json;
   host_.wake = [this] { wake(); };
   host_.start = [this](std::shared_ptr<HttpRequest> request, std::shared_ptr<ConnectionSide> side) {
     request->remote_ip = remote_ip_;

@@ -250,8 +250,9 @@ void Http1Session::refuse(int status) {
   keep_alive_ = false;
   head_only_ = false;
   std::vector<Header> headers;
-  headers.push_back({"content-type", "text/plain; charset=utf-8"});
-  std::string text = cat(status, " ", reason_phrase(status));
+  bool as_json = status == 413 && !host_->too_large_json.empty();
+  headers.push_back({"content-type", as_json ? "application/json" : "text/plain; charset=utf-8"});
+  std::string text = as_json ? host_->too_large_json : cat(status, " ", reason_phrase(status));
   write_head(status, headers, true, text.size());
   out_ += text;
   close_after_output();

@@ -251,9 +251,10 @@ void Http2Session::refuse(Http2Stream* s, int status) {
   incomplete_--;
   epoch_++;
   std::vector<Header> headers;
-  headers.push_back({"content-type", "text/plain; charset=utf-8"});
+  bool as_json = status == 413 && !host_->too_large_json.empty();
+  headers.push_back({"content-type", as_json ? "application/json" : "text/plain; charset=utf-8"});
   s->request.reset();
-  s->respond(status, std::move(headers), make_buffer(cat(status, " ", reason_phrase(status))));
+  s->respond(status, std::move(headers), make_buffer(as_json ? host_->too_large_json : cat(status, " ", reason_phrase(status))));
 }
 
 int Http2Session::on_stream_close(nghttp2_session*, int32_t id, uint32_t, void* p) {

@@ -79,6 +79,7 @@ class HttpServer {
     std::string unix_path;                     // when set: a Unix socket (0600) in place of address and port, plain HTTP
     size_t connection_threads = 1;             // 0: connections run on the owner's loop (a quiet local socket)
     size_t body_bytes_max = limits::kBodyBytesMax;
+    std::string too_large_json;                // body of the 413 for a larger one; "": plain text
   };
   // Called on the owner's loop, which must outlive the server. kAlreadyExists when the address is taken.
   static Result<std::unique_ptr<HttpServer>> listen(Options options, HttpHandler handler);

@@ -19,6 +19,7 @@ struct SessionHost {
   std::function<void()>
       wake;  // there is something to fill, or reading may go on; never calls back into the session at once
   size_t body_bytes_max = limits::kBodyBytesMax;
+  std::string too_large_json;  // see HttpServer::Options
 };
 
 // What a connection waits for from its peer; each has its time limit.
