@@ -71,7 +71,7 @@ build_release() {
   say 'build: amd64'
   mkdir -p build
   configure build/release -DBRAMBLE_DEPS="$(deps amd64)" -DCMAKE_BUILD_TYPE=MinSizeRel || die 'configuring failed'
-  ninja -C build/release all >build/release.log 2>&1 || {
+  ninja -k 20 -C build/release all >build/release.log 2>&1 || {
     grep -E -A12 'error|FAILED' build/release.log | head -n 80
     die 'the build failed; build/release.log has all of it'
   }
@@ -95,7 +95,7 @@ run_asan() {
   say 'build: address and undefined behaviour sanitizers'
   configure build/asan -DBRAMBLE_DEPS="$(deps amd64)" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O1 \
     -DBRAMBLE_SANITIZE=address,undefined -DBRAMBLE_APP=OFF || die 'configuring failed'
-  ninja -C build/asan all >build/asan.log 2>&1 || {
+  ninja -k 20 -C build/asan all >build/asan.log 2>&1 || {
     grep -E -A12 'error|FAILED' build/asan.log | head -n 80
     die 'the sanitizer build failed; build/asan.log has all of it'
   }

@@ -18,7 +18,7 @@ namespace {
 struct File {
   std::string name, content;
   unsigned type = AE_IFREG;
-  std::string link;  // of AE_IFLNK; a hard link's target when type is 0
+  std::string link = "";  // of AE_IFLNK; a hard link's target when type is 0
   int64_t claimed = -1;
 };
 
@@ -171,7 +171,7 @@ TEST_F(Import, refuses_hostile_and_broken_archives_by_name_and_keeps_nothing) {
       {"not an archive", std::string(5000, 'z'), "archive.tar"},
       {"empty", "", "neither a Docker archive"},
       {"no manifest", pack({{"a", "1"}}), "neither a Docker archive"},
-      {"bad name", pack(docker_files(good, "UPPER/case:1")), "couldn't parse image name"},
+      {"bad name", pack(docker_files(good, "team/Web:1")), "couldn't parse image name"},
       {"other machine", pack({{other_name, other_arch}, {"layer.tar", good},
                               {"manifest.json", cat("[{\"Config\":\"", other_name, "\",\"RepoTags\":[],\"Layers\":[\"layer.tar\"]}]")}}), "is for s390x"},
       {"broken json", pack({{"manifest.json", "[{"}}), "line 1"},
@@ -226,7 +226,9 @@ TEST(ImageName, normalizes_as_docker_does) {
   for (const Case& c : cases) {
     auto r = normalize_image_name(c.name);
     EXPECT_EQ(r.ok(), c.full != nullptr) << c.name;
-    if (r.ok() && c.full) EXPECT_EQ(*r, c.full) << c.name;
+    if (r.ok() && c.full) {
+      EXPECT_EQ(*r, c.full) << c.name;
+    }
   }
 }
 
