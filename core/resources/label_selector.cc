@@ -266,8 +266,9 @@ bool requirement_matches(const Requirement& r, Value labels) {
       return !label.exists();
     case Requirement::Op::kGt:
     case Requirement::Op::kLt: {
+      if (r.values.empty()) return false;
       const auto have = parse_int64(label.str());
-      const auto want = r.values.empty() ? std::nullopt : parse_int64(r.values[0]);
+      const auto want = parse_int64(r.values[0]);
       if (!have || !want) return false;
       return r.op == Requirement::Op::kGt ? *have > *want : *have < *want;
     }
