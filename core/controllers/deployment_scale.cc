@@ -57,7 +57,8 @@ int64_t drop_unhealthy(const std::vector<SetState*>& old, int64_t at_most) {
 int64_t drop_available(Value deployment, DeploymentSets& sets, const std::vector<SetState*>& old) {
   int64_t min_available = wanted_replicas(deployment) - fence_posts(deployment).unavailable;
   int64_t available = 0;
-  for (const SetState& s : sets.all) available += s.available();
+  // A set that was made smaller may not have said yet that it has fewer: what it is to lose counts as lost.
+  for (const SetState& s : sets.all) available += std::min(s.size, s.available());
   int64_t may_go = available - min_available;
   int64_t dropped = 0;
   for (SetState* s : old) {

@@ -3,6 +3,8 @@
 // and nobody may go on writing.
 #include <gtest/gtest.h>
 
+#include <deque>
+
 #include "core/controllers/controllers.h"
 #include "core/resources/pod_view.h"
 #include "core/scheduler/scheduler.h"
@@ -143,8 +145,25 @@ class World {
     }
   }
 
+  // The last changes of sets and pods, told when something does not hold.
+  void remember(const Change& c) {
+    if (c.resource != kPods && c.resource != kReplicaSets) return;
+    const Document& d = c.after ? c.after : c.before;
+    std::string line = cat(c.resource.resource, " ", name_of(d), c.before ? "" : " made", c.after ? "" : " gone");
+    if (c.resource == kPods && c.after) {
+      PodView view(c.after);
+      line += cat(view.is_ready() ? " ready" : "", view.is_deleting() ? " ending" : "", " on ", view.node_name());
+    } else if (c.after) {
+      line += cat(" size ", d["spec"]["replicas"].integer(), " status ", d["status"].dump());
+    }
+    history_.push_back(std::move(line));
+    if (history_.size() > 60) history_.pop_front();
+  }
+  std::string history() const { return join({history_.begin(), history_.end()}, "\n"); }
+
   // Holds at every change.
   void check(const Change& c) {
+    remember(c);
     if (c.resource == kReplicaSets) check_sizes();
     if (c.resource != kPods) return;
     std::string_view was = c.before["spec"]["nodeName"].str(), is = c.after["spec"]["nodeName"].str();
@@ -173,7 +192,7 @@ class World {
       sizes += rs["spec"]["replicas"].integer();
       return true;
     });
-    ASSERT_LE(sizes, size_max);
+    ASSERT_LE(sizes, size_max) << history();
   }
   void check_available() {
     int available = 0;
@@ -182,8 +201,9 @@ class World {
       available += view.is_active() && view.is_ready();
       return true;
     });
-    ASSERT_GE(available, available_min);
+    ASSERT_GE(available, available_min) << history();
   }
+  std::deque<std::string> history_;
 };
 
 std::string deployment(const std::string& image, int replicas) {

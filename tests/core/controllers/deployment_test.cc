@@ -64,6 +64,8 @@ TEST(Deployment, takes_one_step_of_a_rolling_update_at_a_time) {
           {"unhealthy old pods go first", {deployment({}), set("v1", 3, 1, 1), set("v2", 1, 1, 2)}, kWeb,
            {R"(update replicasets default/web-v1 ~ "replicas":2)",
             "then Normal ScalingReplicaSet: Scaled down replica set web-v1 from 3 to 2", "update deployments/status default/web"}},
+          {"pods that a smaller set has not let go yet are not counted twice", {deployment({.replicas = 6}), set("v1", 3, 5, 1, 6, 8), set("v2", 5, 4, 2, 6, 8)}, kWeb,
+           {R"(update replicasets default/web-v1 ~ "replicas":1)", "then Normal ScalingReplicaSet", "update deployments/status"}},
           {"complete", {deployment({}), set("v1", 0, 0, 1), set("v2", 3, 3, 2)}, kWeb,
            {R"(update deployments/status default/web ~ "reason":"MinimumReplicasAvailable","message":"Deployment has minimum availability." ~ "reason":"NewReplicaSetAvailable","message":"ReplicaSet \"web-v2\" has successfully progressed.")"}},
           {"a roll-back gives the old set a new number", {deployment({.image = "v1"}), set("v1", 0, 0, 1), set("v2", 3, 3, 2)}, kWeb,
