@@ -1,12 +1,12 @@
 #!/bin/bash
 # Walks the README's two commands in a fresh minimal Debian 12, as a new user would.
 #
-#   tests/fresh/run.sh            libraries and kubectl out of this machine's cache
+#   tests/fresh/run.sh            libraries, kubectl and the compiler's cache out of this machine's cache
 #   tests/fresh/run.sh --cold     nothing from this machine: all is fetched and built
 #
 # The root is made by debootstrap (kept as build/fresh/root.tar), plus git, which the README asks for; the repository is cloned into
 # it at HEAD. It runs in mount, pid, uts and ipc namespaces of its own but on this machine's network, which apt needs: ports 6443,
-# 10250 and 30080 must be free, and no quickstart may run. Leaves build/fresh/root.tar and the build's compiler cache.
+# 10250 and 30080 must be free, and no quickstart may run. Leaves build/fresh/root.tar and what it put into the cache.
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -39,11 +39,11 @@ if [[ -n $inside ]]; then
     mount --bind "$cache" "$root/cache"
   fi
   run() { # a clean environment: nothing of this machine's shell helps
-    env -i HOME=/root TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin ${cache_setting:+"$cache_setting"} \
+    env -i HOME=/root TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin "${cache_settings[@]}" \
       chroot "$root" /bin/bash -c "cd /root/bramble && $1"
   }
-  cache_setting=
-  [[ -n $cold ]] || cache_setting=BRAMBLE_CACHE=/cache
+  cache_settings=()
+  [[ -n $cold ]] || cache_settings=(BRAMBLE_CACHE=/cache CCACHE_DIR=/cache/ccache)
 
   say 'provision/quickstart.sh'
   run 'provision/quickstart.sh' || die 'the quickstart failed'
@@ -80,9 +80,10 @@ done
 mkdir -p "$here"
 if [[ ! -f $here/root.tar ]]; then
   say 'a minimal Debian 12'
-  mirror=$(awk '$1 == "deb" { for (i = 2; i <= NF; i++) if ($i ~ /^(http|file|mirror)/) { print $i; exit } }' /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null)
-  [[ -n $mirror ]] || mirror=$(awk '$1 == "URIs:" { print $2; exit }' /etc/apt/sources.list.d/*.sources 2>/dev/null)
-  [[ -n $mirror ]] || die 'no mirror in /etc/apt'
+  # shellcheck source=../../toolchains/apt.sh
+  . toolchains/apt.sh  # mirror_uris
+  mirror=$(mirror_uris | head -n 1)
+  [[ -n $mirror ]] || die "apt knows no mirror of this Debian release; see /etc/apt"
   rm -rf "$here/new"
   debootstrap --variant=minbase --include=git,ca-certificates bookworm "$here/new" "$mirror" >"$here/debootstrap.log" 2>&1 ||
     { tail -n 5 "$here/debootstrap.log"; die 'debootstrap failed'; }
