@@ -164,7 +164,7 @@ TEST(PodFiles, hosts_with_subdomain_and_aliases) {
 
 TEST(ContainerSpec, takes_command_user_security_and_limits) {
   Document pod = parse(R"j({"metadata":{"name":"p","namespace":"n","uid":"u"},"spec":{"securityContext":{"fsGroup":77,"runAsUser":5},"containers":[{"name":"c","args":["$(A)"],"workingDir":"/w","tty":true,
-    "securityContext":{"runAsUser":33,"readOnlyRootFilesystem":true,"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}},"resources":{"limits":{"cpu":"500m","memory":"64Mi"}}}]}})j");
+    "securityContext":{"runAsUser":33,"readOnlyRootFilesystem":true,"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"]}},"resources":{"limits":{"cpu":"500m","memory":"64Mi"},"requests":{"cpu":"500m","memory":"64Mi"}}}]}})j");
   ImageConfig image;
   image.entrypoint = {"/run"};
   image.cmd = {"unused"};
@@ -191,7 +191,7 @@ TEST(ContainerSpec, takes_command_user_security_and_limits) {
   EXPECT_EQ(spec->resources.cpu_shares, 512u);
   EXPECT_EQ(spec->resources.cpu_quota_us, 50000);
   EXPECT_EQ(spec->resources.memory_bytes, 64 << 20);
-  EXPECT_EQ(spec->process.oom_score_adj, -997);  // limits alone make it Guaranteed
+  EXPECT_EQ(spec->process.oom_score_adj, -997);
   EXPECT_EQ(spec->namespaces["network"], "/run/p/ns/net");
   EXPECT_EQ(spec->mounts.size(), 1u);  // the pod's own /etc/hosts stands back for the volume's
   auto has = [&](const char* line) { return std::find(spec->process.env.begin(), spec->process.env.end(), line) != spec->process.env.end(); };
