@@ -240,7 +240,7 @@ class KubeletTest : public testing::Test {
     late.arm_ms(20000);
     late_ = false;
     while (!good(pod(name)) && !late_) co_await changed.wait();
-    EXPECT_FALSE(late_) << name << " is " << pod(name)["status"].dump();
+    EXPECT_FALSE(late_) << name << " is " << pod(name)["status"].dump() << "\n" << join(client_.events(name), "\n");
     co_await sleep_ms(0);
     co_return pod(name);
   }
@@ -331,6 +331,8 @@ TEST_F(KubeletTest, runs_a_pod_with_environment_volumes_and_files_and_removes_ev
     EXPECT_TRUE(s["state"].has("running"));
     EXPECT_EQ(s["image"].str(), "docker.io/library/busybox:1");
     for (const char* type : {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"}) EXPECT_EQ(PodView(d).condition(type)["status"].str(), "True") << type;
+    // Events are written beside the status, not before it.
+    for (int i = 0; i < 500 && client_.events("web").size() < 3; ++i) co_await sleep_ms(10);
     auto events = client_.events("web");
     EXPECT_EQ(events.size(), 3u);
     if (events.size() == 3) {
@@ -340,7 +342,7 @@ TEST_F(KubeletTest, runs_a_pod_with_environment_volumes_and_files_and_removes_ev
     }
     LogOptions o;
     std::string out;
-    for (int i = 0; i < 100 && out.find("\no") == std::string::npos; ++i) {
+    for (int i = 0; i < 500 && !out.ends_with("web\no"); ++i) {
       auto log = co_await kubelet_->logs(key("web"), o);
       EXPECT_TRUE(log.ok()) << log.error().message();
       if (!log.ok()) co_return;
@@ -467,6 +469,56 @@ TEST_F(KubeletTest, runs_init_containers_in_order_and_ends_succeeded) {
     if (!log.ok()) co_return;
     std::string out = co_await read_all(log->get());
     EXPECT_EQ(out, "1\n2\n");
+  });
+}
+
+TEST_F(KubeletTest, clears_what_nobody_owns_before_it_takes_on_pods) {
+  fs::create_directories(base_ + "/kubelet/pods/old/volumes");
+  fs::create_directories(base_ + "/data/pods/old/x");
+  start_kubelet();
+  put_pod("new", R"("containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])");
+  RUN({
+    Document d = co_await until_phase("new", "Running");
+    EXPECT_FALSE(fs::exists(base_ + "/kubelet/pods/old"));
+    EXPECT_FALSE(fs::exists(base_ + "/data/pods/old"));
+    EXPECT_TRUE(fs::exists(base_ + "/kubelet/pods/uid-new/etc-hosts"));
+  });
+}
+
+TEST_F(KubeletTest, ends_what_runs_for_a_pod_that_the_cluster_no_longer_has) {
+  start_kubelet();
+  put_pod("gone", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; while :; do sleep 0.1; done"]}])");
+  RUN({
+    Document d = co_await until_phase("gone", "Running");
+    std::string id = d["status"]["containerStatuses"].item(0)["containerID"].text();
+    int pid = static_cast<int>(parse_int64(slurp(base_ + "/run/pods/uid-gone/containers/" + id.substr(10) + "/pid")).value_or(0));
+    EXPECT_EQ(::kill(pid, 0), 0);
+    kubelet_.reset();
+    client_.objects.remove(kPods, key("gone"));
+    start_kubelet();
+    for (int i = 0; i < 1000 && fs::exists(base_ + "/run/pods/uid-gone"); ++i) co_await sleep_ms(10);
+    EXPECT_FALSE(fs::exists(base_ + "/run/pods/uid-gone"));
+    EXPECT_FALSE(fs::exists(base_ + "/kubelet/pods/uid-gone"));
+    EXPECT_NE(::kill(pid, 0), 0);
+  });
+}
+
+TEST_F(KubeletTest, replaces_a_shim_that_died_and_restarts_its_containers) {
+  start_kubelet();
+  put_pod("s", R"("containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])");
+  RUN({
+    Document d = co_await until_phase("s", "Running");
+    std::string procs = slurp(cat("/sys/fs/cgroup/systemd/bkt-shims-", tag_, "/cgroup.procs"));
+    if (procs.empty()) procs = slurp(cat("/sys/fs/cgroup/bkt-shims-", tag_, "/cgroup.procs"));
+    auto shim = parse_int64(trim(procs));
+    EXPECT_TRUE(shim.has_value()) << procs;
+    if (!shim) co_return;
+    ::kill(static_cast<pid_t>(*shim), SIGKILL);
+    std::function<bool(const Document&)> good = [](const Document& p) { return p["status"]["containerStatuses"].item(0)["restartCount"].integer() == 1 && PodView(p).is_ready(); };
+    Task<Document> waiting = until("s", good);
+    Document after = co_await waiting;
+    EXPECT_EQ(after["status"]["containerStatuses"].item(0)["lastState"]["terminated"]["exitCode"].integer(), 137);
+    EXPECT_EQ(after["status"]["podIP"].str(), "10.99.0.2");
   });
 }
 
