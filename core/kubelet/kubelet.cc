@@ -53,17 +53,35 @@ void Kubelet::start() {
   if (!parts_.may_lower_oom_score) log_warning("kubelet: no CAP_SYS_RESOURCE here, so containers get no negative oom_score_adj");
   report_ = std::make_unique<NodeReport>(parts_, machine_);
   std::function<void(const Change&)> changed = [this](const Change& change) { on_change(change); };
-  subscription_ = parts_.client.subscribe({kPods, kNodes, kConfigMaps, kSecrets, kNamespaces}, changed);
-  auto each = [this](const Document& pod) {
-    if (PodView(pod).node_name() == parts_.options.node_name) adopt_pod(pod);
+  subscription_ = parts_.client.subscribe({kPods, kNodes, kConfigMaps, kSecrets}, changed);
+  tasks_.start(begin());
+}
+
+// First what nobody owns is cleared away, then pods are taken on: so that nothing of a pod that has just come is cleared.
+Task<void> Kubelet::begin() {
+  std::set<std::string> known;
+  auto of_node = [this](const Document& pod) { return PodView(pod).node_name() == parts_.options.node_name; };
+  auto note = [&known, &of_node](const Document& pod) {
+    if (of_node(pod)) known.insert(std::string(uid_of(pod)));
     return true;
   };
-  parts_.client.snapshot().each(kPods, "", each);
+  parts_.client.snapshot().each(kPods, "", note);
+  for (const auto& uid : runtime_->pod_uids()) known.insert(uid);
+  Task<Status> clearing = clear_unknown(known);
+  auto cleared = co_await clearing;
+  if (!cleared.ok()) log_warning("kubelet: clean up: ", cleared.error().message());
+  began_ = true;
+  auto adopt = [this, &of_node](const Document& pod) {
+    if (of_node(pod)) adopt_pod(pod);
+    return true;
+  };
+  parts_.client.snapshot().each(kPods, "", adopt);
   adopt_orphans();
   share_cpu();
 }
 
 void Kubelet::on_change(const Change& change) {
+  if (change.resource == kPods && !began_) return;  // read from the snapshot then
   if (change.resource == kPods) {
     const Document& pod = change.after ? change.after : change.before;
     std::string uid(uid_of(pod));
@@ -86,14 +104,12 @@ void Kubelet::on_change(const Change& change) {
   }
   // ConfigMaps and Secrets: pods of the namespace may show them, or wait for them.
   std::string_view ns = namespace_of(change.after ? change.after : change.before);
-  if (change.resource == kNamespaces) return;
   for (auto& [uid, worker] : workers_)
     if (PodView(worker->pod()).ns() == ns) worker->poke();
 }
 
 void Kubelet::adopt_pod(const Document& pod) {
   std::string uid(uid_of(pod));
-  // A pod that ended before this kubelet began needs no worker but to be deleted, or to give back what it left here.
   if (workers_.contains(uid)) return;
   auto retired = [this, uid] { retire(uid); };
   auto worker = std::make_unique<PodWorker>(parts_, pod, retired);
@@ -132,10 +148,8 @@ void Kubelet::admit(const Document& pod, PodWorker& worker) {
 
 // What runs on this node for pods that the API does not know: ended and removed.
 void Kubelet::adopt_orphans() {
-  std::set<std::string> known;
-  for (const auto& [uid, worker] : workers_) known.insert(uid);
   for (const auto& uid : runtime_->pod_uids()) {
-    if (!known.insert(uid).second) continue;
+    if (workers_.contains(uid)) continue;
     auto pod = Document::parse(read_node_file(cat(runtime_->pod_dir(uid), "/pod.json")));
     Builder b;
     b.root().object("metadata").set("uid", uid);
@@ -150,33 +164,34 @@ void Kubelet::adopt_orphans() {
     PodWorker& entered = *(workers_[uid] = std::move(worker));
     entered.start();
   }
-  // Folders, cgroups and addresses of pods from before a reboot or a crash between two steps.
-  std::vector<std::string> live(known.begin(), known.end());
+}
+
+// Folders, cgroups and addresses of pods from before a reboot or a crash between two steps.
+Task<Status> Kubelet::clear_unknown(std::set<std::string> known) {
   Cgroups* cgroups = cgroups_.get();
   PodNetwork* network = &parts_.network;
   std::vector<std::string> roots = {cat(parts_.options.root_dir, "/pods"), cat(parts_.options.data_dir, "/pods")};
-  auto work = [cgroups, network, roots, live, known]() -> Status {
-    for (const auto& [qos, uid] : cgroups->pods())
-      if (!known.contains(uid)) {
-        Status s = cgroups->remove_pod(qos, uid);
-        if (!s.ok()) log_warning(s.error().message());
-      }
-    std::error_code ec;
-    for (const auto& root : roots)
-      for (std::filesystem::directory_iterator it(root, ec), end; !ec && it != end; it.increment(ec))
-        if (!known.contains(it->path().filename().string())) {
-          Status s = remove_volumes(it->path().string());
-          if (!s.ok()) log_warning(s.error().message());
-        }
-    return network->collect(live);
-  };
-  struct Runner {
-    static Task<void> run(Task<Status> task) {
-      auto done = co_await task;
-      if (!done.ok()) log_warning("kubelet: clean up: ", done.error().message());
+  auto work = [cgroups, network, roots, known]() -> Status {
+    for (const auto& [qos, uid] : cgroups->pods()) {
+      if (known.contains(uid)) continue;
+      Status removed = cgroups->remove_pod(qos, uid);
+      if (!removed.ok()) log_warning(removed.error().message());
     }
+    for (const auto& root : roots) {
+      std::vector<std::string> unknown;
+      std::error_code ec;
+      for (std::filesystem::directory_iterator it(root, ec), end; !ec && it != end; it.increment(ec))
+        if (!known.contains(it->path().filename().string())) unknown.push_back(it->path().string());
+      for (const auto& path : unknown) {
+        Status removed = remove_volumes(path);
+        if (!removed.ok()) log_warning(removed.error().message());
+      }
+    }
+    return network->collect(std::vector<std::string>(known.begin(), known.end()));
   };
-  tasks_.start(Runner::run(offload(std::move(work))));
+  Task<Status> working = offload(std::move(work));
+  auto done = co_await working;
+  co_return done;
 }
 
 void Kubelet::retire(std::string uid) {

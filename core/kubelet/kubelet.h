@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ class Kubelet final : public NodeStreams {
   void on_change(const Change& change);
   void adopt_pod(const Document& pod);
   void adopt_orphans();
+  Task<void> begin();
+  Task<Status> clear_unknown(std::set<std::string> known);
   void admit(const Document& pod, PodWorker& worker);
   void retire(std::string uid);
   void share_cpu();
@@ -46,6 +49,7 @@ class Kubelet final : public NodeStreams {
   NodeParts parts_;
   std::map<std::string, std::unique_ptr<PodWorker>> workers_;  // by pod uid
   std::vector<std::string> retired_;
+  bool began_ = false;
   std::unique_ptr<Alarm> retire_alarm_;
   std::unique_ptr<NodeReport> report_;
   std::unique_ptr<Subscription> subscription_;

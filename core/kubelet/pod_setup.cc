@@ -201,7 +201,10 @@ Task<Status> PodWorker::set_up() {
   if (files.ok()) files = write_node_file(cat(dir, "/hostname"), cat(pod_hostname(pod_.root()), "\n"), 0644);
   if (files.ok())
     files = write_node_file(cat(dir, "/resolv.conf"), resolv_text(pod_.root(), parts_.options.cluster_dns, parts_.options.cluster_domain, read_node_file(parts_.options.resolv_conf)), 0644);
-  if (!files.ok()) co_return files;
+  if (!files.ok()) {
+    note_setup_failure("FailedCreatePodSandBox", files.error().prefixed("Failed to create pod sandbox"));
+    co_return files;
+  }
   if (!shim_watched_) {
     synced_ = false;
     shim_tasks_.start(watch_shim());
