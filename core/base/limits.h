@@ -160,8 +160,6 @@ constexpr size_t kTerminationLogLinesMax = 80;
 constexpr size_t kDeadContainersMax = 1;                        // kept of each container beside the latest (maxPerPodContainer)
 constexpr size_t kPodsOfNodeMax = 110;
 constexpr size_t kLogReadBytes = 32 * 1024;
-constexpr int64_t kLogFollowCheckMs = 1000;                     // of a followed log without a change: did its container end?
-constexpr int64_t kPayloadRetryMs = 60 * 1000;                  // projected files are looked at again at least so often
 
 // app
 constexpr size_t kSmallFileBytesMax = 1024 * 1024;  // config files, certificates, tokens

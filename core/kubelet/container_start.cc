@@ -215,7 +215,6 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   if (!r->started_us) r->started_us = parts_.clock.wall_us();
   save();
   event("Normal", "Started", "Container started", name, init);
-  changed_.pulse();
   co_return ok();
 }
 

@@ -42,12 +42,13 @@ Kubelet::Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> r
   if (!parts_.options.node_ip.empty()) parts_.node_ips.push_back(parts_.options.node_ip);
   auto retire_now = [this] {
     for (const auto& uid : std::exchange(retired_, {})) workers_.erase(uid);
+    parts_.followers->wake();
     share_cpu();
   };
   retire_alarm_ = parts_.options.alarms(retire_now);
 }
 
-Kubelet::~Kubelet() = default;
+Kubelet::~Kubelet() { parts_.followers->close(); }
 
 void Kubelet::start() {
   if (!parts_.may_lower_oom_score) log_warning("kubelet: no CAP_SYS_RESOURCE here, so containers get no negative oom_score_adj");

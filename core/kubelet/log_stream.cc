@@ -19,8 +19,11 @@ namespace {
 
 class LogStream final : public DuplexStream {
  public:
-  LogStream(std::string path, LogOptions options, std::optional<int64_t> since_us, std::function<bool()> ended)
-      : path_(std::move(path)), options_(std::move(options)), since_us_(since_us), ended_(std::move(ended)), left_bytes_(options_.limit_bytes) {}
+  LogStream(std::string path, LogOptions options, std::optional<int64_t> since_us, std::function<bool()> ended, std::shared_ptr<LogFollowers> followers)
+      : path_(std::move(path)), options_(std::move(options)), since_us_(since_us), ended_(std::move(ended)), followers_(std::move(followers)), left_bytes_(options_.limit_bytes) {
+    followers_->add(&changed_);
+  }
+  ~LogStream() override { followers_->remove(&changed_); }
 
   Status open_file() {
     fd_ = UniqueFd(open(path_.c_str(), O_RDONLY | O_CLOEXEC));
@@ -53,9 +56,6 @@ class LogStream final : public DuplexStream {
         finished_ = true;
         co_return std::nullopt;
       }
-      // The container may also end without a word: look again now and then while following.
-      Timer timer([this] { changed_.pulse(); });
-      timer.arm_ms(limits::kLogFollowCheckMs);
       co_await changed_.wait();
     }
   }
@@ -117,6 +117,7 @@ class LogStream final : public DuplexStream {
   LogOptions options_;
   std::optional<int64_t> since_us_;
   std::function<bool()> ended_;
+  std::shared_ptr<LogFollowers> followers_;
   std::optional<int64_t> left_bytes_;
   UniqueFd fd_, inotify_;
   int64_t at_ = 0;
@@ -128,10 +129,17 @@ class LogStream final : public DuplexStream {
 
 }  // namespace
 
-Result<std::unique_ptr<DuplexStream>> open_log_stream(std::string path, LogOptions options, int64_t now_us, std::function<bool()> ended) {
+void LogFollowers::wake() {
+  auto now = waiting_;  // a follower may go away while another is woken
+  for (Event* e : now)
+    if (waiting_.contains(e)) e->pulse();
+}
+
+Result<std::unique_ptr<DuplexStream>> open_log_stream(std::string path, LogOptions options, int64_t now_us, std::function<bool()> ended,
+                                                      std::shared_ptr<LogFollowers> followers) {
   std::optional<int64_t> since_us = options.since_time_us;
   if (options.since_seconds) since_us = now_us - *options.since_seconds * 1000000;
-  auto stream = std::make_unique<LogStream>(std::move(path), std::move(options), since_us, std::move(ended));
+  auto stream = std::make_unique<LogStream>(std::move(path), std::move(options), since_us, std::move(ended), std::move(followers));
   TRY(stream->open_file());
   return std::unique_ptr<DuplexStream>(std::move(stream));
 }

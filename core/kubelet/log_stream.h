@@ -4,13 +4,30 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "core/client/node_streams.h"
 
 namespace bramble {
 
+// Those who follow a log and want to know when a container has ended. Loop thread; shared, because a stream may outlive the
+// kubelet that opened it.
+class LogFollowers {
+ public:
+  void add(Event* e) { waiting_.insert(e); }
+  void remove(Event* e) { waiting_.erase(e); }
+  void wake();
+  void close() { closed_ = true, wake(); }  // the kubelet goes: streams end
+  bool closed() const { return closed_; }
+
+ private:
+  std::set<Event*> waiting_;
+  bool closed_ = false;
+};
+
 // ended: whether the container writes no more; asked when the file is at its end.
-Result<std::unique_ptr<DuplexStream>> open_log_stream(std::string path, LogOptions options, int64_t now_us, std::function<bool()> ended);
+Result<std::unique_ptr<DuplexStream>> open_log_stream(std::string path, LogOptions options, int64_t now_us, std::function<bool()> ended,
+                                                      std::shared_ptr<LogFollowers> followers);
 
 }  // namespace bramble

@@ -10,6 +10,7 @@
 #include "core/client/alarm.h"
 #include "core/client/client.h"
 #include "core/client/recorder.h"
+#include "core/kubelet/log_stream.h"
 #include "core/resources/pod_view.h"
 #include "core/runtime/pod_runtime.h"
 #include "images/image_store.h"
@@ -48,6 +49,7 @@ struct NodeParts {
   ResourceAmounts capacity, allocatable;
   std::vector<std::string> node_ips;
   bool may_lower_oom_score = false;
+  std::shared_ptr<LogFollowers> followers = std::make_shared<LogFollowers>();
 
   std::string pod_root(const std::string& uid) const { return cat(options.root_dir, "/pods/", uid); }
   std::string container_disk(const std::string& uid, const std::string& id) const { return cat(options.data_dir, "/pods/", uid, "/", id); }

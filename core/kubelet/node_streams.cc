@@ -133,15 +133,15 @@ Task<Result<std::unique_ptr<DuplexStream>>> Kubelet::logs(ObjectKey key, LogOpti
                                                 : cat("container \"", name, "\" in pod \"", key.name, "\" is waiting to start: ", message.empty() ? reason : message));
   }
   std::string uid = worker->uid(), id = latest ? latest->id : std::string();
-  auto ended = [this, uid, id, previous = options.previous]() {
-    if (previous || id.empty()) return true;
+  auto ended = [this, uid, id, followers = parts_.followers, previous = options.previous]() {
+    if (followers->closed() || previous || id.empty()) return true;
     auto it = workers_.find(uid);
     if (it == workers_.end()) return true;
     for (const auto& r : it->second->records())
       if (r.id == id) return r.phase == ContainerRecord::Phase::kExited;
     return true;
   };
-  auto stream = open_log_stream(path, std::move(options), parts_.clock.wall_us(), ended);
+  auto stream = open_log_stream(path, std::move(options), parts_.clock.wall_us(), ended, parts_.followers);
   if (!stream.ok()) co_return stream.error();
   co_return std::move(*stream);
 }

@@ -179,6 +179,7 @@ void PodWorker::on_state(const ContainerState& s) {
     if (!r->started_us) r->started_us = r->created_us;
     unsettled_.insert(r->id);
   }
+  parts_.followers->wake();
   poke();
 }
 
@@ -206,6 +207,7 @@ Task<void> PodWorker::recover_from_lost_shim() {
     r.finished_us = parts_.clock.wall_us();
     unsettled_.insert(r.id);
   }
+  parts_.followers->wake();
 }
 
 // Looks at each container that ended: why, what it left to say; then frees its runtime state and root file system.
@@ -234,7 +236,6 @@ Task<void> PodWorker::settle_ended() {
     if (never_started) std::erase_if(facts_.records, [&](const ContainerRecord& x) { return x.id == id; });
     prune();
     save();
-    changed_.pulse();
   }
 }
 

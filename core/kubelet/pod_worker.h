@@ -36,7 +36,6 @@ class PodWorker {
 
   const Document& pod() const { return pod_; }
   const std::vector<ContainerRecord>& records() const { return facts_.records; }
-  Event& changed() { return changed_; }  // pulsed when a container starts or ends
   const std::string& uid() const { return uid_; }
 
  private:
@@ -113,7 +112,7 @@ class PodWorker {
   bool pending_ = false;
   int64_t armed_us_ = 0;  // when the alarm fires; 0: it is not set
   std::unique_ptr<Alarm> alarm_;
-  Event woke_, changed_, status_wanted_, status_flushed_;
+  Event woke_, status_wanted_, status_flushed_;
   bool status_dirty_ = false, status_busy_ = false;
   TaskGroup tasks_, shim_tasks_;
 };

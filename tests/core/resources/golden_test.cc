@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "core/resources/kind.h"
+#include "source_dir.h"
 
 namespace bramble {
 namespace {

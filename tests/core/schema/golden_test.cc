@@ -6,6 +6,7 @@
 
 #include "core/base/strings.h"
 #include "core/schema/engine.h"
+#include "source_dir.h"
 
 namespace bramble {
 namespace {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -136,16 +137,13 @@ class Child {
 
   std::string ballast() const { return plan_.dir + "/ballast"; }
   void add_ballast() {
-    FILE* f = fopen(ballast().c_str(), "w");
+    int fd = open(ballast().c_str(), O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0600);
     std::string block(4096, 'B');
-    while (f && fwrite(block.data(), 1, block.size(), f) == block.size() && fflush(f) == 0) {
-    }
-    if (!f) return;
-    off_t size = ftello(f);
-    fflush(f);
+    off_t size = 0;
+    while (fd >= 0 && write(fd, block.data(), block.size()) == static_cast<ssize_t>(block.size())) size += 4096;
     off_t keep = size - static_cast<off_t>(random_.below(100) * 4096);
-    if (ftruncate(fileno(f), keep > 0 ? keep : 0) != 0) _exit(5);
-    fclose(f);
+    if (fd < 0 || ftruncate(fd, keep > 0 ? keep : 0) != 0) _exit(5);
+    close(fd);
   }
 
   Plan plan_;
