@@ -91,35 +91,38 @@ run_sim() {
   for binary in build/release/*_sim; do [[ ! -x $binary ]] || count_gtest "$(basename "$binary")" "$binary"; done
 }
 
-run_asan() {
-  say 'build: address and undefined behaviour sanitizers'
-  configure build/asan -DBRAMBLE_DEPS="$(deps amd64)" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O1 \
-    -DBRAMBLE_SANITIZE=address,undefined -DBRAMBLE_APP=OFF || die 'configuring failed'
-  ninja -k 20 -C build/asan all >build/asan.log 2>&1 || {
-    grep -E -A12 'error|FAILED' build/asan.log | head -n 80
-    die 'the sanitizer build failed; build/asan.log has all of it'
+# One build for the sanitizers' run of the unit tests and for the fuzzers: clang, with the coverage that libFuzzer steers by.
+build_sanitized() {
+  [[ -z ${sanitized_built:-} ]] || return 0
+  say 'build: address and undefined behaviour sanitizers, fuzzers'
+  configure build/sanitized -DBRAMBLE_DEPS="$(deps amd64)" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG='-O1 -g1' \
+    -DCMAKE_C_COMPILER=clang-19 -DCMAKE_CXX_COMPILER=clang++-19 -DBRAMBLE_FUZZ=ON -DBRAMBLE_APP=OFF \
+    -DBRAMBLE_SANITIZE=address,undefined,fuzzer-no-link || die 'configuring failed'
+  ninja -k 20 -C build/sanitized all fuzzers >build/sanitized.log 2>&1 || {
+    grep -E -A12 'error|FAILED' build/sanitized.log | head -n 80
+    die 'the sanitizer build failed; build/sanitized.log has all of it'
   }
   export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-  for binary in build/asan/*_test; do count_gtest "asan-$(basename "$binary")" "$binary"; done
+  sanitized_built=1
+}
+
+run_asan() {
+  build_sanitized
+  say 'unit tests under the sanitizers'
+  for binary in build/sanitized/*_test; do count_gtest "asan-$(basename "$binary")" "$binary"; done
 }
 
 run_fuzz() {
+  build_sanitized
   local seconds=${FUZZ_SECONDS:-5}
   say "fuzz: $seconds seconds a target"
-  configure build/fuzz -DBRAMBLE_DEPS="$(deps amd64)" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG='-O1 -g1' \
-    -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DBRAMBLE_FUZZ=ON -DBRAMBLE_TESTS=OFF -DBRAMBLE_APP=OFF \
-    -DBRAMBLE_SANITIZE=address,undefined,fuzzer-no-link || die 'configuring failed'
-  ninja -C build/fuzz fuzzers >build/fuzz.log 2>&1 || {
-    grep -E -A12 'error|FAILED' build/fuzz.log | head -n 80
-    die 'the fuzzers do not build; build/fuzz.log has all of it'
-  }
   local binary name corpus
-  for binary in build/fuzz/*_fuzz; do
+  for binary in build/sanitized/*_fuzz; do
     name=$(basename "$binary")
     corpus=$(find tests/fuzz -type d -path "*/corpus/$name" | head -n 1)
-    mkdir -p "build/fuzz/found/$name"
+    mkdir -p "build/found/$name"
     count "$name" "$binary" -max_total_time="$seconds" -rss_limit_mb=1024 -timeout=10 -print_final_stats=0 -verbosity=0 \
-      -artifact_prefix="build/fuzz/" "build/fuzz/found/$name" ${corpus:+"$corpus"}
+      -artifact_prefix="build/found/$name-" "build/found/$name" ${corpus:+"$corpus"}
   done
 }
 

@@ -15,7 +15,7 @@ set(CMAKE_STRIP /usr/bin/arm-linux-gnueabihf-strip)
 set(CMAKE_OBJCOPY /usr/bin/arm-linux-gnueabihf-objcopy)
 
 set(CMAKE_C_FLAGS_INIT "-march=armv7-a -mfpu=vfpv3-d16 -mfloat-abi=hard -mthumb -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -fno-pie -ffunction-sections -fdata-sections -fno-plt")
-set(CMAKE_CXX_FLAGS_INIT "${CMAKE_C_FLAGS_INIT}")
+set(CMAKE_CXX_FLAGS_INIT "${CMAKE_C_FLAGS_INIT} -Wno-psabi")  # nothing crosses to code of another compiler
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-static -no-pie -Wl,--gc-sections")
 set(CMAKE_CROSSCOMPILING_EMULATOR /usr/bin/qemu-arm-static)
 

@@ -15,7 +15,7 @@ set(CMAKE_STRIP /usr/bin/arm-linux-gnueabi-strip)
 set(CMAKE_OBJCOPY /usr/bin/arm-linux-gnueabi-objcopy)
 
 set(CMAKE_C_FLAGS_INIT "-march=armv6 -mfpu=vfp -mfloat-abi=softfp -marm -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -fno-pie -ffunction-sections -fdata-sections -fno-plt")
-set(CMAKE_CXX_FLAGS_INIT "${CMAKE_C_FLAGS_INIT}")
+set(CMAKE_CXX_FLAGS_INIT "${CMAKE_C_FLAGS_INIT} -Wno-psabi")  # nothing crosses to code of another compiler
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-static -no-pie -Wl,--gc-sections")
 # ARMv6 has no 64-bit atomic instructions: std::atomic of 64 bits calls libatomic.
 set(CMAKE_CXX_STANDARD_LIBRARIES_INIT -latomic)

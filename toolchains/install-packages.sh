@@ -22,7 +22,7 @@ build=(
 )
 test=(
   libgtest-dev libgmock-dev
-  clang libclang-rt-14-dev                 # libFuzzer and its sanitizers
+  clang-19 libclang-rt-19-dev              # libFuzzer and its sanitizers
   crun e2fsprogs strace debootstrap curl procps
   python3-yaml
   shellcheck

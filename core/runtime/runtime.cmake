@@ -4,7 +4,10 @@ target_include_directories(bramble-shim PRIVATE ${CMAKE_SOURCE_DIR})
 target_compile_options(bramble-shim PRIVATE -Os -Wall -Wextra -Wshadow -Werror -fno-exceptions -fno-rtti -fno-threadsafe-statics
   -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections -fno-sanitize=all)
 set_target_properties(bramble-shim PROPERTIES LINKER_LANGUAGE C)
-target_link_options(bramble-shim PRIVATE -static -Wl,--gc-sections -s -fno-sanitize=all)
+target_link_options(bramble-shim PRIVATE -Wl,--gc-sections -s -fno-sanitize=all)
+if(NOT CMAKE_TOOLCHAIN_FILE)
+  target_link_options(bramble-shim PRIVATE -static)
+endif()
 set_source_files_properties(core/runtime/shim_binary.cc PROPERTIES
   OBJECT_DEPENDS ${CMAKE_BINARY_DIR}/bramble-shim
   COMPILE_DEFINITIONS BRAMBLE_SHIM_FILE="${CMAKE_BINARY_DIR}/bramble-shim"

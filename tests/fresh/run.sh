@@ -46,9 +46,9 @@ if [[ -n $inside ]]; then
   [[ -n $cold ]] || cache_settings=(BRAMBLE_CACHE=/cache CCACHE_DIR=/cache/ccache)
 
   say 'provision/quickstart.sh'
-  run 'provision/quickstart.sh' || die 'the quickstart failed'
-  # shellcheck disable=SC2016  # expanded inside
-  [[ $(run 'busybox wget -q -T 5 -O - "http://$(hostname -I | cut -d" " -f1):30080/"') == 'It works'* ]] || die 'the page is not served'
+  run 'provision/quickstart.sh' | tee "$root/quickstart.out" || die 'the quickstart failed'
+  page=$(sed -n 's/.*The page: //p' "$root/quickstart.out")
+  [[ $(curl -sS --max-time 10 --noproxy '*' "$page") == *'It works'* ]] || die "the page is not served at $page"
   say 'provision/quickstart.sh, the second time'
   seconds=$SECONDS
   run 'provision/quickstart.sh' >/dev/null || die 'the second run failed'
@@ -69,8 +69,9 @@ if [[ -n $inside ]]; then
   ((${#left[@]} == 0)) || die "--down left: ${left[*]}"
   say 'nothing is left'
 
-  say 'tests/run.sh unit'
-  run 'tests/run.sh unit' | tail -n 40 || die 'tests/run.sh unit failed'
+  say 'tests/run.sh'
+  run 'tests/run.sh' | tee "$root/tests.out" || die 'tests/run.sh failed'
+  [[ $(tail -n 1 "$root/tests.out") == *' passed, 0 failed' ]] || die "tests/run.sh ends with: $(tail -n 1 "$root/tests.out")"
   exit 0
 fi
 
