@@ -1,6 +1,7 @@
 #include "core/dns/dns_thread.h"
 
-#include <future>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
 #include "core/base/limits.h"
@@ -171,15 +172,33 @@ class Service {
   TaskGroup tasks_;
 };
 
+// How binding went, from the thread to its starter (std::future is missing on ARMv6).
+class Outcome {
+ public:
+  void set(Status s) {
+    std::lock_guard lock(mutex_);
+    status_ = std::move(s);
+    there_.notify_one();  // under the lock: the waiter destroys this
+  }
+  Status get() {
+    std::unique_lock lock(mutex_);
+    there_.wait(lock, [this] { return status_.has_value(); });
+    return *status_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable there_;
+  std::optional<Status> status_;
+};
+
 class RunningThread final : public DnsThread {
  public:
   Status begin(const std::string& address, uint16_t port, std::vector<std::string> upstreams) {
     TRY_ASSIGN(SocketAddress at, SocketAddress::ip(address, port));
-    std::promise<Status> bound;
-    auto result = bound.get_future();
+    Outcome bound;
     thread_ = std::thread([this, at, &bound, upstreams = std::move(upstreams)]() mutable { run(at, std::move(upstreams), bound); });
-    Status s = result.get();
-    return s;
+    return bound.get();
   }
   ~RunningThread() override {
     if (loop_) loop_->post([this] { loop_->stop(); });
@@ -192,17 +211,17 @@ class RunningThread final : public DnsThread {
   }
 
  private:
-  void run(SocketAddress at, std::vector<std::string> upstreams, std::promise<Status>& bound) {
+  void run(SocketAddress at, std::vector<std::string> upstreams, Outcome& bound) {
     Loop loop;
     auto udp = UdpSocket::bind(at);
     auto tcp = Listener::listen(at);
     if (!udp.ok() || !tcp.ok()) {
-      bound.set_value(udp.ok() ? tcp.error() : udp.error());
+      bound.set(udp.ok() ? tcp.error() : udp.error());
       return;
     }
     service_ = std::make_unique<Service>(std::move(*udp), std::move(*tcp), std::move(upstreams));
     loop_ = &loop;
-    bound.set_value(ok());
+    bound.set(ok());
     loop.run();
     service_.reset();
   }

@@ -3,7 +3,7 @@
 #
 #   tests/bench/run.sh [PART...]     parts: size start idle pods api (all without)
 #
-# BRAMBLE names the binary (default build/bramble), BENCH_IDLE_SECONDS the length of the idle part (30), BENCH_PODS the burst (20).
+# BRAMBLE names the binary (default build/bramble), BENCH_IDLE_SECONDS the length of the idle part (30), BENCH_PODS the burst (100).
 # Leaves nothing behind.
 set -euo pipefail
 export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
