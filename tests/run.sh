@@ -1,10 +1,10 @@
 #!/bin/bash
 # Installs what tests need, builds, runs everything, and ends with a line "N passed, N failed".
 #
-#   sudo tests/run.sh                 all that a change must pass: features unit sim golden e2e
-#   sudo tests/run.sh asan fuzz ...   some of: unit sim asan fuzz golden e2e arm features
+#   sudo tests/run.sh                 all that a change must pass: features unit sim golden e2e asan fuzz arm
+#   sudo tests/run.sh asan fuzz ...   some of these parts
 #   sudo tests/run.sh fresh           the README's two commands in a fresh minimal root (needs the network)
-#   sudo tests/run.sh long            the long campaigns: power cuts, sanitizers, fuzzing, ARM, fresh
+#   sudo tests/run.sh long            the long campaigns: hundreds of power cuts, kills and full disks, many seeds, minutes of fuzzing, fresh
 #   sudo tests/run.sh bench           the figures
 #
 # Leaves build/ and its caches behind. End-to-end tests run in namespaces of their own, so a quickstart may go on beside them.
@@ -184,17 +184,16 @@ run_bench() {
 }
 
 run_long() {
-  export BRAMBLE_LONG=1
-  FUZZ_SECONDS=${FUZZ_SECONDS:-240}
+  export BRAMBLE_LONG=1 BRAMBLE_SIM_SEEDS=${BRAMBLE_SIM_SEEDS:-2000} FUZZ_SECONDS=${FUZZ_SECONDS:-240}
   run_unit
-  run_asan
+  run_sim
   run_fuzz
-  run_arm
+  unset BRAMBLE_LONG BRAMBLE_SIM_SEEDS
   run_fresh
 }
 
 parts=("$@")
-((${#parts[@]})) || parts=(features unit sim golden e2e)
+((${#parts[@]})) || parts=(features unit sim golden e2e asan fuzz arm)
 for part in "${parts[@]}"; do
   [[ $part =~ ^(unit|sim|asan|fuzz|golden|e2e|arm|features|fresh|bench|long)$ ]] || die "no part is called $part; see the head of this file"
 done

@@ -9,6 +9,16 @@ namespace bramble {
 
 namespace {
 
+// Byte order marks and Unicode's line breaks, which YAML 1.1 takes for line breaks too, and how they are escaped.
+struct Escape {
+  std::string_view text, escaped;
+};
+constexpr Escape kUnicodeBreaks[] = {{"\xc2\x85", "\\N"}, {"\xe2\x80\xa8", "\\L"}, {"\xe2\x80\xa9", "\\P"}, {"\xef\xbb\xbf", "\\uFEFF"}};
+
+bool has_unicode_breaks(std::string_view s) {
+  return std::any_of(std::begin(kUnicodeBreaks), std::end(kUnicodeBreaks), [&](const Escape& e) { return s.find(e.text) != std::string_view::npos; });
+}
+
 // Whether the text reads back as itself without quotes, in go-yaml and in stricter readers.
 bool plain_is_safe(std::string_view s) {
   if (s.empty() || resolve_plain(s).kind != ScalarKind::kString) return false;
@@ -23,7 +33,7 @@ bool plain_is_safe(std::string_view s) {
     if (c == ':' && i + 1 < s.size() && s[i + 1] == ' ') return false;
     if (c == '#' && i > 0 && s[i - 1] == ' ') return false;
   }
-  return valid_utf8(s);
+  return valid_utf8(s) && !has_unicode_breaks(s);
 }
 
 // Text of several lines that a literal block (|) can hold.
@@ -35,14 +45,19 @@ bool block_is_safe(std::string_view s) {
     if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f) return false;
     if (c == '\n' && i > 0 && (s[i - 1] == ' ' || s[i - 1] == '\t')) return false;
   }
-  // Byte order marks and Unicode line breaks are escaped.
-  return s.find("\xe2\x80\xa8") == std::string_view::npos && s.find("\xe2\x80\xa9") == std::string_view::npos &&
-         s.find("\xc2\x85") == std::string_view::npos && s.find("\xef\xbb\xbf") == std::string_view::npos;
+  return !has_unicode_breaks(s);
 }
 
 void write_quoted(std::string* out, std::string_view s) {
   out->push_back('"');
-  for (char c : s) {
+  for (size_t i = 0; i < s.size(); i++) {
+    auto at = std::find_if(std::begin(kUnicodeBreaks), std::end(kUnicodeBreaks), [&](const Escape& e) { return s.substr(i).starts_with(e.text); });
+    if (at != std::end(kUnicodeBreaks)) {
+      *out += at->escaped;
+      i += at->text.size() - 1;
+      continue;
+    }
+    char c = s[i];
     switch (c) {
       case '"': *out += "\\\""; break;
       case '\\': *out += "\\\\"; break;
@@ -71,7 +86,7 @@ void write_text(std::string* out, std::string_view s, size_t indent) {
       out->push_back('\n');
       if (!line.empty()) out->append(indent, ' ').append(line);
     }
-  } else if (s.find_first_of("\n\r\t\\\x7f") == std::string_view::npos && valid_utf8(s) &&
+  } else if (s.find_first_of("\n\r\t\\\x7f") == std::string_view::npos && valid_utf8(s) && !has_unicode_breaks(s) &&
              std::all_of(s.begin(), s.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20; }) &&
              resolve_plain(s).kind == ScalarKind::kString && !s.empty()) {
     out->push_back('\'');
@@ -142,7 +157,7 @@ std::string to_yaml(Value v) {
   std::string out;
   if (!v) return out;
   write_node(&out, v, 0);
-  if (out.empty() || out.back() != '\n') out.push_back('\n');
+  if (v.size() == 0) out.push_back('\n');  // filled objects and lists have theirs; a text may end with one of its own
   return out;
 }
 

@@ -88,6 +88,8 @@ TEST(Yaml, reads_back_what_it_writes) {
       R"({"deep":{"text":"#!/bin/sh\necho hi\n","list":["a\nb\n"]}})",
       R"("top")",
       R"("M\n\n\"")",
+      R"("o\n\n")",
+      R"(["\n\u0085x","a\u0085b","\u2028","' \u2029","\ufeffx"])",
       R"([])",
   };
   for (const char* row : kRows) {
