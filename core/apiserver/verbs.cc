@@ -203,13 +203,13 @@ Task<Result<Reply>> Verbs::patch(CallRef call, PatchType type, Document patch) {
   ExpectedType want = *expected;
   if (call->subresource == "scale") {
     std::function<Result<Document>(const Document&)> change = [call, want, type, patch](const Document& scale) {
-      return apply_patch(want, type, scale.root(), patch.root(), call->validation, &call->warnings);
+      return apply_patch(want, type, scale.root(), patch, call->validation, &call->warnings);
     };
     auto reply = co_await update_scale(call, change);
     co_return reply;
   }
   ChangeFn change = [call, want, type, patch](Value current) -> Result<Builder> {
-    TRY_ASSIGN(Document next, apply_patch(want, type, current, patch.root(), call->validation, &call->warnings));
+    TRY_ASSIGN(Document next, apply_patch(want, type, current, patch, call->validation, &call->warnings));
     Builder builder(next.root());
     TRY(match_name(call->name, builder.root()));
     TRY(match_namespace(*call->kind, call->ns, builder.root()));
