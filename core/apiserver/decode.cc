@@ -68,18 +68,15 @@ ExpectedType ExpectedType::of(const Kind& kind) {
 }
 
 Result<Document> parse_body(std::string_view body, std::string_view media_type) {
-  if (media_type == "application/yaml") {
-    auto parsed = parse_yaml(body);
-    if (!parsed.ok()) return api_bad_request(cat("couldn't get version/kind; yaml parse error: ", parsed.error().message()));
-    return parsed;
-  }
-  auto parsed = Document::parse(body);
+  const bool yaml = media_type == "application/yaml";
+  auto parsed = yaml ? parse_yaml(body) : Document::parse(body);
   if (parsed.ok()) {
     Value root = parsed->root();
     if (root.is_object() || root.is_null()) return parsed;
     return api_bad_request(cat("couldn't get version/kind; json parse error: json: cannot unmarshal ", root.type_name(),
                                " into Go value of type ", kTypeMetaText));
   }
+  if (yaml) return api_bad_request(parsed.error().message());
   std::string go = go_json_error(body);
   return api_bad_request(cat("couldn't get version/kind; json parse error: ", go.empty() ? parsed.error().message() : go));
 }

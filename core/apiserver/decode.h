@@ -13,7 +13,8 @@ namespace bramble {
 
 enum class FieldValidation { kIgnore, kWarn, kStrict };
 
-// JSON or YAML text as a document. kInvalidArgument "couldn't get version/kind; json parse error: ..." and the like.
+// JSON or YAML text as a document. kInvalidArgument "couldn't get version/kind; json parse error: ...", "yaml: line 2: ...",
+// with line and column behind unless the text is one short line.
 Result<Document> parse_body(std::string_view body, std::string_view media_type);
 
 // A protobuf body (core/schema/protobuf.h) as a document. kInvalidArgument when it is none.
