@@ -50,11 +50,13 @@ std::string version_json(const ApiServer::Options& options) {
 
 void ApiServer::serve_path(RequestRef request) {
   const RequestInfo& info = request->info;
-  if (info.method != "GET" && info.method != "HEAD") {
-    return send_error(*request, api_method_not_allowed());
-  }
   if (serve_health(request)) return;
   std::string_view path = without_slash(info.path);
+  // Upstream serves these by method; its other paths look at the path alone.
+  bool by_method = path == "/version" || path == "/api" || path == "/apis" || path.substr(0, 5) == "/api/" || path.substr(0, 6) == "/apis/";
+  if (by_method && info.method != "GET" && info.method != "HEAD" && (path == "/version" || discovery_.plain(path) != nullptr)) {
+    return send_error(*request, api_method_not_allowed());
+  }
   if (path == "/version") {
     return request->responder->send(200, answer_headers(*request, "application/json"), make_buffer(version_json(options_)));
   }

@@ -32,6 +32,7 @@ constexpr uint32_t kTlsTicketLifetimeS = 12 * 3600;
 
 // http
 constexpr size_t kHeaderBytesMax = 64 * 1024;
+constexpr size_t kMethodBytesMax = 32;             // UPDATEREDIRECTREF, the longest registered, has 17
 constexpr size_t kConnectionsMax = 1024;
 constexpr size_t kStreamsPerConnectionMax = 250;
 constexpr size_t kSendAheadBytesMax = 64 * 1024;  // handed out ahead of a slow reader

@@ -100,8 +100,52 @@ TEST_F(ObjectReads, unknown_paths_are_404_each_in_its_way) {
     EXPECT_EQ(a->status, row.status) << row.path;
     EXPECT_EQ(a->body == "404 page not found\n", row.text) << row.path;
   }
-  EXPECT_EQ(call("POST", "/api/v1/pods", pod("p"))->status, 405);
-  EXPECT_EQ(call("FOO", std::string(kPods))->status, 405);
+}
+
+TEST_F(ObjectReads, methods_that_a_path_does_not_know_are_405_with_a_status) {
+  ASSERT_EQ(call("POST", std::string(kPods), pod("x"))->status, 201);
+  struct Row {
+    const char *method, *path;
+    int status;
+  };
+  const Row rows[] = {
+      {"FOO", "/api/v1/namespaces/default/pods", 405},
+      {"get", "/api/v1/namespaces/default/pods", 405},
+      {"OPTIONS", "/api/v1/namespaces/default/pods", 405},
+      {"FOO", "/api/v1/namespaces/default/pods/x", 405},
+      {"PUT", "/api/v1/namespaces/default/pods", 405},
+      {"PATCH", "/api/v1/namespaces/default/pods", 405},
+      {"POST", "/api/v1/namespaces/default/pods/x", 405},
+      {"POST", "/api/v1/namespaces/default/pods/x/status", 405},
+      {"DELETE", "/api/v1/namespaces/default/pods/x/status", 405},
+      {"GET", "/api/v1/namespaces/default/pods/x/binding", 405},
+      {"PUT", "/api/v1/namespaces/default/pods/x/binding", 405},
+      {"POST", "/api/v1/namespaces/default/pods/x/log", 405},
+      {"POST", "/api/v1/pods", 405},
+      {"DELETE", "/api/v1/pods", 405},
+      {"PUT", "/api/v1/namespaces", 405},
+      {"DELETE", "/api/v1/namespaces", 405},
+      {"GET", "/api/v1/namespaces/default/bindings", 405},
+      {"DELETE", "/api/v1/namespaces/default/services/x/status", 405},
+      {"GET", "/api/v1/namespaces/default/finalize", 405},
+      {"POST", "/api/v1/componentstatuses", 405},
+      {"POST", "/apis/apps/v1/namespaces/default/deployments/d/scale", 405},
+      {"GET", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", 405},
+      {"POST", "/apis/apps/v1", 405},
+      {"POST", "/api", 405},
+      {"DELETE", "/version", 405},
+      {"PUT", "/api/v1/namespaces/default/pods/x/nope", 404},
+      {"FOO", "/api/v1/foos", 404},
+      {"POST", "/healthz", 200},
+      {"POST", "/nope", 404},
+  };
+  for (const Row& row : rows) {
+    auto a = call(row.method, row.path);
+    EXPECT_EQ(a->status, row.status) << row.method << " " << row.path << a->body;
+    if (row.status != 405) continue;
+    EXPECT_EQ(a->body, R"({"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"the server does not allow this method on the requested resource","reason":"MethodNotAllowed","details":{},"code":405})")
+        << row.method << " " << row.path;
+  }
 }
 
 TEST_F(ObjectReads, health_and_version_are_for_everybody) {
