@@ -168,7 +168,7 @@ std::string ApiServer::metrics() const {
          "# TYPE apiserver_storage_objects gauge\n";
   CacheView view = registry_.cache().view();
   for (const Kind& kind : all_kinds()) {
-    if (!kind.stored) continue;
+    if (!kind.stored || kind.stored_as.elsewhere()) continue;
     std::string name = kind.group.empty() ? std::string(kind.resource) : cat(kind.resource, ".", kind.group);
     out += cat("apiserver_storage_objects{resource=\"", name, "\"} ", view.count(registry_prefix(kind, "")), "\n");
   }

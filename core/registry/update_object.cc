@@ -125,10 +125,11 @@ Status Registry::validate_changed(const WriteRequest& request, UpdatePart part, 
   if (part == UpdatePart::kStatus) {
     if (kind.validate_status_update) kind.validate_status_update(object, old, errors);
   } else if (part == UpdatePart::kMain) {
-    if (kind.validate_update) {
-      kind.validate_update(object, old, errors);
-    } else if (kind.validate) {
-      kind.validate(object, errors);
+    const Kind& rules = request.shown ? *request.shown : kind;
+    if (rules.validate_update) {
+      rules.validate_update(object, old, errors);
+    } else if (rules.validate) {
+      rules.validate(object, errors);
     }
   }
   if (!errors.empty()) return errors.to_error(kind.group, kind.kind, request.name);

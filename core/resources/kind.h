@@ -71,7 +71,23 @@ struct Kind {
     bool selector_is_map = false;  // ReplicationController
   } scale;
   std::vector<std::string_view> subresources;  // "status", "scale", "log", "exec", ...
+
+  // A kind whose objects are stored as another kind's (Events of events.k8s.io as core/v1 Events): both ways between the two
+  // forms. The registry works with the stored kind; of this one it takes validate and validate_update alone, which see the
+  // stored form, as do the values of `selectable`. Null: stored as it is.
+  struct Stored {
+    std::string_view group, version;
+    Document (*from_shown)(Value object) = nullptr;
+    Document (*to_shown)(Value stored) = nullptr;
+    bool elsewhere() const { return to_shown != nullptr; }
+  } stored_as;
 };
+
+// The kind as which the objects of this one are stored: itself for most.
+const Kind& stored_kind(const Kind& kind);
+// An object of this kind in its stored form, and the other way round. The same document for most kinds.
+Document stored_form(const Kind& kind, const Document& object);
+Document shown_form(const Kind& kind, const Document& stored);
 
 // "PodList" of "Pod": every stored kind has a list kind.
 std::string list_kind(const Kind& kind);

@@ -163,6 +163,21 @@ const Kind* find_kind_by_name(std::string_view group, std::string_view version, 
   return nullptr;
 }
 
+const Kind& stored_kind(const Kind& kind) {
+  if (!kind.stored_as.elsewhere()) return kind;
+  const Kind* other = find_kind(kind.stored_as.group, kind.stored_as.version, kind.resource);
+  CHECK(other, kind.stored_as.group, kind.resource);
+  return *other;
+}
+
+Document stored_form(const Kind& kind, const Document& object) {
+  return kind.stored_as.elsewhere() ? kind.stored_as.from_shown(object.root()) : object;
+}
+
+Document shown_form(const Kind& kind, const Document& stored) {
+  return kind.stored_as.elsewhere() && stored ? kind.stored_as.to_shown(stored.root()) : stored;
+}
+
 std::string list_kind(const Kind& kind) { return cat(kind.kind, "List"); }
 
 }  // namespace bramble

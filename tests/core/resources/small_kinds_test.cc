@@ -41,12 +41,6 @@ TEST(SmallKinds, refuse_bad_objects_with_upstreams_texts) {
        "Required addressType: Required value"},
       {"lease of no seconds", "coordination.k8s.io", "leases", R"({"spec":{"leaseDurationSeconds":0}})",
        "Invalid spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0"},
-      {"event of another namespace", "", "events",
-       R"({"metadata":{"name":"e","namespace":"n"},"involvedObject":{"namespace":"m"}})",
-       "Invalid involvedObject.namespace: Invalid value: \"m\": does not match event.namespace"},
-      {"new event without controller", "events.k8s.io", "events",
-       R"({"metadata":{"name":"e","namespace":"n"},"regarding":{"namespace":"n"},"eventTime":"2026-01-02T03:04:05.000000Z","type":"Normal","reason":"R","action":"A","reportingInstance":"i"})",
-       "Required reportingController: Required value"},
       {"taint twice", "", "nodes",
        R"({"spec":{"taints":[{"key":"a","effect":"NoSchedule"},{"key":"a","effect":"NoSchedule"}]}})",
        "Duplicate metadata.taints[1]: Duplicate value: "
@@ -132,6 +126,90 @@ TEST(Event, shows_how_often_and_since_when) {
       R"({"metadata":{"name":"e"},"involvedObject":{"kind":"Pod","name":"p","fieldPath":"spec"},"reason":"Pulled","message":" m\n","source":{"component":"kubelet","host":"h"},"firstTimestamp":"2026-01-02T03:04:05Z","lastTimestamp":"2026-01-02T03:05:00Z","count":4,"type":"Normal"})");
   EXPECT_EQ(cells_of(kind, e, 1767323105000000),
             R"(["5s","Normal","Pulled","pod/p","spec","kubelet, h","m","60s",4,"e"])");
+}
+
+constexpr const char* kOldEvent =
+    R"({"apiVersion":"v1","kind":"Event","metadata":{"name":"e","namespace":"n"},"involvedObject":{"kind":"Pod","name":"p","namespace":"n"},"reason":"R","type":"Normal"})";
+constexpr const char* kNewEvent =
+    R"({"apiVersion":"events.k8s.io/v1","kind":"Event","metadata":{"name":"e","namespace":"n"},"regarding":{"kind":"Pod","name":"p","namespace":"n"},"reason":"R","note":"m","action":"A","reportingController":"c","reportingInstance":"i","type":"Normal","eventTime":"2026-01-02T03:04:05.000000Z"})";
+
+TEST(Event, create_rules_are_stricter_in_the_newer_group) {
+  const Document old_style = json(kOldEvent), strict = json(kNewEvent);
+  const Document core_with_time = event_as_core(strict.root());
+  const std::string word(129, 'a'), text(1025, 'a');
+  const struct {
+    const char* name;
+    const char* group;
+    Document object;
+    std::string want;
+  } cases[] = {
+      {"fine, core", "", old_style, ""},
+      {"fine, events", "events.k8s.io", strict, ""},
+      {"fine, core with eventTime", "", core_with_time, ""},
+      {"object elsewhere", "", with(old_style, {"involvedObject", "namespace"}, "\"m\""),
+       "Invalid involvedObject.namespace: Invalid value: \"m\": does not match event.namespace"},
+      {"object of the cluster", "", with(old_style, {"involvedObject", "namespace"}, ""),
+       "Invalid involvedObject.namespace: Invalid value: \"\": does not match event.namespace"},
+      {"object of the cluster, in default", "",
+       with(with(old_style, {"involvedObject", "namespace"}, ""), {"metadata", "namespace"}, "\"default\""), ""},
+      {"object of the cluster, new style", "events.k8s.io", with(strict, {"regarding", "namespace"}, ""),
+       "Invalid involvedObject.namespace: Invalid value: \"\": does not match event.namespace"},
+      {"object of the cluster, new style in kube-system", "events.k8s.io",
+       with(with(strict, {"regarding", "namespace"}, ""), {"metadata", "namespace"}, "\"kube-system\""), ""},
+      {"object elsewhere, new style", "events.k8s.io", with(strict, {"regarding", "namespace"}, "\"m\""), ""},
+      {"eventTime asks for more in core too", "", with(with(core_with_time, {"action"}, ""), {"reason"}, ""),
+       "Required action: Required value | Required reason: Required value"},
+      {"no controller", "events.k8s.io", with(strict, {"reportingController"}, ""),
+       "Required reportingController: Required value | Invalid reportingController: Invalid value: \"\": name part must be non-empty | "
+       "Invalid reportingController: Invalid value: \"\": name part must consist of alphanumeric characters, '-', '_' or '.', and must "
+       "start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+       "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"},
+      {"no instance", "events.k8s.io", with(strict, {"reportingInstance"}, ""), "Required reportingInstance: Required value"},
+      {"long instance", "events.k8s.io", with(strict, {"reportingInstance"}, cat("\"", word, "\"")),
+       "Invalid reportingInstance: Invalid value: \"\": can have at most 128 characters"},
+      {"no action", "events.k8s.io", with(strict, {"action"}, ""), "Required action: Required value"},
+      {"long action", "events.k8s.io", with(strict, {"action"}, cat("\"", word, "\"")),
+       "Invalid action: Invalid value: \"\": can have at most 128 characters"},
+      {"no reason", "events.k8s.io", with(strict, {"reason"}, ""), "Required reason: Required value"},
+      {"long reason", "events.k8s.io", with(strict, {"reason"}, cat("\"", word, "\"")),
+       "Invalid reason: Invalid value: \"\": can have at most 128 characters"},
+      {"long note", "events.k8s.io", with(strict, {"note"}, cat("\"", text, "\"")),
+       "Invalid message: Invalid value: \"\": can have at most 1024 characters"},
+      {"unknown type", "events.k8s.io", with(strict, {"type"}, "\"Odd\""), "Invalid type: Invalid value: \"\": has invalid value: Odd"},
+      {"no time", "events.k8s.io", with(strict, {"eventTime"}, ""), "Required eventTime: Required value"},
+      {"fields of the old style", "events.k8s.io",
+       with(with(strict, {"deprecatedCount"}, "1"), {"deprecatedSource", "component"}, "\"c\""),
+       "Invalid count: Invalid value: \"\": needs to be unset | Invalid source: Invalid value: \"\": needs to be unset"},
+      {"a series of one", "events.k8s.io", with(strict, {"series", "count"}, "1"),
+       "Invalid series.count: Invalid value: \"\": should be at least 2 | Required series.lastObservedTime: Required value"},
+  };
+  for (const auto& c : cases) EXPECT_EQ(create_errors(kind_of(c.group, "events"), c.object), c.want) << c.name;
+}
+
+TEST(Event, an_update_by_the_newer_group_changes_the_series_alone) {
+  const Kind& kind = kind_of("events.k8s.io", "events");
+  const Document strict = json(kNewEvent), old = created(kind, strict);
+  const struct {
+    const char* name;
+    Document now;
+    const char* want;
+  } cases[] = {
+      {"nothing", strict, ""},
+      {"the series", with(strict, {"series"}, R"({"count":2,"lastObservedTime":"2026-01-02T03:04:05.000000Z"})"), ""},
+      {"a wrong series", with(strict, {"series"}, R"({"count":1,"lastObservedTime":"2026-01-02T03:04:05.000000Z"})"),
+       "Invalid series.count: Invalid value: \"\": should be at least 2"},
+      {"the note", with(strict, {"note"}, "\"x\""), "Invalid message: Invalid value: \"x\": field is immutable"},
+      {"the reason", with(strict, {"reason"}, "\"x\""),
+       "Invalid reason: Invalid value: \"x\": field is immutable | Invalid reason: Invalid value: \"x\": field is immutable"},
+      {"the type", with(strict, {"type"}, "\"Warning\""), "Invalid type: Invalid value: \"Warning\": field is immutable"},
+      {"the action", with(strict, {"action"}, "\"x\""), "Invalid action: Invalid value: \"x\": field is immutable"},
+      {"the controller", with(strict, {"reportingController"}, "\"x\""),
+       "Invalid reportingController: Invalid value: \"x\": field is immutable"},
+      {"the instance", with(strict, {"reportingInstance"}, "\"x\""),
+       "Invalid reportingInstance: Invalid value: \"x\": field is immutable"},
+  };
+  for (const auto& c : cases) EXPECT_EQ(update_errors(kind, c.now, old), c.want) << c.name;
+  EXPECT_EQ(update_errors(kind_of("", "events"), event_as_core(with(strict, {"note"}, "\"x\"").root()), old), "") << "core allows it";
 }
 
 TEST(Event, has_the_same_content_in_both_versions) {
