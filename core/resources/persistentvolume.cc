@@ -15,6 +15,7 @@ namespace {
 
 void default_volume_object(Mut o) {
   Mut spec = o.object("spec");
+  default_amounts(spec["capacity"]);
   default_text(spec, "persistentVolumeReclaimPolicy", "Retain");
   default_text(spec, "volumeMode", "Filesystem");
   default_text(o.object("status"), "phase", "Pending");

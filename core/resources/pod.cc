@@ -15,8 +15,14 @@ namespace {
 
 void set_defaults(Mut pod) {
   Mut spec = pod.object("spec");
-  default_pod_spec(spec);
   default_pod(spec);
+  default_pod_spec(spec);
+  for (const char* list : {"initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"}) {
+    for (Mut c : pod["status"][list].items()) {
+      default_amounts(c["allocatedResources"]);
+      default_requirements(c["resources"]);
+    }
+  }
 }
 
 void prepare_create(Mut pod) {

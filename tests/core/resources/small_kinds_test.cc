@@ -90,6 +90,45 @@ TEST(SmallKinds, allow_only_some_changes) {
   }
 }
 
+TEST(Amounts, are_rounded_up_to_thousandths_wherever_they_stand) {
+  const struct {
+    const char* name;
+    const char* group;
+    const char* resource;
+    const char* object;
+    std::vector<const char*> path;
+    const char* want;
+  } cases[] = {
+      {"pod limit", "", "pods", R"({"spec":{"containers":[{"name":"c","resources":{"limits":{"cpu":"1.5m"}}}]}})",
+       {"spec", "containers", "0", "resources", "limits", "cpu"}, "2m"},
+      {"request from the limit", "", "pods", R"({"spec":{"containers":[{"name":"c","resources":{"limits":{"cpu":"100u"}}}]}})",
+       {"spec", "containers", "0", "resources", "requests", "cpu"}, "1m"},
+      {"init container", "", "pods", R"({"spec":{"initContainers":[{"name":"c","resources":{"requests":{"cpu":"1n"}}}]}})",
+       {"spec", "initContainers", "0", "resources", "requests", "cpu"}, "1m"},
+      {"overhead", "", "pods", R"({"spec":{"overhead":{"cpu":"0.0001"}}})", {"spec", "overhead", "cpu"}, "1m"},
+      {"fine enough, but written with more digits", "", "pods", R"({"spec":{"overhead":{"cpu":"1000u"}}})", {"spec", "overhead", "cpu"}, "1m"},
+      {"no finer than thousandths: as written", "", "pods", R"({"spec":{"overhead":{"memory":"128Mi"}}})", {"spec", "overhead", "memory"}, "128Mi"},
+      {"exponent", "", "pods", R"({"spec":{"overhead":{"cpu":"1e-4"}}})", {"spec", "overhead", "cpu"}, "1e-3"},
+      {"template", "apps", "deployments",
+       R"({"spec":{"template":{"spec":{"containers":[{"name":"c","resources":{"requests":{"cpu":"1.0001"}}}]}}}})",
+       {"spec", "template", "spec", "containers", "0", "resources", "requests", "cpu"}, "1001m"},
+      {"node", "", "nodes", R"({"status":{"allocatable":{"cpu":"1.9999"}}})", {"status", "allocatable", "cpu"}, "2"},
+      {"claim", "", "persistentvolumeclaims", R"({"spec":{"resources":{"requests":{"storage":"0.0005"}}}})",
+       {"spec", "resources", "requests", "storage"}, "1m"},
+      {"volume", "", "persistentvolumes", R"({"spec":{"capacity":{"storage":"5u"}}})", {"spec", "capacity", "storage"}, "1m"},
+      {"quota", "", "resourcequotas", R"({"spec":{"hard":{"cpu":"5u"}}})", {"spec", "hard", "cpu"}, "1m"},
+      {"limit range", "", "limitranges", R"({"spec":{"limits":[{"type":"Container","max":{"cpu":"5u"}}]}})",
+       {"spec", "limits", "0", "default", "cpu"}, "1m"},
+      {"runtime class", "node.k8s.io", "runtimeclasses", R"({"overhead":{"podFixed":{"cpu":"5u"}}})", {"overhead", "podFixed", "cpu"}, "1m"},
+  };
+  for (const auto& c : cases) {
+    const Document d = defaulted(kind_of(c.group, c.resource), json(c.object));
+    Value at = d.root();
+    for (const char* step : c.path) at = at.is_array() ? at.item(0) : at[step];
+    EXPECT_EQ(at.str(), c.want) << c.name;
+  }
+}
+
 TEST(Namespace, phase_follows_the_deletion_timestamp) {
   const Kind& kind = kind_of("", "namespaces");
   const Document old = created(kind, json(R"({"metadata":{"name":"n"}})"));
