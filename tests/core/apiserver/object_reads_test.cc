@@ -152,7 +152,11 @@ TEST_F(ObjectReads, health_and_version_are_for_everybody) {
   user.clear();
   groups.clear();
   for (const char* path : {"/healthz", "/livez", "/readyz", "/version"}) EXPECT_EQ(call("GET", path)->status, 200) << path;
-  EXPECT_NE(call("GET", "/readyz?verbose")->body.find("[+]ping ok\n"), std::string::npos);
+  EXPECT_EQ(call("GET", "/readyz?verbose")->body,
+            "[+]ping ok\n[+]log ok\n[+]poststarthook/scheduling/bootstrap-system-priority-classes ok\n"
+            "[+]poststarthook/start-system-namespaces-controller ok\nreadyz check passed\n");
+  EXPECT_EQ(call("GET", "/livez/ping")->body, "ok");
+  EXPECT_EQ(call("GET", "/livez/nope")->status, 404);
   auto a = call("GET", std::string(kPods));
   EXPECT_EQ(a->status, 403);
   EXPECT_EQ(a->json()["message"].str(),
