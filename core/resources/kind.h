@@ -40,6 +40,7 @@ struct Kind {
   bool graceful_delete = false;    // pods
   bool allow_unconditional_update = true;
   bool allow_create_on_update = false;
+  bool own_rules_skip_meta = false;  // an update's faults of metadata are told once, not twice as of other kinds
   bool name_is_path_segment = false;  // names only need to be a path segment (RBAC kinds)
 
   // Rules. Null: nothing beyond the generic ones. Called in this order on create:
@@ -48,6 +49,7 @@ struct Kind {
   void (*prepare_create)(Mut object) = nullptr;  // e.g. status reset
   void (*prepare_update)(Mut object, Value old) = nullptr;
   void (*prepare_status_update)(Mut object, Value old) = nullptr;
+  void (*stamp_status)(Mut object, Value old, std::string_view now) = nullptr;  // after it: times of what changed (RFC 3339)
   void (*validate)(Value object, FieldErrors& errors) = nullptr;  // metadata is checked by the registry
   void (*validate_update)(Value object, Value old, FieldErrors& errors) = nullptr;
   void (*validate_status_update)(Value object, Value old, FieldErrors& errors) = nullptr;

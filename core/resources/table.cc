@@ -39,7 +39,7 @@ constexpr Row kRows[] = {
     {"", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", "persistentvolumeclaim", "pvc", "", kAll, kNamespaced, "status", pvc_rules},
     {"", "v1", "persistentvolumes", "PersistentVolume", "persistentvolume", "pv", "", kAll, kCluster, "status", pv_rules},
     {"", "v1", "pods", "Pod", "pod", "po", "all", kAll, kNamespaced | kGeneration | kGraceful, "attach,binding,ephemeralcontainers,eviction,exec,log,portforward,proxy,resize,status", pod_rules},
-    {"", "v1", "podtemplates", "PodTemplate", "podtemplate", "", "", kAll, kNamespaced, "", podtemplate_rules},
+    {"", "v1", "podtemplates", "PodTemplate", "podtemplate", "", "", kAll, kNamespaced | kGeneration, "", podtemplate_rules},
     {"", "v1", "replicationcontrollers", "ReplicationController", "replicationcontroller", "rc", "all", kAll, kNamespaced | kGeneration, "scale,status", replicationcontroller_rules},
     {"", "v1", "resourcequotas", "ResourceQuota", "resourcequota", "quota", "", kAll, kNamespaced, "status", resourcequota_rules},
     {"", "v1", "secrets", "Secret", "secret", "", "", kAll, kNamespaced, "", secret_rules},

@@ -129,6 +129,26 @@ TEST(Amounts, are_rounded_up_to_thousandths_wherever_they_stand) {
   }
 }
 
+TEST(PersistentVolume, tells_when_its_phase_changed) {
+  const Kind& kind = kind_of("", "persistentvolumes");
+  const Document old = json(R"({"status":{"phase":"Pending","lastPhaseTransitionTime":"2026-01-01T00:00:00Z"}})");
+  const struct {
+    const char *name, *now, *want;
+  } cases[] = {
+      {"no change", R"({"status":{"phase":"Pending"}})", "2026-01-01T00:00:00Z"},
+      {"no change, a time given", R"({"status":{"phase":"Pending","lastPhaseTransitionTime":"2026-01-03T00:00:00Z"}})", "2026-01-03T00:00:00Z"},
+      {"change", R"({"status":{"phase":"Bound"}})", "2026-01-02T00:00:00Z"},
+      {"change, the old time given", R"({"status":{"phase":"Bound","lastPhaseTransitionTime":"2026-01-01T00:00:00Z"}})", "2026-01-02T00:00:00Z"},
+      {"change, a time given", R"({"status":{"phase":"Bound","lastPhaseTransitionTime":"2026-01-03T00:00:00Z"}})", "2026-01-03T00:00:00Z"},
+  };
+  for (const auto& c : cases) {
+    const Document now = json(c.now);
+    Builder b(now.root());
+    kind.stamp_status(b.root(), old.root(), "2026-01-02T00:00:00Z");
+    EXPECT_EQ(b["status"]["lastPhaseTransitionTime"].str(), c.want) << c.name;
+  }
+}
+
 TEST(Namespace, phase_follows_the_deletion_timestamp) {
   const Kind& kind = kind_of("", "namespaces");
   const Document old = created(kind, json(R"({"metadata":{"name":"n"}})"));
