@@ -1,5 +1,7 @@
 #include "core/apiserver/admission.h"
 
+#include "core/apiserver/admission_limits.h"
+#include "core/apiserver/admission_runtime_class.h"
 #include "core/registry/api_status.h"
 
 namespace bramble {
@@ -39,10 +41,45 @@ Document Admission::find(std::string_view group, std::string_view version, std::
 Status Admission::admit(const AdmissionCall& call, Mut object, Value old) const {
   TRY(check_namespace(call, object));
   if (is(*call.kind, "", "nodes") && call.operation == Operation::kCreate) taint_new_node(object);
-  if (!is(*call.kind, "", "pods") || !call.subresource.empty()) return ok();
+  if (!call.subresource.empty()) return ok();
+  const bool create = call.operation == Operation::kCreate;
+  if (is(*call.kind, "", "persistentvolumeclaims") && !(old && old["metadata"]["deletionTimestamp"])) {
+    std::string broken = broken_claim_limits(limit_ranges(call.ns), object);
+    if (!broken.empty()) return api_forbidden({"", "persistentvolumeclaims"}, object["metadata"]["name"].str(), broken);
+  }
+  if (!is(*call.kind, "", "pods")) return ok();
+  std::vector<Document> limits;
+  if (create) limits = limit_ranges(call.ns);
+  default_from_limits(limits, object);
+  if (create) TRY(service_account(call, object));
   default_tolerations(object);
-  if (call.operation == Operation::kCreate) TRY(service_account(call, object));
-  return priority(call, object, old);
+  TRY(priority(call, object, old));
+  if (create) TRY(runtime_class(object));
+  std::string broken = broken_pod_limits(limits, object);
+  if (!broken.empty()) return api_forbidden({"", "pods"}, object["metadata"]["name"].str(), broken);
+  return ok();
+}
+
+std::vector<Document> Admission::limit_ranges(const std::string& ns) const {
+  std::vector<Document> out;
+  registry_.cache().view().range(registry_prefix(*find_kind("", "v1", "limitranges"), ns), "", 0, [&](const EntryRef& entry) {
+    out.push_back(entry->document);
+    return true;
+  });
+  return out;
+}
+
+Status Admission::runtime_class(Mut pod) const {
+  std::string name = pod["spec"]["runtimeClassName"].text();
+  Document runtime_class;
+  std::string broken;
+  if (!name.empty()) {
+    runtime_class = find("node.k8s.io", "v1", "runtimeclasses", "", name);
+    if (!runtime_class) broken = cat("pod rejected: RuntimeClass ", go_quote(name), " not found");
+  }
+  if (broken.empty()) broken = apply_runtime_class(runtime_class, pod);
+  if (!broken.empty()) return api_forbidden({"", "pods"}, pod["metadata"]["name"].str(), broken);
+  return ok();
 }
 
 Status Admission::admit_delete(const AdmissionCall& call) const {

@@ -2,7 +2,7 @@
 // service accounts and their tokens in pods, tolerations, priorities. Runs inside the registry's write, on each attempt.
 // Reads the watch cache and the Random given; writes only the object. Owner's loop thread.
 // Specification: Kubernetes "Admission Controllers Reference" (NamespaceLifecycle, ServiceAccount,
-// DefaultTolerationSeconds, Priority, TaintNodesByCondition).
+// DefaultTolerationSeconds, Priority, TaintNodesByCondition, LimitRanger, RuntimeClass).
 #pragma once
 
 #include "core/client/client.h"
@@ -32,6 +32,8 @@ class Admission {
   Status check_namespace(const AdmissionCall& call, Mut object) const;
   Status service_account(const AdmissionCall& call, Mut pod) const;
   Status priority(const AdmissionCall& call, Mut pod, Value old) const;
+  Status runtime_class(Mut pod) const;
+  std::vector<Document> limit_ranges(const std::string& ns) const;
   Document find(std::string_view group, std::string_view version, std::string_view resource, std::string_view ns,
                 std::string_view name) const;
 

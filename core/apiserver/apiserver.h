@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/apiserver/discovery.h"
+#include "core/apiserver/health.h"
 #include "core/apiserver/respond.h"
 #include "core/apiserver/tokens.h"
 #include "core/apiserver/verbs.h"
@@ -31,8 +32,7 @@ class ApiServer {
     std::function<NodeStreams*(std::string_view node)> streams;
     // Told before an object is admitted and validated; false: it is quarantined (core/quarantine). May be empty.
     StepNote note;
-    // Named checks of /readyz and /livez beyond ping: false when failing.
-    std::vector<std::pair<std::string, std::function<bool()>>> checks;
+    std::vector<HealthCheck> checks;  // beside the ApiServer's own: ping, log, and the objects that bootstrap() makes
   };
   ApiServer(Registry& registry, Options options);
 
@@ -66,7 +66,6 @@ class ApiServer {
   void serve_list(RequestRef request);
   // service_paths.cc: health, version, discovery, OpenAPI, metrics
   void serve_path(RequestRef request);
-  bool serve_health(RequestRef request);
   bool serve_discovery(RequestRef request);
   std::string metrics() const;
   // pod_streams.cc: logs, exec, attach, port-forward
@@ -77,6 +76,8 @@ class ApiServer {
   TokenIssuer tokens_;
   Verbs verbs_;
   Discovery discovery_;
+  std::vector<HealthCheck> checks_;
+  bool bootstrapped_ = false;
 };
 
 }  // namespace bramble

@@ -30,27 +30,31 @@ Error cannot_be_handled(const std::string& kind, const std::string& version, con
   return api_bad_request(cat(kind, " in version ", go_quote(version), " cannot be handled as a ", expected.kind, ": ", why));
 }
 
-// Whether the object's own apiVersion and kind are the expected ones.
-Status check_type(const ExpectedType& expected, Value in) {
+// Whether the object's own apiVersion and kind are the expected ones: upstream's text if not, and what it is shown as.
+struct OwnType {
+  std::string kind, version, error;
+};
+OwnType own_type(const ExpectedType& expected, Value in) {
   std::string want_version = version_text(expected.group, expected.version);
-  std::string kind = in["kind"].text(), version = in["apiVersion"].text();
-  if (kind.empty()) kind = expected.kind;
+  OwnType own;
+  own.kind = in["kind"].text();
+  std::string version = in["apiVersion"].text();
+  if (own.kind.empty()) own.kind = expected.kind;
   if (version.empty()) version = want_version;
-  if (kind == expected.kind && version == want_version) return ok();
   std::string_view group, only_version = version;
   if (auto parts = cut(version, "/")) {
     group = parts->first;
     only_version = parts->second;
   }
-  std::string shown(only_version);
-  if (find_kind_by_name(group, only_version, kind) == nullptr) {
-    return cannot_be_handled(kind, shown, expected,
-                             cat("no kind ", go_quote(kind), " is registered for version ", go_quote(version), " in scheme ",
-                                 go_quote(kScheme)));
+  own.version = only_version;
+  if (own.kind == expected.kind && version == want_version) return own;
+  if (find_kind_by_name(group, only_version, own.kind) == nullptr) {
+    own.error = cat("no kind ", go_quote(own.kind), " is registered for version ", go_quote(version), " in scheme ", go_quote(kScheme));
+  } else {
+    own.error = cat("converting (", only_version, ".", own.kind, ") to (", package_of(expected.group), ".", expected.kind,
+                    "): unknown conversion");
   }
-  return cannot_be_handled(kind, shown, expected,
-                           cat("converting (", only_version, ".", kind, ") to (", package_of(expected.group), ".", expected.kind,
-                               "): unknown conversion"));
+  return own;
 }
 
 }  // namespace
@@ -64,18 +68,15 @@ ExpectedType ExpectedType::of(const Kind& kind) {
 }
 
 Result<Document> parse_body(std::string_view body, std::string_view media_type) {
-  if (media_type == "application/yaml") {
-    auto parsed = parse_yaml(body);
-    if (!parsed.ok()) return api_bad_request(cat("couldn't get version/kind; yaml parse error: ", parsed.error().message()));
-    return parsed;
-  }
-  auto parsed = Document::parse(body);
+  const bool yaml = media_type == "application/yaml";
+  auto parsed = yaml ? parse_yaml(body) : Document::parse(body);
   if (parsed.ok()) {
     Value root = parsed->root();
     if (root.is_object() || root.is_null()) return parsed;
     return api_bad_request(cat("couldn't get version/kind; json parse error: json: cannot unmarshal ", root.type_name(),
                                " into Go value of type ", kTypeMetaText));
   }
+  if (yaml) return api_bad_request(parsed.error().message());
   std::string go = go_json_error(body);
   return api_bad_request(cat("couldn't get version/kind; json parse error: ", go.empty() ? parsed.error().message() : go));
 }
@@ -88,27 +89,35 @@ Result<Document> parse_protobuf(const Type& type, std::string_view body) {
   return message;
 }
 
-Result<Builder> decode_object(const ExpectedType& expected, Value in, FieldValidation validation,
-                              std::vector<std::string>* warnings) {
-  TRY(check_type(expected, in));
-  std::string version = version_text(expected.group, expected.version);
+Result<Decoded> decode_noting(const ExpectedType& expected, Value in, bool note, DecodeFrom from) {
+  if (from == DecodeFrom::kJson) {
+    OwnType own = own_type(expected, in);
+    if (!own.error.empty()) return Error(Code::kInvalidArgument, own.error);
+  }
   if (expected.type == nullptr) return api_internal(cat("no schema of ", expected.kind));
   DecodeNotes notes;
-  auto canonical = canonicalize(*expected.type, in, validation == FieldValidation::kIgnore ? nullptr : &notes);
-  if (!canonical.ok()) {
-    return cannot_be_handled(expected.kind, expected.version, expected, canonical.error().message());
+  TRY_ASSIGN(Builder canonical, canonicalize(*expected.type, in, note ? &notes : nullptr, from));
+  Mut root = canonical.root();
+  root.set("kind", expected.kind);
+  root.set("apiVersion", version_text(expected.group, expected.version));
+  if (expected.set_defaults) expected.set_defaults(root);
+  return Decoded{std::move(canonical), std::move(notes.all)};
+}
+
+Result<Builder> decode_object(const ExpectedType& expected, Value in, FieldValidation validation,
+                              std::vector<std::string>* warnings) {
+  auto decoded = decode_noting(expected, in, validation != FieldValidation::kIgnore);
+  if (!decoded.ok()) {
+    OwnType own = own_type(expected, in);
+    return decoded.error().status_json().empty() ? cannot_be_handled(own.kind, own.version, expected, decoded.error().message())
+                                                 : decoded.error();
   }
-  std::vector<std::string> found = notes.duplicate;
-  found.insert(found.end(), notes.unknown.begin(), notes.unknown.end());
-  if (!found.empty() && validation == FieldValidation::kStrict) {
+  std::vector<std::string>& found = decoded->strict_errors;
+  if (validation == FieldValidation::kStrict && !found.empty()) {
     return cannot_be_handled(expected.kind, expected.version, expected, cat("strict decoding error: ", join(found, ", ")));
   }
   if (warnings != nullptr) warnings->insert(warnings->end(), found.begin(), found.end());
-  Mut root = canonical->root();
-  root.set("kind", expected.kind);
-  root.set("apiVersion", version);
-  if (expected.set_defaults) expected.set_defaults(root);
-  return canonical;
+  return std::move(decoded->object);
 }
 
 Result<Builder> decode_body(const ExpectedType& expected, std::string_view body, std::string_view media_type,

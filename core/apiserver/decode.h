@@ -13,7 +13,8 @@ namespace bramble {
 
 enum class FieldValidation { kIgnore, kWarn, kStrict };
 
-// JSON or YAML text as a document. kInvalidArgument "couldn't get version/kind; json parse error: ..." and the like.
+// JSON or YAML text as a document. kInvalidArgument "couldn't get version/kind; json parse error: ...", "yaml: line 2: ...",
+// with line and column behind unless the text is one short line.
 Result<Document> parse_body(std::string_view body, std::string_view media_type);
 
 // A protobuf body (core/schema/protobuf.h) as a document. kInvalidArgument when it is none.
@@ -28,7 +29,17 @@ struct ExpectedType {
   static ExpectedType of(const Kind& kind);
 };
 
-// The object in canonical form, with defaults. Missing apiVersion and kind are those expected.
+// An object as it was read: what fieldValidation speaks of is noted and not judged.
+struct Decoded {
+  Builder object;
+  std::vector<std::string> strict_errors;  // empty when not asked for
+};
+
+// The object in canonical form, with defaults. Missing apiVersion and kind are those expected; the outcome of a strategic
+// merge patch (kUnstructured) is of the expected type whatever it says. Errors are the decoder's bare texts.
+Result<Decoded> decode_noting(const ExpectedType& expected, Value in, bool note, DecodeFrom from = DecodeFrom::kJson);
+
+// The same, with errors and fieldValidation as a create or update answers them.
 Result<Builder> decode_object(const ExpectedType& expected, Value in, FieldValidation validation,
                               std::vector<std::string>* warnings);
 

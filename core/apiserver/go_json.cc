@@ -4,6 +4,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/strings.h"
+#include "core/json/position.h"
 
 namespace bramble {
 
@@ -49,15 +50,7 @@ class GoScanner {
     std::string q = go_quote(std::string_view(&c, 1));
     return cat("'", std::string_view(q).substr(1, q.size() - 2), "'");
   }
-  std::string error() {
-    if (text_.find('\n') == std::string_view::npos || text_.find('\n') + 1 == text_.size()) return message_;
-    size_t line = 1, column = 1;
-    for (size_t i = 0; i < at_ && i < text_.size(); ++i) {
-      column = text_[i] == '\n' ? 1 : column + 1;
-      line += text_[i] == '\n' ? 1 : 0;
-    }
-    return cat(message_, " (line ", line, ", column ", column, ")");
-  }
+  std::string error() { return message_ + position_note_at(text_, at_); }
   void space() {
     while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\r' || text_[at_] == '\n')) ++at_;
   }

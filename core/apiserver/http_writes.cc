@@ -167,8 +167,12 @@ Task<void> ApiServer::serve_patch(RequestRef request) {
   if (!options.ok()) co_return send_error(*request, options.error());
   auto patch = Document::parse(std::string_view(http.body));
   if (!patch.ok()) {
+    // Upstream reads the patch when it has the object.
+    auto present = verbs_.get(*call);
+    if (!present.ok()) co_return send_error(*request, present.error());
     std::string go = go_json_error(http.body);
-    co_return send_error(*request, api_bad_request(cat("error decoding patch: ", go.empty() ? patch.error().message() : go)));
+    std::string_view prefix = *type == PatchType::kStrategic ? "" : "error decoding patch: ";
+    co_return send_error(*request, api_bad_request(cat(prefix, go.empty() ? patch.error().message() : go)));
   }
   auto reply = co_await verbs_.patch(call, *type, *patch);
   answer(*request, call, reply, registry_.clock());

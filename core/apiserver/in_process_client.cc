@@ -26,7 +26,7 @@ Document InProcessClient::CacheSnapshot::get(const ResourceId& resource, std::st
   const Kind* kind = find_kind(resource.group, resource.version, resource.resource);
   if (kind == nullptr) return {};
   EntryRef entry = cache_.get(registry_key(*kind, ns, name));
-  return entry ? entry->document : Document();
+  return entry ? shown_form(*kind, entry->document) : Document();
 }
 
 void InProcessClient::CacheSnapshot::each(const ResourceId& resource, std::string_view ns,
@@ -34,7 +34,7 @@ void InProcessClient::CacheSnapshot::each(const ResourceId& resource, std::strin
   const Kind* kind = find_kind(resource.group, resource.version, resource.resource);
   if (kind == nullptr) return;
   CacheView view = cache_.view();
-  view.range(registry_prefix(*kind, ns), "", 0, [&](const EntryRef& entry) { return fn(entry->document); });
+  view.range(registry_prefix(*kind, ns), "", 0, [&](const EntryRef& entry) { return fn(shown_form(*kind, entry->document)); });
 }
 
 std::unique_ptr<Subscription> InProcessClient::subscribe(std::vector<ResourceId> resources, std::function<void(const Change&)> fn) {
@@ -45,11 +45,11 @@ std::unique_ptr<Subscription> InProcessClient::subscribe(std::vector<ResourceId>
     const Kind* kind = find_kind(resource.group, resource.version, resource.resource);
     if (kind == nullptr) continue;
     out->observations.push_back(cache.observe_topic(
-        registry_prefix(*kind, ""), [shared, resource](const std::vector<EventRef>& events) {
+        registry_prefix(*kind, ""), [shared, resource, kind](const std::vector<EventRef>& events) {
           auto call = shared;  // the subscriber may drop its subscription within
           for (const EventRef& event : events) {
-            Change change{resource, event->before ? event->before->document : Document(),
-                          event->after ? event->after->document : Document()};
+            Change change{resource, event->before ? shown_form(*kind, event->before->document) : Document(),
+                          event->after ? shown_form(*kind, event->after->document) : Document()};
             (*call)(change);
           }
         }));

@@ -15,7 +15,16 @@ ApiServer::ApiServer(Registry& registry, Options options)
       options_(std::move(options)),
       tokens_(registry, options_.tokens),
       verbs_(registry, tokens_, options_.note),
-      discovery_(options_.server_address) {}
+      discovery_(options_.server_address) {
+  auto passes = []() -> Status { return ok(); };
+  checks_ = {{"ping", HealthCheck::kEverywhere, passes},
+             {"log", HealthCheck::kEverywhere, passes}};  // a line is written where it is made: a log that blocks blocks this too
+  checks_.insert(checks_.end(), options_.checks.begin(), options_.checks.end());
+  auto bootstrapped = [this]() -> Status { return bootstrapped_ ? ok() : Status(Error(Code::kUnavailable, "not finished")); };
+  for (const char* hook : {"poststarthook/scheduling/bootstrap-system-priority-classes", "poststarthook/start-system-namespaces-controller"}) {
+    checks_.push_back({hook, HealthCheck::kEverywhere, bootstrapped});
+  }
+}
 
 Task<Status> ApiServer::bootstrap() {
   Identity self;
@@ -23,6 +32,7 @@ Task<Status> ApiServer::bootstrap() {
   self.groups = {"system:masters"};
   std::unique_ptr<Client> own = client(self);
   auto done = co_await bootstrap_objects(own.get());
+  bootstrapped_ = done.ok();
   co_return done;
 }
 

@@ -209,7 +209,7 @@ void send_page(Request& request, const Page& page, const Clock& clock) {
   const Kind& kind = *request.kind;
   if (request.answer.shape != Shape::kWhole) {
     std::vector<Document> objects;
-    for (const EntryRef& e : page.entries) objects.push_back(e->document);
+    for (const EntryRef& e : page.entries) objects.push_back(shown_form(kind, e->document));
     if (request.answer.shape != Shape::kTable) {
       if (request.answer.shape == Shape::kPartialMetadata) return send_error(request, api_not_acceptable());
       return send_body(request, 200, make_buffer(partial_list_json(objects, page.meta, request.answer.shape_version)));
@@ -230,7 +230,8 @@ void send_page(Request& request, const Page& page, const Clock& clock) {
     if (!first) out += ',';
     first = false;
     out += '{';
-    out += item_bytes(e->document, kind, scratch);
+    Document shown = shown_form(kind, e->document);
+    out += item_bytes(shown, kind, scratch);
   }
   out += "]}";
   send_body(request, 200, make_buffer(std::move(out)));

@@ -13,7 +13,7 @@ std::string verb_of(std::string_view method) {
   if (method == "PUT") return "update";
   if (method == "PATCH") return "patch";
   if (method == "DELETE") return "delete";
-  return lower(method);
+  return {};
 }
 
 // The name that a field selector `metadata.name=x` pins; "" otherwise.

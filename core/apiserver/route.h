@@ -14,7 +14,7 @@ struct RequestInfo {
   bool resource_request = false;  // under /api/<version> or /apis/<group>/<version>, with a resource
   std::string path;
   std::string method;
-  std::string verb;               // get list watch create update patch delete deletecollection; else the method in lower case
+  std::string verb;               // get list watch create update patch delete deletecollection or ""; on other paths the method in lower case
   std::string group, version, ns, resource, subresource, name;
   std::vector<std::string> rest;  // path parts after the subresource (proxy)
   Query query;

@@ -50,11 +50,16 @@ std::string version_json(const ApiServer::Options& options) {
 
 void ApiServer::serve_path(RequestRef request) {
   const RequestInfo& info = request->info;
-  if (info.method != "GET" && info.method != "HEAD") {
+  if (!health_root(info.path).empty()) {
+    HealthReport report = report_health(info.path, info.query, checks_);
+    return send_text(*request, report.status, std::move(report.text));
+  }
+  std::string_view path = without_slash(info.path);
+  // Upstream serves these by method; its other paths look at the path alone.
+  bool by_method = path == "/version" || path == "/api" || path == "/apis" || path.substr(0, 5) == "/api/" || path.substr(0, 6) == "/apis/";
+  if (by_method && info.method != "GET" && info.method != "HEAD" && (path == "/version" || discovery_.plain(path) != nullptr)) {
     return send_error(*request, api_method_not_allowed());
   }
-  if (serve_health(request)) return;
-  std::string_view path = without_slash(info.path);
   if (path == "/version") {
     return request->responder->send(200, answer_headers(*request, "application/json"), make_buffer(version_json(options_)));
   }
@@ -67,54 +72,14 @@ void ApiServer::serve_path(RequestRef request) {
   if (path == "/") {
     Builder b;
     std::vector<std::string> all = discovery_.paths();
-    for (const char* own : {"/healthz", "/livez", "/readyz", "/metrics", "/openapi/v3", "/openapi/v3/", "/version"}) {
-      all.emplace_back(own);
-    }
+    std::vector<std::string> health = health_paths(checks_);
+    all.insert(all.end(), health.begin(), health.end());
+    for (const char* own : {"/metrics", "/openapi/v3", "/openapi/v3/", "/version"}) all.emplace_back(own);
     std::sort(all.begin(), all.end());
     for (const std::string& p : all) b.root().array("paths").append(p);
     return request->responder->send(200, answer_headers(*request, "application/json"), make_buffer(b.dump()));
   }
   send_text(*request, 404, "404 page not found\n");
-}
-
-// /healthz, /livez, /readyz with ?verbose and ?exclude, and each check alone below them.
-bool ApiServer::serve_health(RequestRef request) {
-  std::string_view path = without_slash(request->info.path);
-  std::string_view which;
-  for (std::string_view w : {"healthz", "livez", "readyz"}) {
-    std::string_view rest = path.substr(1);
-    if (rest == w || (rest.substr(0, w.size()) == w && rest.substr(w.size(), 1) == "/")) which = w;
-  }
-  if (which.empty()) return false;
-  std::string_view single = path.size() > which.size() + 1 ? path.substr(which.size() + 2) : std::string_view();
-  std::vector<std::string> excluded = request->info.query.all("exclude");
-  std::string report;
-  bool good = true, found = false;
-  auto check = [&](std::string_view name, bool passes) {
-    if (!single.empty() && single != name) return;
-    found = true;
-    if (std::find(excluded.begin(), excluded.end(), name) != excluded.end()) {
-      report += cat("[+]", name, " excluded: ok\n");
-      return;
-    }
-    report += passes ? cat("[+]", name, " ok\n") : cat("[-]", name, " failed: reason withheld\n");
-    good = good && passes;
-  };
-  check("ping", true);
-  check("log", true);
-  for (const auto& [name, passes] : options_.checks) check(name, passes());
-  if (!single.empty() && !found) {
-    send_text(*request, 404, "404 page not found\n");
-    return true;
-  }
-  if (!good) {
-    send_text(*request, 500, single.empty() ? cat(report, which, " check failed\n") : std::string("internal server error: check failed\n"));
-  } else if (request->info.query.has("verbose") && single.empty()) {
-    send_text(*request, 200, cat(report, which, " check passed\n"));
-  } else {
-    send_text(*request, 200, "ok");
-  }
-  return true;
 }
 
 bool ApiServer::serve_discovery(RequestRef request) {
@@ -166,7 +131,7 @@ std::string ApiServer::metrics() const {
          "# TYPE apiserver_storage_objects gauge\n";
   CacheView view = registry_.cache().view();
   for (const Kind& kind : all_kinds()) {
-    if (!kind.stored) continue;
+    if (!kind.stored || kind.stored_as.elsewhere()) continue;
     std::string name = kind.group.empty() ? std::string(kind.resource) : cat(kind.resource, ".", kind.group);
     out += cat("apiserver_storage_objects{resource=\"", name, "\"} ", view.count(registry_prefix(kind, "")), "\n");
   }

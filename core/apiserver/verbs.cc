@@ -78,7 +78,8 @@ Result<ExpectedType> Verbs::expected_type(const Kind& kind, std::string_view sub
 
 WriteRequest Verbs::write_request(CallRef call, Operation operation) const {
   WriteRequest request;
-  request.kind = call->kind;
+  request.kind = &stored_kind(*call->kind);
+  if (request.kind != call->kind) request.shown = call->kind;
   request.ns = call->ns, request.name = call->name;
   request.dry_run = call->dry_run;
   request.warnings = &call->warnings;
@@ -115,10 +116,11 @@ Task<Result<Reply>> Verbs::create(CallRef call, Document object) {
   Builder builder(object.root());
   Status matched = match_namespace(kind, call->ns, builder.root());
   CO_TRY(matched);
+  Document stored = stored_form(kind, builder.finish());
   WriteRequest request = write_request(call, Operation::kCreate);
-  auto created = co_await registry_.create(request, std::move(builder));
+  auto created = co_await registry_.create(request, Builder(stored.root()));
   CO_TRY(created);
-  co_return Reply{201, std::move(created).value()};
+  co_return Reply{201, shown_form(kind, *created)};
 }
 
 Task<Result<Reply>> Verbs::create_binding(CallRef call, Document object) {
@@ -161,7 +163,7 @@ Task<Result<Reply>> Verbs::update_with(CallRef call, ChangeFn change, bool from_
   request.from_put = from_put;
   auto written = co_await registry_.update(request, part_of(call->subresource), change);
   CO_TRY(written);
-  co_return Reply{written->created ? 201 : 200, written->object};
+  co_return Reply{written->created ? 201 : 200, shown_form(*call->kind, written->object)};
 }
 
 Task<Result<Reply>> Verbs::update_scale(CallRef call, std::function<Result<Document>(const Document& scale)> change) {
@@ -191,7 +193,7 @@ Task<Result<Reply>> Verbs::update(CallRef call, Document object) {
   CO_TRY(named);
   Status matched = match_namespace(*call->kind, call->ns, builder.root());
   CO_TRY(matched);
-  Document next = builder.finish();
+  Document next = stored_form(*call->kind, builder.finish());
   ChangeFn change = [next](Value) -> Result<Builder> { return Builder(next.root()); };
   auto reply = co_await update_with(call, change, true);
   co_return reply;
@@ -203,17 +205,22 @@ Task<Result<Reply>> Verbs::patch(CallRef call, PatchType type, Document patch) {
   ExpectedType want = *expected;
   if (call->subresource == "scale") {
     std::function<Result<Document>(const Document&)> change = [call, want, type, patch](const Document& scale) {
-      return apply_patch(want, type, scale.root(), patch.root(), call->validation, &call->warnings);
+      return apply_patch(want, type, scale.root(), patch, call->validation, &call->warnings);
     };
     auto reply = co_await update_scale(call, change);
     co_return reply;
   }
   ChangeFn change = [call, want, type, patch](Value current) -> Result<Builder> {
-    TRY_ASSIGN(Document next, apply_patch(want, type, current, patch.root(), call->validation, &call->warnings));
+    const Kind& kind = *call->kind;
+    Document shown;
+    if (kind.stored_as.elsewhere()) shown = kind.stored_as.to_shown(current);
+    TRY_ASSIGN(Document next, apply_patch(want, type, shown ? shown.root() : current, patch, call->validation, &call->warnings));
     Builder builder(next.root());
     TRY(match_name(call->name, builder.root()));
-    TRY(match_namespace(*call->kind, call->ns, builder.root()));
-    return builder;
+    TRY(match_namespace(kind, call->ns, builder.root()));
+    if (!kind.stored_as.elsewhere()) return builder;
+    Document stored = kind.stored_as.from_shown(builder.finish().root());
+    return Builder(stored.root());
   };
   auto reply = co_await update_with(call, change, false);
   co_return reply;
@@ -221,7 +228,7 @@ Task<Result<Reply>> Verbs::patch(CallRef call, PatchType type, Document patch) {
 
 Task<Result<Reply>> Verbs::remove(CallRef call, Removal removal) {
   DeleteRequest request;
-  request.kind = call->kind;
+  request.kind = &stored_kind(*call->kind);
   request.ns = call->ns, request.name = call->name;
   request.dry_run = call->dry_run;
   request.grace_period_s = removal.grace_period_s;
@@ -239,10 +246,10 @@ Task<Result<Reply>> Verbs::remove(CallRef call, Removal removal) {
   };
   auto removed = co_await registry_.remove(request);
   CO_TRY(removed);
-  if (!removed->show_status) co_return Reply{200, removed->object};
+  if (!removed->show_status) co_return Reply{200, shown_form(*call->kind, removed->object)};
   StatusDetails details;
   details.present = true;
-  details.name = call->name, details.group = call->kind->group, details.kind = call->kind->resource;
+  details.name = call->name, details.group = request.kind->group, details.kind = request.kind->resource;
   details.uid = uid_of(removed->object);
   auto status = Document::parse(std::string_view(success_status(details)));
   co_return Reply{200, std::move(status).value()};
@@ -250,9 +257,10 @@ Task<Result<Reply>> Verbs::remove(CallRef call, Removal removal) {
 
 Result<Reply> Verbs::get(const Call& call) const {
   Document object = registry_.get(*call.kind, call.ns, call.name);
-  if (!object) return api_not_found({call.kind->group, call.kind->resource}, call.name);
+  const Kind& stored = stored_kind(*call.kind);
+  if (!object) return api_not_found({stored.group, stored.resource}, call.name);
   if (call.subresource == "scale") return Reply{200, scale_of(*call.kind, object.root())};
-  return Reply{200, object};
+  return Reply{200, shown_form(*call.kind, object)};
 }
 
 }  // namespace bramble

@@ -75,7 +75,7 @@ class Verbs {
 };
 
 // The object of a patch: `current` changed by `patch` as its media type says, then decoded again. Pure.
-Result<Document> apply_patch(const ExpectedType& expected, PatchType type, Value current, Value patch,
+Result<Document> apply_patch(const ExpectedType& expected, PatchType type, Value current, const Document& patch,
                              FieldValidation validation, std::vector<std::string>* warnings);
 
 }  // namespace bramble

@@ -170,8 +170,9 @@ class Watcher {
     bool after = event.after && (options_.selection.everything() || options_.selection.matches(event.after->document.root()));
     if (!before && !after) return nullptr;
     FrameType type = !before ? kAdded : after ? kModified : kDeleted;
-    bool whole = request_->answer.shape == Shape::kWhole;
-    if (whole) {
+    // What is shown as it is stored is the same for many.
+    bool common = request_->answer.shape == Shape::kWhole && !request_->kind->stored_as.elsewhere();
+    if (common) {
       if (Buffer shared = event.frame(type)) return shared;
     }
     std::string object;
@@ -181,11 +182,15 @@ class Watcher {
       object = shaped(event.before->document, &event.revision);
     }
     Buffer frame = make_buffer(frame_of(kTypeNames[type], object));
-    if (whole) event.keep_frame(type, frame);
+    if (common) event.keep_frame(type, frame);
     return frame;
   }
 
-  std::string shaped(const Document& object, const uint64_t* revision) {
+  std::string shaped(const Document& stored, const uint64_t* revision) {
+    return in_shape(shown_form(*request_->kind, stored), revision);
+  }
+
+  std::string in_shape(const Document& object, const uint64_t* revision) {
     if (request_->answer.shape == Shape::kWhole) return revision ? with_version(object, *revision) : *object.bytes();
     Document shown = object;
     if (revision) {
@@ -211,7 +216,7 @@ class Watcher {
     m.set("resourceVersion", cat(revision));
     if (initial_end) m.object("annotations").set(kInitialEventsEnd, "true");
     Document object = b.finish();
-    return frame_of("BOOKMARK", shaped(object, nullptr));
+    return frame_of("BOOKMARK", in_shape(object, nullptr));
   }
 
   std::shared_ptr<Request> request_;

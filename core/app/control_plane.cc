@@ -7,8 +7,10 @@
 #include "core/app/small_files.h"
 #include "core/app/host_facts.h"
 #include "core/app/version.h"
+#include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/crypto/tls.h"
+#include "core/loop/loop.h"
 #include "core/registry/api_status.h"
 #include "images/local_store.h"
 
@@ -81,6 +83,7 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   api.platform = cat("linux/", node_architecture());
   api.streams = options_.streams;
   api.note = [this](const ObjectKey& object) { return note_step("admission", object); };
+  api.checks = health_checks();
   api_ = std::make_unique<ApiServer>(*registry_, std::move(api));
 
   HttpServer::Options http;
@@ -104,9 +107,30 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   return ok();
 }
 
+// Under the names that upstream gives to what stands in the same place.
+std::vector<HealthCheck> ControlPlane::health_checks() {
+  auto store = [this]() -> Status {
+    Store::Health health = store_->health();
+    if (health.read_only) return Error(Code::kNoSpace, health.text);
+    return ok();
+  };
+  auto followed = [this]() -> Status {
+    if (cache_->revision() >= store_->revision()) return ok();
+    return Error(Code::kUnavailable, cat("the watch cache is at ", cache_->revision(), ", the store at ", store_->revision()));
+  };
+  return {{"etcd", HealthCheck::kEverywhere, store},
+          {"etcd-readiness", HealthCheck::kReadyz, store},
+          {"informer-sync", HealthCheck::kReadyz, followed}};
+}
+
+// A disk that is full now may not be later.
 Task<void> ControlPlane::bootstrap() {
-  Status done = co_await api_->bootstrap();
-  if (!done.ok()) log_error("api: system objects: ", done.error().message());
+  for (;;) {
+    Status done = co_await api_->bootstrap();
+    if (done.ok()) co_return;
+    log_error("api: system objects: ", done.error().message());
+    co_await sleep_ms(limits::kBootstrapRetryMs);
+  }
 }
 
 void ControlPlane::start() {

@@ -45,6 +45,7 @@ class ControlPlane {
  private:
   ControlPlane(ControlPlaneOptions options, Clock& clock, Random& random);
   Task<void> bootstrap();
+  std::vector<HealthCheck> health_checks();
   Status open_store(Loop& loop);
   Status open_api(const Credentials& credentials);
   // Notes the step that a room is about to take on an object; false: the object is quarantined (core/quarantine).

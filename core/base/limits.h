@@ -32,6 +32,7 @@ constexpr uint32_t kTlsTicketLifetimeS = 12 * 3600;
 
 // http
 constexpr size_t kHeaderBytesMax = 64 * 1024;
+constexpr size_t kMethodBytesMax = 32;             // UPDATEREDIRECTREF, the longest registered, has 17
 constexpr size_t kConnectionsMax = 1024;
 constexpr size_t kStreamsPerConnectionMax = 250;
 constexpr size_t kSendAheadBytesMax = 64 * 1024;  // handed out ahead of a slow reader
@@ -67,6 +68,7 @@ constexpr size_t kVolatileBytesMax = 4 * 1024 * 1024;      // of volatile values
 constexpr int kBackupPagesPerStep = 64;                    // copied between two groups, so that writes wait for 256 kB at most
 constexpr int kBackupsKept = 5;
 constexpr int64_t kEpochGuardUs = 30 * 60 * 1000000LL;      // after a repair or a restore nothing is deleted for being absent
+constexpr int64_t kBootstrapRetryMs = 5 * 1000;            // of the system's own objects, when the disk refuses them
 
 // watch cache
 constexpr size_t kRingBytesMax = 8 * 1024 * 1024;

@@ -25,7 +25,7 @@ const std::vector<ResourceId>& content_resources() {
   static const std::vector<ResourceId> all = [] {
     std::vector<ResourceId> out;
     for (const Kind& k : all_kinds()) {
-      if (!k.stored || !k.namespaced || k.group == "events.k8s.io") continue;
+      if (!k.stored || !k.namespaced || k.stored_as.elsewhere()) continue;
       bool known = std::any_of(out.begin(), out.end(),
                                [&](const ResourceId& r) { return r.group == k.group && r.resource == k.resource; });
       if (!known) out.push_back({std::string(k.group), std::string(k.version), std::string(k.resource)});

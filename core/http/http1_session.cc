@@ -67,6 +67,7 @@ class Http1Session final : public Session {
   enum class Phase { kReading, kAnswering, kWebSocket, kClosing };
 
   void parse();
+  bool begin_request(std::string* bytes);
   void refuse(int status);
   void close_after_output();
   void finish_request();
@@ -89,8 +90,9 @@ class Http1Session final : public Session {
 
   // The request being read.
   std::shared_ptr<HttpRequest> request_;
+  std::string other_method_;  // one that the parser does not know
   std::string target_, header_name_, header_value_;
-  bool in_value_ = false, started_ = false, head_done_ = false, complete_ = false;
+  bool in_value_ = false, method_read_ = false, started_ = false, head_done_ = false, complete_ = false;
   size_t head_bytes_ = 0;
   int refusal_ = 0;
 
@@ -111,7 +113,6 @@ class Http1Session final : public Session {
 // --- reading ---
 
 int Http1Session::on_head_bytes(size_t n) {
-  started_ = true;
   head_bytes_ += n;
   if (head_bytes_ <= limits::kHeaderBytesMax) return 0;
   refusal_ = 431;
@@ -131,8 +132,6 @@ const http_parser_settings& Http1Session::callbacks() {
       self->in_value_ = false;
       self->head_done_ = self->complete_ = false;
       self->head_bytes_ = 0;
-      self->started_ = true;
-      self->epoch_++;
       return 0;
     };
     s.on_url = [](http_parser* p, const char* at, size_t n) {
@@ -185,7 +184,7 @@ int Http1Session::on_headers_complete() {
   in_value_ = false;
   head_done_ = true;
   epoch_++;
-  request_->method = http_method_str(static_cast<http_method>(parser_.method));
+  request_->method = other_method_.empty() ? http_method_str(static_cast<http_method>(parser_.method)) : other_method_;
   http10_ = parser_.http_major == 1 && parser_.http_minor == 0;
   if (parser_.http_major != 1) refusal_ = 505;
   int hosts = 0;
@@ -219,10 +218,42 @@ void Http1Session::receive(std::string_view bytes) {
   if (phase_ == Phase::kReading) parse();
 }
 
+static bool parser_knows(std::string_view method) {
+  for (int m = 0; m <= HTTP_SOURCE; m++) {
+    if (method == http_method_str(static_cast<http_method>(m))) return true;
+  }
+  return false;
+}
+
+// The parser knows a list of methods, but what a method means is the handler's business (RFC 9110 section 9.1): another
+// one goes past the parser under the name of one that may have a body too. False when more bytes are needed.
+bool Http1Session::begin_request(std::string* bytes) {
+  bytes->erase(0, bytes->find_first_not_of("\r\n"));  // RFC 9112 section 2.2
+  if (bytes->empty()) return false;
+  if (!started_) {
+    started_ = true;
+    epoch_++;
+  }
+  size_t n = 0;
+  while (n < bytes->size() && n <= limits::kMethodBytesMax && valid_header_name(std::string_view(*bytes).substr(n, 1))) n++;
+  if (n == bytes->size() && n <= limits::kMethodBytesMax) {
+    pending_ = std::move(*bytes);
+    return false;
+  }
+  method_read_ = true;
+  other_method_.clear();
+  std::string_view method = std::string_view(*bytes).substr(0, n);
+  if (n == 0 || n > limits::kMethodBytesMax || (*bytes)[n] != ' ' || parser_knows(method)) return true;
+  other_method_ = method;
+  bytes->replace(0, n, "PUT");
+  return true;
+}
+
 void Http1Session::parse() {
   if (pending_.empty()) return;
   std::string bytes = std::move(pending_);
   pending_.clear();
+  if (!method_read_ && !begin_request(&bytes)) return;
   size_t used = http_parser_execute(&parser_, &callbacks(), bytes.data(), bytes.size());
   http_errno error = HTTP_PARSER_ERRNO(&parser_);
   if (complete_) {
@@ -236,7 +267,7 @@ void Http1Session::parse() {
 }
 
 void Http1Session::finish_request() {
-  started_ = false;
+  started_ = method_read_ = false;
   phase_ = Phase::kAnswering;
   head_only_ = request_->method == "HEAD";
   keep_alive_ = http_should_keep_alive(&parser_) && !wants_upgrade_ && !goodbye_;

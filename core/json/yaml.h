@@ -14,7 +14,7 @@ namespace bramble {
 // 010 and 0o10 are octal, 0x1f hexadecimal, 1_000 a thousand, ~ and nothing null; timestamps are strings. Keys become
 // strings. Anchors, aliases and merge keys (<<) are resolved.
 // Errors: kInvalidArgument, worded as go-yaml does: `yaml: line 3: mapping values are not allowed in this context`,
-// `yaml: line 4: key "a" already set in map`. kTooLarge for nesting over limits::kJsonDepthMax or an expansion over
+// `yaml: line 4: key "a" already set in map`, and the place behind it (position.h). kTooLarge for nesting over limits::kJsonDepthMax or an expansion over
 // limits::kYamlExpandedBytesMax.
 Result<Document> parse_yaml(std::string_view text);
 

@@ -6,6 +6,7 @@
 #include "core/base/limits.h"
 #include "core/base/strings.h"
 #include "core/json/builder.h"
+#include "core/json/position.h"
 #include "core/json/yaml.h"
 #include "core/json/yaml_scalar.h"
 
@@ -36,7 +37,7 @@ void append_quoted(std::string* out, std::string_view s) {
 // Reads the events of one stream and writes each document as JSON text. An anchored node is kept as its JSON text.
 class Reader {
  public:
-  explicit Reader(std::string_view text) {
+  explicit Reader(std::string_view text) : text_(text) {
     yaml_parser_initialize(&parser_);
     yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
     yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
@@ -72,11 +73,20 @@ class Reader {
     size_t line = parser_.context_mark.line != 0 ? parser_.context_mark.line : parser_.problem_mark.line;
     if (line != 0 && parser_.error == YAML_SCANNER_ERROR) line++;
     std::string where = line != 0 ? cat("line ", line, ": ") : std::string();
-    return Error(Code::kInvalidArgument, cat("yaml: ", where, parser_.problem ? parser_.problem : "unknown problem parsing YAML content"));
+    return Error(Code::kInvalidArgument,
+                 cat("yaml: ", where, parser_.problem ? parser_.problem : "unknown problem parsing YAML content", problem_place()));
   }
 
+  // The true place, which go-yaml's line may miss by one.
+  std::string problem_place() const {
+    if (parser_.error == YAML_READER_ERROR) return position_note_at(text_, parser_.problem_offset);
+    return place(parser_.problem_mark);
+  }
+  std::string place(const yaml_mark_t& mark) const { return position_note(text_, mark.line + 1, mark.column + 1); }
+
   Error at_line(std::string_view text) const {
-    return Error(Code::kInvalidArgument, cat("yaml: line ", event_.start_mark.line + 1, ": ", text));
+    const yaml_mark_t& mark = event_.start_mark;
+    return Error(Code::kInvalidArgument, cat("yaml: line ", mark.line + 1, ": ", text, place(mark)));
   }
 
   static Status check_size(size_t bytes) {
@@ -140,7 +150,7 @@ class Reader {
       TRY(next());
       if (event_.type == YAML_MAPPING_END_EVENT) break;
       bool merge = false;
-      const size_t line = event_.start_mark.line + 1;
+      const yaml_mark_t mark = event_.start_mark;
       TRY_ASSIGN(std::string name, key(&merge));
       TRY(next());
       if (merge) {
@@ -149,7 +159,7 @@ class Reader {
         continue;
       }
       if (!keys.insert(name).second) {
-        return Error(Code::kInvalidArgument, cat("yaml: line ", line, ": key ", go_quote(name), " already set in map"));
+        return Error(Code::kInvalidArgument, cat("yaml: line ", mark.line + 1, ": key ", go_quote(name), " already set in map", place(mark)));
       }
       if (keys.size() > 1) out->push_back(',');
       append_quoted(out, name);
@@ -230,6 +240,7 @@ class Reader {
     return ok();
   }
 
+  std::string_view text_;
   yaml_parser_t parser_;
   yaml_event_t event_{};
   std::map<std::string, std::string, std::less<>> anchors_;

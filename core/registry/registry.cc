@@ -7,8 +7,7 @@
 namespace bramble {
 
 std::string registry_prefix(const Kind& kind, std::string_view ns) {
-  // Events are one store under two groups' names.
-  std::string_view group = kind.resource == "events" ? std::string_view() : kind.group;
+  std::string_view group = kind.stored_as.elsewhere() ? kind.stored_as.group : kind.group;
   std::string out = cat("/registry/", group.empty() ? std::string_view("core") : group, "/", kind.resource, "/");
   if (kind.namespaced && !ns.empty()) out = cat(out, ns, "/");
   return out;
@@ -77,7 +76,8 @@ Status Registry::validate_new(const WriteRequest& request, Value object) {
   const Kind& kind = *request.kind;
   FieldErrors errors;
   validate_object_meta(object, kind, errors);
-  if (kind.validate) kind.validate(object, errors);
+  const Kind& rules = request.shown ? *request.shown : kind;
+  if (rules.validate) rules.validate(object, errors);
   if (!errors.empty()) return errors.to_error(kind.group, kind.kind, meta(object, "name"));
   if (kind.warnings && request.warnings) kind.warnings(object, *request.warnings);
   return ok();

@@ -33,7 +33,8 @@ std::string registry_prefix(const Kind& kind, std::string_view ns);
 using AdmitFn = std::function<Status(Mut object, Value old)>;
 
 struct WriteRequest {
-  const Kind* kind = nullptr;
+  const Kind* kind = nullptr;   // as which the object is stored
+  const Kind* shown = nullptr;  // of the request, where that is another one; its rules validate
   std::string ns, name;      // name empty on create
   bool dry_run = false;
   bool from_put = false;     // a whole object by PUT: its uid is a precondition; creates when missing if the kind allows it

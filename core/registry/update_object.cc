@@ -100,6 +100,7 @@ Result<Builder> Registry::prepare_update(const WriteRequest& request, UpdatePart
     case UpdatePart::kStatus:
       keep_all_but_status(root, old);
       if (kind.prepare_status_update) kind.prepare_status_update(root, old);
+      if (kind.stamp_status) kind.stamp_status(root, old, clock_.now_rfc3339());
       break;
     case UpdatePart::kFinalize:
       root.set("status", old["status"]);
@@ -122,13 +123,16 @@ Status Registry::validate_changed(const WriteRequest& request, UpdatePart part, 
   const Kind& kind = *request.kind;
   FieldErrors errors;
   validate_object_meta_update(object, old, kind, errors);
+  // Upstream checks metadata once for all kinds and once more in almost every kind's own rules: clients see both causes.
+  if (!kind.own_rules_skip_meta) validate_object_meta_update(object, old, kind, errors);
   if (part == UpdatePart::kStatus) {
     if (kind.validate_status_update) kind.validate_status_update(object, old, errors);
   } else if (part == UpdatePart::kMain) {
-    if (kind.validate_update) {
-      kind.validate_update(object, old, errors);
-    } else if (kind.validate) {
-      kind.validate(object, errors);
+    const Kind& rules = request.shown ? *request.shown : kind;
+    if (rules.validate_update) {
+      rules.validate_update(object, old, errors);
+    } else if (rules.validate) {
+      rules.validate(object, errors);
     }
   }
   if (!errors.empty()) return errors.to_error(kind.group, kind.kind, request.name);

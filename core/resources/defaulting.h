@@ -22,6 +22,12 @@ inline void default_object(Mut object, std::string_view key) {
   if (!object[key].is_object()) object.object(key);
 }
 
+// A list of resource amounts: what is finer than a thousandth is rounded up (core/v1 SetDefaults_ResourceList).
+void default_amounts(Mut list);
+inline void default_requirements(Mut resources) {
+  default_amounts(resources["limits"]);
+  default_amounts(resources["requests"]);
+}
 // A pod spec, as it stands in a Pod or in any template (core/v1 SetDefaults_PodSpec and what hangs below it).
 void default_pod_spec(Mut spec);
 // What only a Pod gets: requests from limits, enableServiceLinks, host ports.

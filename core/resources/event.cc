@@ -1,5 +1,6 @@
 // Event: what happened to an object, as core/v1 and as events.k8s.io/v1 show it.
 #include "core/resources/cells.h"
+#include "core/resources/event_versions.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
@@ -23,43 +24,62 @@ constexpr Words kEvents = {"regarding",
 
 constexpr size_t kTextMax = 128, kMessageMax = 1024;
 
-void validate_words(Value o, const Words& w, FieldErrors& errors) {
-  const std::string_view ns = o["metadata"]["namespace"].str(), about = o[w.object]["namespace"].str();
-  const Path at = Path("involvedObject").at("namespace");
-  const bool matches = about.empty() ? ns.empty() || ns == "default" : ns == about;
-  if (!matches) errors.invalid(at, about, "does not match event.namespace");
-  const bool strict = &w == &kEvents || !o["eventTime"].str().empty();
-  if (!strict) return;
-  const std::string_view controller = o[w.controller].str(), instance = o["reportingInstance"].str(),
-                         action = o["action"].str(), reason = o["reason"].str(), type = o["type"].str();
-  if (&w == &kEvents && o["eventTime"].str().empty()) errors.required(Path("eventTime"));
-  if (controller.empty())
-    errors.required(Path(w.controller));
-  else
-    add_invalid(Path(w.controller), controller, check_qualified_name(controller), errors);
-  if (instance.empty()) errors.required(Path("reportingInstance"));
-  if (instance.size() > kTextMax) errors.invalid(Path("reportingInstance"), "", "can have at most 128 characters");
-  if (action.empty()) errors.required(Path("action"));
-  if (action.size() > kTextMax) errors.invalid(Path("action"), "", "can have at most 128 characters");
-  if (reason.empty()) errors.required(Path("reason"));
-  if (reason.size() > kTextMax) errors.invalid(Path("reason"), "", "can have at most 128 characters");
-  if (o[w.message].str().size() > kMessageMax) errors.invalid(Path("message"), "", "can have at most 1024 characters");
-  if (&w == &kEvents && type != "Normal" && type != "Warning")
-    errors.invalid(Path("type"), type, "has invalid value: " + std::string(type));
-  if (o["series"].is_object()) {
-    if (o["series"]["count"].integer() < 2) errors.invalid(Path("series").at("count"), "", "should be at least 2");
-    if (o["series"]["lastObservedTime"].str().empty()) errors.required(Path("series").at("lastObservedTime"));
+void limit_text(Value o, const char* field, size_t most, bool required, FieldErrors& errors) {
+  const std::string_view text = o[field].str();
+  if (required && text.empty()) errors.required(Path(field));
+  if (text.size() > most) errors.invalid(Path(field), "", cat("can have at most ", most, " characters"));
+}
+
+// What holds for every Event, whichever group it comes by. Both versions are validated in the stored form, core/v1.
+void validate_event(Value o, FieldErrors& errors) {
+  const std::string_view ns = o["metadata"]["namespace"].str(), about = o["involvedObject"]["namespace"].str();
+  const bool old_style = o["eventTime"].str().empty();
+  const bool matches = old_style ? (about.empty() ? ns.empty() || ns == "default" : ns == about)
+                                 : !about.empty() || ns == "default" || ns == "kube-system";
+  if (!matches) errors.invalid(Path("involvedObject").at("namespace"), about, "does not match event.namespace");
+  if (old_style) return;
+  const std::string_view controller = o["reportingComponent"].str();
+  if (controller.empty()) errors.required(Path("reportingController"));
+  add_invalid(Path("reportingController"), controller, check_qualified_name(controller), errors);
+  limit_text(o, "reportingInstance", kTextMax, true, errors);
+  limit_text(o, "action", kTextMax, true, errors);
+  limit_text(o, "reason", kTextMax, true, errors);
+  limit_text(o, "message", kMessageMax, false, errors);
+}
+
+void validate_series(Value series, FieldErrors& errors) {
+  if (!series.is_object()) return;
+  if (series["count"].integer() < 2) errors.invalid(Path("series").at("count"), "", "should be at least 2");
+  if (series["lastObservedTime"].str().empty()) errors.required(Path("series").at("lastObservedTime"));
+}
+
+// What a new Event of events.k8s.io must keep beyond that: none of the fields of the old style.
+void validate_strict(Value o, FieldErrors& errors) {
+  validate_event(o, errors);
+  validate_series(o["series"], errors);
+  if (o["eventTime"].str().empty()) errors.required(Path("eventTime"));
+  const std::string_view type = o["type"].str();
+  if (type != "Normal" && type != "Warning") errors.invalid(Path("type"), "", cat("has invalid value: ", type));
+  for (const char* field : {"firstTimestamp", "lastTimestamp", "count", "source"}) {
+    const Value v = o[field];
+    if (v && !v.is_null() && !(v.is_object() && v.size() == 0)) errors.invalid(Path(field), "", "needs to be unset");
   }
 }
 
-void validate_core(Value o, FieldErrors& errors) { validate_words(o, kCore, errors); }
-void validate_events(Value o, FieldErrors& errors) { validate_words(o, kEvents, errors); }
-void update_core(Value o, Value, FieldErrors& errors) { validate_words(o, kCore, errors); }
-void update_events(Value o, Value old, FieldErrors& errors) {
-  validate_words(o, kEvents, errors);
-  for (const char* field :
-       {"reason", "note", "action", "reportingController", "reportingInstance", "type", "regarding", "related"})
-    validate_immutable(o[field], old[field], Path(field), errors);
+void update_event(Value o, Value, FieldErrors& errors) { validate_event(o, errors); }
+
+void update_strict(Value o, Value old, FieldErrors& errors) {
+  validate_event(o, errors);
+  if (!equal(o["series"], old["series"])) validate_series(o["series"], errors);
+  struct Fixed {
+    const char *field, *shown;
+  };
+  constexpr Fixed kFixed[] = {{"involvedObject", "involvedObject"}, {"reason", "reason"}, {"message", "message"},
+                              {"source", "source"}, {"firstTimestamp", "firstTimestamp"}, {"lastTimestamp", "lastTimestamp"},
+                              {"count", "count"}, {"reason", "reason"}, {"type", "type"}, {"eventTime", "eventTime"},
+                              {"action", "action"}, {"related", "related"}, {"reportingComponent", "reportingController"},
+                              {"reportingInstance", "reportingInstance"}};
+  for (const Fixed& f : kFixed) validate_immutable(o[f.field], old[f.field], Path(f.shown), errors);
 }
 
 std::string source_text(Value o, const Words& w) {
@@ -110,8 +130,9 @@ constexpr std::string_view kColumns =
 }  // namespace
 
 void event_rules(Kind& k) {
-  k.validate = validate_core;
-  k.validate_update = update_core;
+  k.own_rules_skip_meta = true;
+  k.validate = validate_event;
+  k.validate_update = update_event;
   k.columns = columns_of(kColumns);
   k.cells = cells_core;
   k.selectable = {
@@ -134,21 +155,22 @@ void event_rules(Kind& k) {
 }
 
 void events_event_rules(Kind& k) {
-  k.validate = validate_events;
-  k.validate_update = update_events;
+  k.stored_as = {"", "v1", event_as_core, event_as_events};
+  k.validate = validate_strict;
+  k.validate_update = update_strict;
   k.columns = columns_of(kColumns);
   k.cells = cells_events;
   k.selectable = {
       {"reason", [](Value o) { return o["reason"].text(); }},
-      {"reportingController", [](Value o) { return o["reportingController"].text(); }},
+      {"reportingController", [](Value o) { return o["reportingComponent"].text(); }},
       {"type", [](Value o) { return o["type"].text(); }},
-      {"regarding.kind", [](Value o) { return o["regarding"]["kind"].text(); }},
-      {"regarding.namespace", [](Value o) { return o["regarding"]["namespace"].text(); }},
-      {"regarding.name", [](Value o) { return o["regarding"]["name"].text(); }},
-      {"regarding.uid", [](Value o) { return o["regarding"]["uid"].text(); }},
-      {"regarding.apiVersion", [](Value o) { return o["regarding"]["apiVersion"].text(); }},
-      {"regarding.resourceVersion", [](Value o) { return o["regarding"]["resourceVersion"].text(); }},
-      {"regarding.fieldPath", [](Value o) { return o["regarding"]["fieldPath"].text(); }},
+      {"regarding.kind", [](Value o) { return o["involvedObject"]["kind"].text(); }},
+      {"regarding.namespace", [](Value o) { return o["involvedObject"]["namespace"].text(); }},
+      {"regarding.name", [](Value o) { return o["involvedObject"]["name"].text(); }},
+      {"regarding.uid", [](Value o) { return o["involvedObject"]["uid"].text(); }},
+      {"regarding.apiVersion", [](Value o) { return o["involvedObject"]["apiVersion"].text(); }},
+      {"regarding.resourceVersion", [](Value o) { return o["involvedObject"]["resourceVersion"].text(); }},
+      {"regarding.fieldPath", [](Value o) { return o["involvedObject"]["fieldPath"].text(); }},
   };
 }
 

@@ -1,6 +1,7 @@
 // Ingress: routes from outside to Services; stored and shown, its controller is not ours yet.
 #include "core/resources/cells.h"
 #include "core/resources/field_rules.h"
+#include "core/resources/ip_range.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
 #include "core/resources/transitions.h"
@@ -75,10 +76,10 @@ void validate_ingress(Value o, FieldErrors& errors) {
     const Path here = at.at("rules").at(i);
     const std::string_view host = rule["host"].str();
     if (!host.empty()) {
-      if (check_ip(host).empty()) errors.invalid(here.at("host"), host, "must be a DNS name, not an IP address");
+      if (parse_ip_sloppily(host)) errors.invalid(here.at("host"), host, "must be a DNS name, not an IP address");
       add_invalid(here.at("host"), host,
                   host.find('*') != std::string_view::npos ? check_wildcard_subdomain(host)
-                  : check_ip(host).empty()                 ? std::vector<std::string>{}
+                  : parse_ip_sloppily(host)                ? std::vector<std::string>{}
                                                            : check_dns1123_subdomain(host),
                   errors);
     }

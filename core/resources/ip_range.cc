@@ -91,6 +91,12 @@ bool IpAddress::is_unspecified() const {
 }
 
 bool IpRange::contains(const IpAddress& ip) const { return ip.v6 == base.v6 && same_prefix(base, ip, prefix); }
+bool IpRange::has_no_host_bits() const {
+  const int bits = base.v6 ? 128 : 32;
+  for (int i = prefix; i < bits; ++i)
+    if (base.bytes[static_cast<size_t>(i / 8)] & (0x80 >> (i % 8))) return false;
+  return true;
+}
 bool IpRange::strictly_contains(const IpRange& o) const { return o.prefix > prefix && contains(o.base); }
 
 std::optional<IpAddress> parse_ip(std::string_view text) {
@@ -107,6 +113,40 @@ std::optional<IpAddress> parse_ip(std::string_view text) {
     return v4;
   }
   return ip;
+}
+
+namespace {
+// Without the zeroes that the numbers of the dotted part begin with.
+std::string without_leading_zeroes(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  const size_t dotted = colon == std::string_view::npos ? 0 : colon + 1;
+  std::string out(text.substr(0, dotted));
+  if (text.find('.', dotted) == std::string_view::npos) return std::string(text);
+  for (std::string_view number : split(text.substr(dotted), '.')) {
+    while (number.size() > 1 && number[0] == '0') number.remove_prefix(1);
+    out += cat(out.size() > dotted ? "." : "", number);
+  }
+  return out;
+}
+}  // namespace
+
+std::optional<IpAddress> parse_ip_sloppily(std::string_view text) {
+  if (const auto ip = parse_ip(text)) return ip;
+  return parse_ip(without_leading_zeroes(text));
+}
+
+std::optional<IpRange> parse_cidr_sloppily(std::string_view text) {
+  const auto parts = cut(text, "/");
+  if (!parts) return std::nullopt;
+  std::string_view bits = parts->second;
+  while (bits.size() > 1 && bits[0] == '0') bits.remove_prefix(1);
+  const auto ip = parse_ip_sloppily(parts->first);
+  if (!ip) return std::nullopt;
+  // An IPv4-mapped address counts its bits as IPv6.
+  const auto n = parse_uint64(bits);
+  const bool mapped = !ip->v6 && parts->first.find(':') != std::string_view::npos;
+  if (bits.empty() || !n || *n > (ip->v6 || mapped ? 128u : 32u)) return std::nullopt;
+  return IpRange{*ip, static_cast<int>(*n)};
 }
 
 std::optional<IpRange> parse_cidr(std::string_view text) {

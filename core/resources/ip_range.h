@@ -22,11 +22,16 @@ struct IpRange {
   IpAddress base;
   int prefix = 0;
   bool contains(const IpAddress& ip) const;
+  bool has_no_host_bits() const;  // the base is the range's first address
   // `o` lies inside and is smaller.
   bool strictly_contains(const IpRange& o) const;
 };
 
 std::optional<IpAddress> parse_ip(std::string_view text);
 std::optional<IpRange> parse_cidr(std::string_view text);  // host bits may be set
+
+// As clients once might write them: decimal numbers may begin with zeroes. Only to word what is wrong with a text.
+std::optional<IpAddress> parse_ip_sloppily(std::string_view text);
+std::optional<IpRange> parse_cidr_sloppily(std::string_view text);
 
 }  // namespace bramble

@@ -40,6 +40,7 @@ struct Kind {
   bool graceful_delete = false;    // pods
   bool allow_unconditional_update = true;
   bool allow_create_on_update = false;
+  bool own_rules_skip_meta = false;  // an update's faults of metadata are told once, not twice as of other kinds
   bool name_is_path_segment = false;  // names only need to be a path segment (RBAC kinds)
 
   // Rules. Null: nothing beyond the generic ones. Called in this order on create:
@@ -48,6 +49,7 @@ struct Kind {
   void (*prepare_create)(Mut object) = nullptr;  // e.g. status reset
   void (*prepare_update)(Mut object, Value old) = nullptr;
   void (*prepare_status_update)(Mut object, Value old) = nullptr;
+  void (*stamp_status)(Mut object, Value old, std::string_view now) = nullptr;  // after it: times of what changed (RFC 3339)
   void (*validate)(Value object, FieldErrors& errors) = nullptr;  // metadata is checked by the registry
   void (*validate_update)(Value object, Value old, FieldErrors& errors) = nullptr;
   void (*validate_status_update)(Value object, Value old, FieldErrors& errors) = nullptr;
@@ -71,7 +73,23 @@ struct Kind {
     bool selector_is_map = false;  // ReplicationController
   } scale;
   std::vector<std::string_view> subresources;  // "status", "scale", "log", "exec", ...
+
+  // A kind whose objects are stored as another kind's (Events of events.k8s.io as core/v1 Events): both ways between the two
+  // forms. The registry works with the stored kind; of this one it takes validate and validate_update alone, which see the
+  // stored form, as do the values of `selectable`. Null: stored as it is.
+  struct Stored {
+    std::string_view group, version;
+    Document (*from_shown)(Value object) = nullptr;
+    Document (*to_shown)(Value stored) = nullptr;
+    bool elsewhere() const { return to_shown != nullptr; }
+  } stored_as;
 };
+
+// The kind as which the objects of this one are stored: itself for most.
+const Kind& stored_kind(const Kind& kind);
+// An object of this kind in its stored form, and the other way round. The same document for most kinds.
+Document stored_form(const Kind& kind, const Document& object);
+Document shown_form(const Kind& kind, const Document& stored);
 
 // "PodList" of "Pod": every stored kind has a list kind.
 std::string list_kind(const Kind& kind);

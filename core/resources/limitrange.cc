@@ -1,6 +1,7 @@
 // LimitRange: bounds and defaults of requests and limits; admission applies them.
 #include <set>
 
+#include "core/resources/defaulting.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
@@ -19,6 +20,7 @@ Quantity amount_of(Value v) {
 // min.
 void default_limits(Mut o) {
   for (Mut item : o["spec"]["limits"].items()) {
+    for (const char* list : {"max", "min", "default", "defaultRequest", "maxLimitRequestRatio"}) default_amounts(item[list]);
     if (item["type"].str() != "Container") continue;
     auto fill = [&](const char* to, const char* from) {
       for (auto [name, amount] : item[from].members())

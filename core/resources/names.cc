@@ -251,13 +251,22 @@ Messages check_http_header_name(std::string_view s) {
 }
 
 Messages check_ip(std::string_view s) {
-  if (parse_ip(s)) return {};
-  return {"must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"};
+  const auto ip = parse_ip_sloppily(s);
+  if (!ip) return {"must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"};
+  if (!parse_ip(s)) return {"must not have leading 0s"};
+  if (!ip->v6 && s.find(':') != std::string_view::npos) return {"must not be an IPv4-mapped IPv6 address"};
+  return {};
 }
 
 Messages check_cidr(std::string_view s) {
-  if (parse_cidr(s)) return {};
-  return {"must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"};
+  const auto range = parse_cidr_sloppily(s);
+  if (!range) return {"must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"};
+  const auto parts = cut(s, "/");
+  if (!range->base.v6 && s.find(':') != std::string_view::npos) return {"must not have an IPv4-mapped IPv6 address"};
+  if (!parse_ip(parts->first) || (parts->second.size() > 1 && parts->second[0] == '0'))
+    return {"must not have leading 0s in IP or prefix length"};
+  if (!range->has_no_host_bits()) return {"must not have bits set beyond the prefix length"};
+  return {};
 }
 
 bool is_ipv4(std::string_view s) {

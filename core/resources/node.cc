@@ -2,6 +2,7 @@
 #include <set>
 
 #include "core/resources/cells.h"
+#include "core/resources/defaulting.h"
 #include "core/resources/conditions.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
@@ -13,6 +14,8 @@ namespace bramble {
 namespace {
 
 void set_defaults(Mut o) {
+  default_amounts(o["status"]["capacity"]);
+  default_amounts(o["status"]["allocatable"]);
   // podCIDR is the first of podCIDRs, whichever was given.
   Mut spec = o["spec"];
   if (spec.is_object()) {

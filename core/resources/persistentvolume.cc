@@ -15,6 +15,7 @@ namespace {
 
 void default_volume_object(Mut o) {
   Mut spec = o.object("spec");
+  default_amounts(spec["capacity"]);
   default_text(spec, "persistentVolumeReclaimPolicy", "Retain");
   default_text(spec, "volumeMode", "Filesystem");
   default_text(o.object("status"), "phase", "Pending");
@@ -159,6 +160,28 @@ void validate_volume_update(Value o, Value old, FieldErrors& errors) {
     validate_immutable(o["spec"]["nodeAffinity"], old["spec"]["nodeAffinity"], Path("nodeAffinity"), errors);
 }
 
+void stamp_phase(Mut o, Value old, std::string_view now) {
+  Mut status = o.object("status");
+  const Value before = old["status"]["lastPhaseTransitionTime"];
+  const bool given = status["lastPhaseTransitionTime"].is_string();
+  if (status["phase"].str() == old["status"]["phase"].str()) {
+    if (!given) status.set("lastPhaseTransitionTime", before);
+  } else if (!given || status["lastPhaseTransitionTime"].str() == before.str()) {
+    status.set("lastPhaseTransitionTime", now);
+  }
+}
+
+void volume_warnings(Value o, std::vector<std::string>& out) {
+  const Value annotations = o["metadata"]["annotations"];
+  if (annotations.has("volume.beta.kubernetes.io/storage-class"))
+    out.push_back("metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since v1.8; use \"storageClassName\" attribute instead");
+  if (annotations.has("volume.beta.kubernetes.io/mount-options"))
+    out.push_back("metadata.annotations[volume.beta.kubernetes.io/mount-options]: deprecated since v1.31; use \"mountOptions\" attribute instead");
+  if (o["spec"]["persistentVolumeReclaimPolicy"].str() == "Recycle")
+    out.push_back("spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended "
+                  "approach is to use dynamic provisioning.");
+}
+
 void volume_cells(Value o, int64_t now_us, Mut out) {
   const Value spec = o["spec"], status = o["status"];
   std::string claim;
@@ -184,6 +207,8 @@ void pv_rules(Kind& k) {
   k.prepare_create = create_volume;
   k.prepare_update = keep_status;
   k.prepare_status_update = keep_spec;
+  k.stamp_status = stamp_phase;
+  k.warnings = volume_warnings;
   k.validate = validate_volume;
   k.validate_update = validate_volume_update;
   k.columns = columns_of(

@@ -16,6 +16,8 @@ void default_claim(Mut o) {
   Mut spec = o.object("spec");
   default_claim_spec(spec);
   default_text(o.object("status"), "phase", "Pending");
+  default_amounts(o["status"]["capacity"]);
+  default_amounts(o["status"]["allocatedResources"]);
   // dataSource and dataSourceRef of the same namespace say the same.
   if (spec.has("dataSource") && !spec.has("dataSourceRef"))
     spec.set("dataSourceRef", spec["dataSource"]);

@@ -15,8 +15,14 @@ namespace {
 
 void set_defaults(Mut pod) {
   Mut spec = pod.object("spec");
-  default_pod_spec(spec);
   default_pod(spec);
+  default_pod_spec(spec);
+  for (const char* list : {"initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"}) {
+    for (Mut c : pod["status"][list].items()) {
+      default_amounts(c["allocatedResources"]);
+      default_requirements(c["resources"]);
+    }
+  }
 }
 
 void prepare_create(Mut pod) {
@@ -60,6 +66,7 @@ void prepare_status_update(Mut pod, Value old) {
 
 void validate(Value pod, FieldErrors& errors) {
   const Path at("spec");
+  validate_pod_annotations(pod["metadata"]["annotations"], pod["spec"], Path("metadata").at("annotations"), errors);
   validate_pod_spec(pod["spec"], at, false, errors);
   if (pod["spec"]["ephemeralContainers"].size() > 0)
     errors.forbidden(at.at("ephemeralContainers"), "cannot be set on create");
@@ -68,6 +75,9 @@ void validate(Value pod, FieldErrors& errors) {
 }
 
 void validate_update(Value pod, Value old, FieldErrors& errors) {
+  const Path annotations = Path("metadata").at("annotations");
+  validate_pod_annotations(pod["metadata"]["annotations"], pod["spec"], annotations, errors);
+  validate_pod_annotation_changes(pod["metadata"]["annotations"], old["metadata"]["annotations"], annotations, errors);
   validate_pod_spec(pod["spec"], Path("spec"), false, errors);
   validate_pod_changes(pod, old, errors);
 }

@@ -1,4 +1,5 @@
 // Defaults of pod specs (core/v1 SetDefaults_Pod, _PodSpec, _Container, _Probe, _Volume ...).
+#include "core/base/strings.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/pod_view.h"
 
@@ -18,7 +19,21 @@ void default_lifecycle(Mut lifecycle) {
     if (lifecycle[hook]["httpGet"].is_object()) default_http_get(lifecycle[hook]["httpGet"]);
 }
 
+// Whether the number as it is written has a digit below the thousandths.
+bool finer_than_milli(std::string_view text) {
+  const size_t digits = text.find_first_not_of("+-0123456789.");
+  std::string_view number = text.substr(0, digits), suffix = digits == std::string_view::npos ? "" : text.substr(digits);
+  const size_t point = number.find('.');
+  int64_t scale = point == std::string_view::npos ? 0 : -static_cast<int64_t>(number.size() - point - 1);
+  constexpr std::string_view kSuffixes = "num kMGTPE";
+  const size_t at = suffix.size() == 1 ? kSuffixes.find(suffix[0]) : std::string_view::npos;
+  if (at != std::string_view::npos) scale += 3 * static_cast<int64_t>(at) - 9;
+  else if (suffix.size() > 1 && (suffix[0] == 'e' || suffix[0] == 'E')) scale += parse_int64(suffix.substr(1)).value_or(0);
+  return scale < -3;
+}
+
 void default_container(Mut c) {
+  default_requirements(c["resources"]);
   const std::string image = c["image"].text();
   default_text(c, "imagePullPolicy", image_tag(image) == "latest" ? "Always" : "IfNotPresent");
   default_text(c, "terminationMessagePath", "/dev/termination-log");
@@ -118,7 +133,19 @@ void default_probe(Mut probe) {
   if (probe["grpc"].is_object() && !probe["grpc"].has("service")) probe["grpc"].set("service", "");
 }
 
-void default_claim_spec(Mut spec) { default_text(spec, "volumeMode", "Filesystem"); }
+void default_amounts(Mut list) {
+  if (!list.is_object()) return;
+  for (const auto& [name, amount] : list.members()) {
+    if (!amount.is_string() || !finer_than_milli(amount.str())) continue;
+    auto q = Quantity::parse(amount.str());
+    if (q.ok()) list.set(name, q->rounded_to_milli().text());
+  }
+}
+
+void default_claim_spec(Mut spec) {
+  default_requirements(spec["resources"]);
+  default_text(spec, "volumeMode", "Filesystem");
+}
 
 void default_volume(Mut v) {
   if (!has_source(v)) v.object("emptyDir");
@@ -155,6 +182,8 @@ void default_pod_spec(Mut spec) {
   for (const char* list : {"initContainers", "containers", "ephemeralContainers"})
     for (Mut c : spec[list].items()) default_container(c);
   for (Mut v : spec["volumes"].items()) default_volume(v);
+  default_amounts(spec["overhead"]);
+  default_requirements(spec["resources"]);
   default_text(spec, "restartPolicy", "Always");
   default_int(spec, "terminationGracePeriodSeconds", 30);
   default_text(spec, "dnsPolicy", "ClusterFirst");

@@ -1,6 +1,6 @@
 // Rules of pod specs, shared by Pods and all templates (core/v1 ValidatePodSpec and what hangs below it). One file a
 // mechanism: pod_validation.cc (the order of checks), container_rules.cc, env_rules.cc, probe_rules.cc,
-// volume_rules.cc, security_rules.cc, placement_rules.cc (affinity, tolerations, spreading), amount_rules.cc (requests
+// volume_rules.cc, pod_annotation_rules.cc, security_rules.cc, placement_rules.cc (affinity, tolerations, spreading), amount_rules.cc (requests
 // and limits), pod_update.cc. Pure; any thread.
 #pragma once
 
@@ -27,6 +27,10 @@ void validate_pod_spec(Value spec, const Path& at, bool is_template, FieldErrors
 void validate_pod_template(Value pod_template, const Path& at, FieldErrors& errors);
 // The template of a controller: labels must match the selector, restartPolicy must be Always, no activeDeadlineSeconds.
 void validate_controller_template(Value pod_template, Value label_selector, const Path& at, FieldErrors& errors);
+
+// Annotations with a meaning, of a Pod or a template; and what an update of a Pod may change of them.
+void validate_pod_annotations(Value annotations, Value spec, const Path& at, FieldErrors& errors);
+void validate_pod_annotation_changes(Value now, Value was, const Path& at, FieldErrors& errors);
 
 void validate_containers(Value spec, const Path& at, const PodSpecContext& context, FieldErrors& errors);
 void validate_env(Value env, const Path& at, FieldErrors& errors);

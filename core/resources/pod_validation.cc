@@ -154,6 +154,7 @@ void validate_pod_spec(Value spec, const Path& at, bool is_template, FieldErrors
 void validate_pod_template(Value pod_template, const Path& at, FieldErrors& errors) {
   validate_labels(pod_template["metadata"]["labels"], at.at("labels"), errors);
   validate_annotations(pod_template["metadata"]["annotations"], at.at("annotations"), errors);
+  validate_pod_annotations(pod_template["metadata"]["annotations"], pod_template["spec"], at.at("annotations"), errors);
   validate_pod_spec(pod_template["spec"], at.at("spec"), true, errors);
   if (pod_template["spec"]["ephemeralContainers"].size() > 0)
     errors.forbidden(at.at("spec").at("ephemeralContainers"), "ephemeral containers not allowed in pod template");

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "core/resources/cells.h"
+#include "core/resources/defaulting.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
@@ -105,9 +106,16 @@ void quota_cells(Value o, int64_t now_us, Mut out) {
   append_age(o, now_us, out);
 }
 
+void default_quota(Mut o) {
+  default_amounts(o["spec"]["hard"]);
+  default_amounts(o["status"]["hard"]);
+  default_amounts(o["status"]["used"]);
+}
+
 }  // namespace
 
 void resourcequota_rules(Kind& k) {
+  k.set_defaults = default_quota;
   k.prepare_create = clear_status;
   k.prepare_update = keep_status;
   k.prepare_status_update = keep_spec;

@@ -1,5 +1,6 @@
 // RuntimeClass: which runtime runs a pod, and what that costs.
 #include "core/resources/cells.h"
+#include "core/resources/defaulting.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
@@ -33,6 +34,7 @@ void runtimeclass_cells(Value o, int64_t now_us, Mut out) {
 }  // namespace
 
 void runtimeclass_rules(Kind& k) {
+  k.set_defaults = [](Mut o) { default_amounts(o["overhead"]["podFixed"]); };
   k.validate = validate_runtimeclass;
   k.validate_update = update_runtimeclass;
   k.columns = columns_of("Name:name, Handler, Age");

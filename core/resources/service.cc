@@ -5,6 +5,7 @@
 #include "core/resources/defaulting.h"
 #include "core/resources/endpoint_address.h"
 #include "core/resources/field_rules.h"
+#include "core/resources/ip_range.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
@@ -254,7 +255,7 @@ void validate_status_update(Value o, Value, FieldErrors& errors) {
       validate_one_of(mode, {"Proxy", "VIP"}, at.at(i).at("ipMode"), true, errors);
     if (!host.empty()) {
       add_invalid(at.at(i).at("hostname"), host, check_dns1123_subdomain(host), errors);
-      if (check_ip(host).empty())
+      if (parse_ip_sloppily(host))
         errors.invalid(at.at(i).at("hostname"), host, "must be a DNS name, not an IP address");
     }
   }
@@ -271,7 +272,7 @@ void warnings(Value o, std::vector<std::string>& out) {
       out.push_back("spec.SessionAffinity is ignored for headless services");
   }
   if (spec["trafficDistribution"].str() == "PreferClose")
-    out.push_back("spec.trafficDistribution: PreferClose is deprecated; use PreferSameZone");
+    out.push_back("spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"");
 }
 
 std::string joined(Value list) {

@@ -39,7 +39,7 @@ constexpr Row kRows[] = {
     {"", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", "persistentvolumeclaim", "pvc", "", kAll, kNamespaced, "status", pvc_rules},
     {"", "v1", "persistentvolumes", "PersistentVolume", "persistentvolume", "pv", "", kAll, kCluster, "status", pv_rules},
     {"", "v1", "pods", "Pod", "pod", "po", "all", kAll, kNamespaced | kGeneration | kGraceful, "attach,binding,ephemeralcontainers,eviction,exec,log,portforward,proxy,resize,status", pod_rules},
-    {"", "v1", "podtemplates", "PodTemplate", "podtemplate", "", "", kAll, kNamespaced, "", podtemplate_rules},
+    {"", "v1", "podtemplates", "PodTemplate", "podtemplate", "", "", kAll, kNamespaced | kGeneration, "", podtemplate_rules},
     {"", "v1", "replicationcontrollers", "ReplicationController", "replicationcontroller", "rc", "all", kAll, kNamespaced | kGeneration, "scale,status", replicationcontroller_rules},
     {"", "v1", "resourcequotas", "ResourceQuota", "resourcequota", "quota", "", kAll, kNamespaced, "status", resourcequota_rules},
     {"", "v1", "secrets", "Secret", "secret", "", "", kAll, kNamespaced, "", secret_rules},
@@ -161,6 +161,21 @@ const Kind* find_kind_by_name(std::string_view group, std::string_view version, 
   for (const Kind& k : table())
     if (k.kind == kind && k.group == group && k.version == version) return &k;
   return nullptr;
+}
+
+const Kind& stored_kind(const Kind& kind) {
+  if (!kind.stored_as.elsewhere()) return kind;
+  const Kind* other = find_kind(kind.stored_as.group, kind.stored_as.version, kind.resource);
+  CHECK(other, kind.stored_as.group, kind.resource);
+  return *other;
+}
+
+Document stored_form(const Kind& kind, const Document& object) {
+  return kind.stored_as.elsewhere() ? kind.stored_as.from_shown(object.root()) : object;
+}
+
+Document shown_form(const Kind& kind, const Document& stored) {
+  return kind.stored_as.elsewhere() && stored ? kind.stored_as.to_shown(stored.root()) : stored;
 }
 
 std::string list_kind(const Kind& kind) { return cat(kind.kind, "List"); }

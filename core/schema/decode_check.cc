@@ -1,7 +1,9 @@
 #include "core/schema/decode_check.h"
 
 #include <algorithm>
+#include <array>
 #include <bitset>
+#include <cmath>
 #include <optional>
 
 #include "core/base/limits.h"
@@ -70,6 +72,7 @@ class Checker {
       else fatal(cat("cannot restore struct from: ", go_kind(v)));
       return;
     }
+    if (!json_) return struct_from_map(type, v);
     const Type* outer = struct_;
     struct_ = &type;
     std::span<const Field> fields = type.fields();
@@ -104,6 +107,30 @@ class Checker {
     size_t index;
     bool is_field;  // Go's texts name fields only
   };
+
+  // The converter takes the fields in the type's order and looks for keys that no field named afterwards.
+  void struct_from_map(const Type& type, Value v) {
+    std::span<const Field> fields = type.fields();
+    std::array<Value, kFieldsMax> found;
+    size_t next = 0;
+    for (auto [key, value] : v.members()) {
+      const size_t at = find(fields, key, next);
+      if (at == fields.size()) {
+        path_.push_back({key, kNoIndex, true});
+        note("unknown", notes_ ? &notes_->unknown : nullptr);
+        path_.pop_back();
+      } else {
+        found[at] = value;  // of duplicates the last counts
+        next = at + 1;
+      }
+    }
+    for (size_t i = 0; i < fields.size() && !stopped_; i++) {
+      if (!found[i]) continue;
+      path_.push_back({fields[i].name(), kNoIndex, true});
+      field(fields[i], found[i]);
+      if (!stopped_) path_.pop_back();
+    }
+  }
 
   static size_t find(std::span<const Field> fields, std::string_view key, size_t start) {
     for (size_t i = start; i < fields.size(); i++) {
@@ -189,7 +216,7 @@ class Checker {
       case FieldKind::kDuration: return text(v, normal_duration);
       case FieldKind::kQuantity: return quantity(v);
       case FieldKind::kIntOrString:
-        if (!v.is_string()) integer(v, INT32_MIN, INT32_MAX, "int32");
+        if (!v.is_string()) whole_number(v, INT32_MIN, INT32_MAX, "int32");
         return;
       case FieldKind::kMessage: return message(*f.type(), v);
       case FieldKind::kRaw:
@@ -217,10 +244,23 @@ class Checker {
   }
 
   void scalar(bool fits, Value v, std::string_view wanted) {
-    if (!fits) mismatch(v, wanted);
+    if (fits) return;
+    if (json_) return mismatch(v, wanted);
+    // Go converts whole numbers to strings as code points, which the converter knows and refuses.
+    if (v.is_integer() && wanted == "string") return fatal("cannot convert int64 to string");
+    fatal(cat("unrecognized type: ", wanted));
   }
 
   void integer(Value v, int64_t low, int64_t high, std::string_view wanted) {
+    if (json_) return whole_number(v, low, high, wanted);
+    if (!v.is_number()) return fatal(cat("unrecognized type: ", wanted));
+    const double d = v.number();
+    if (!v.is_integer() && d != std::trunc(d)) fatal(cat("cannot convert float64 to ", wanted));
+    // The converter would cut what is too large for the type; we refuse it as a JSON body with it is refused.
+    else if (d < static_cast<double>(low) || d > static_cast<double>(high)) mismatch_text(cat("number ", v.dump()), wanted);
+  }
+
+  void whole_number(Value v, int64_t low, int64_t high, std::string_view wanted) {
     if (v.is_integer()) {
       int64_t n = v.integer(INT64_MIN);
       bool beyond = n == INT64_MIN && v.integer(0) == 0;  // an unsigned number over 63 bits
@@ -231,8 +271,10 @@ class Checker {
   }
 
   void bytes(Value v) {
+    if (!v.is_string() && !json_) return fatal(cat("cannot restore slice from ", go_kind(v)));
     if (!v.is_string()) return mismatch(v, "[]uint8");
-    if (!decode_bytes(v.str())) fatal(cat("illegal base64 data at input byte ", illegal_base64_at(v.str())));
+    if (decode_bytes(v.str())) return;
+    fatal(cat(json_ ? "" : "error decoding from json: ", "illegal base64 data at input byte ", illegal_base64_at(v.str())));
   }
 
   // Where Go's decoder stops: at the first byte outside of the alphabet, or at the start of the broken last quantum.
@@ -266,7 +308,8 @@ class Checker {
 
   // Go keeps the first mismatch and decodes on.
   void mismatch_text(std::string_view found, std::string_view wanted) {
-    if (!json_) return fatal(cat("unrecognized type: ", wanted));
+    // Types that decode themselves are given their own piece of JSON.
+    if (!json_) return fatal(cat("json: cannot unmarshal ", found, " into Go value of type ", wanted));
     if (error_) return;
     if (struct_ == nullptr) {
       error_ = cat("json: cannot unmarshal ", found, " into Go value of type ", wanted);
@@ -342,6 +385,10 @@ Status check_decodable(const Type& type, Value in, DecodeNotes* notes, DecodeFro
   if (deeper_than(in, limits::kObjectDepthMax)) return Error(Code::kInvalidArgument, "exceeded max depth");
   Checker checker(notes, from);
   checker.message(type, in);
+  if (from == DecodeFrom::kUnstructured && notes) {
+    std::sort(notes->unknown.begin(), notes->unknown.end());
+    std::sort(notes->all.begin(), notes->all.end());
+  }
   return checker.outcome();
 }
 

@@ -55,6 +55,20 @@ def test_anonymous_reads_only_health_and_version(cluster):
     assert code == 403, (code, status)
 
 
+def test_health_names_its_checks(cluster):
+    for root, last in (("healthz", None), ("livez", None), ("readyz", "informer-sync")):
+        code, text = cluster.api.call("GET", f"/{root}?verbose", parse=False)
+        lines = text.splitlines()
+        assert code == 200 and lines[0] == "[+]ping ok" and "[+]etcd ok" in lines and lines[-1] == f"{root} check passed", (code, text)
+        assert all(line.startswith("[+]") for line in lines[:-1]), text
+        assert cluster.api.call("GET", f"/{root}/etcd", parse=False) == (200, "ok")
+        if last:
+            assert f"[+]{last} ok" in lines, text
+        code, text = cluster.api.call("GET", f"/{root}?verbose&exclude=etcd&exclude=nonsense", parse=False)
+        assert code == 200 and "[+]etcd excluded: ok" in text.splitlines(), (code, text)
+        assert 'warn: some health checks cannot be excluded: no matches for "nonsense"' in text.splitlines(), text
+
+
 def test_wrong_token_is_unauthorized(cluster):
     code, status = Api(cluster.server.kubeconfig, cluster.server.port, token="no.such.token").get("/api")
     assert code == 401 and status["reason"] == "Unauthorized" and status["message"] == "Unauthorized", status

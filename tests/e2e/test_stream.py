@@ -19,8 +19,13 @@ def test_exec_output_and_errors(cluster):
     assert done.stdout == "out\n" and done.stderr == "err\n", (done.stdout, done.stderr)
     big = cluster.exec(ns, "p", "sh", "-c", "seq 1 200000").stdout
     assert big == "".join(f"{i}\n" for i in range(1, 200001)), len(big)
-    missing = cluster.exec(ns, "p", "no-such-command", check=False)
-    assert missing.returncode != 0, missing
+    # What the runtime refuses is told inside the session, not as a failed connection.
+    for command, why in (("no-such-command", 'exec: "no-such-command": executable file not found in $PATH'),
+                         ("/no/such/command", 'exec: "/no/such/command": stat /no/such/command: no such file or directory')):
+        missing = cluster.exec(ns, "p", command, check=False)
+        assert missing.returncode == 1 and missing.stdout == "", missing
+        assert missing.stderr.startswith("error: Internal error occurred: error executing command in container: "), missing.stderr
+        assert why in missing.stderr and "connection" not in missing.stderr, missing.stderr
 
 
 def test_exec_exit_code_42(cluster):

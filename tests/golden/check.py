@@ -39,6 +39,19 @@ def options():
                                  ignore_managed_fields=True, max_diffs=12, timeout=30, **files)
 
 
+class Client(replay.Client):
+    """Upstream's admin was known by a token: a step that gives another Authorization, or none, must not show our certificate."""
+
+    def __init__(self, made):
+        super().__init__(made)
+        self.unknown = None if made.cert is None else replay.Client(types.SimpleNamespace(**{**vars(made), "cert": None, "key": None}))
+
+    def call(self, method, path, body=None, headers=None):
+        if self.unknown and "Authorization" in (headers or {}):
+            return self.unknown.call(method, path, body, headers)
+        return super().call(method, path, body, headers)
+
+
 def wait_ready(server):
     end = time.monotonic() + 60
     while time.monotonic() < end:
@@ -59,7 +72,7 @@ def main():
     word = sys.argv[sys.argv.index("--show") + 1] if "--show" in sys.argv else None
     server = start()
     made = wait_ready(server)
-    client = replay.Client(made)
+    client = Client(made)
     expected = set()
     if os.path.exists(EXPECTED):
         with open(EXPECTED) as f:
@@ -84,7 +97,7 @@ def main():
                 except Exception as error:  # the server went away, or answered no JSON
                     run.failed += 1
                     print(f"FAIL {title}: {type(error).__name__}: {error}")
-                    client = replay.Client(made)
+                    client = Client(made)
             steps_good, steps = steps_good + run.passed, steps + run.passed + run.failed
             if run.failed == 0:
                 good += 1
@@ -99,7 +112,7 @@ def main():
                 regressions.append(title)
                 server = start()
                 made = wait_ready(server)
-                client = replay.Client(made)
+                client = Client(made)
         rows.append((data["area"], good, len(data["scenarios"]), steps_good, steps))
     for area, good, total, steps_good, steps in rows:
         print(f"{area:12} {good:4} of {total:4} scenarios, {steps_good:4} of {steps:4} steps")

@@ -100,15 +100,63 @@ TEST_F(ObjectReads, unknown_paths_are_404_each_in_its_way) {
     EXPECT_EQ(a->status, row.status) << row.path;
     EXPECT_EQ(a->body == "404 page not found\n", row.text) << row.path;
   }
-  EXPECT_EQ(call("POST", "/api/v1/pods", pod("p"))->status, 405);
-  EXPECT_EQ(call("FOO", std::string(kPods))->status, 405);
+}
+
+TEST_F(ObjectReads, methods_that_a_path_does_not_know_are_405_with_a_status) {
+  ASSERT_EQ(call("POST", std::string(kPods), pod("x"))->status, 201);
+  struct Row {
+    const char *method, *path;
+    int status;
+  };
+  const Row rows[] = {
+      {"FOO", "/api/v1/namespaces/default/pods", 405},
+      {"get", "/api/v1/namespaces/default/pods", 405},
+      {"OPTIONS", "/api/v1/namespaces/default/pods", 405},
+      {"FOO", "/api/v1/namespaces/default/pods/x", 405},
+      {"PUT", "/api/v1/namespaces/default/pods", 405},
+      {"PATCH", "/api/v1/namespaces/default/pods", 405},
+      {"POST", "/api/v1/namespaces/default/pods/x", 405},
+      {"POST", "/api/v1/namespaces/default/pods/x/status", 405},
+      {"DELETE", "/api/v1/namespaces/default/pods/x/status", 405},
+      {"GET", "/api/v1/namespaces/default/pods/x/binding", 405},
+      {"PUT", "/api/v1/namespaces/default/pods/x/binding", 405},
+      {"POST", "/api/v1/namespaces/default/pods/x/log", 405},
+      {"POST", "/api/v1/pods", 405},
+      {"DELETE", "/api/v1/pods", 405},
+      {"PUT", "/api/v1/namespaces", 405},
+      {"DELETE", "/api/v1/namespaces", 405},
+      {"GET", "/api/v1/namespaces/default/bindings", 405},
+      {"DELETE", "/api/v1/namespaces/default/services/x/status", 405},
+      {"GET", "/api/v1/namespaces/default/finalize", 405},
+      {"POST", "/api/v1/componentstatuses", 405},
+      {"POST", "/apis/apps/v1/namespaces/default/deployments/d/scale", 405},
+      {"GET", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", 405},
+      {"POST", "/apis/apps/v1", 405},
+      {"POST", "/api", 405},
+      {"DELETE", "/version", 405},
+      {"PUT", "/api/v1/namespaces/default/pods/x/nope", 404},
+      {"FOO", "/api/v1/foos", 404},
+      {"POST", "/healthz", 200},
+      {"POST", "/nope", 404},
+  };
+  for (const Row& row : rows) {
+    auto a = call(row.method, row.path);
+    EXPECT_EQ(a->status, row.status) << row.method << " " << row.path << a->body;
+    if (row.status != 405) continue;
+    EXPECT_EQ(a->body, R"({"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"the server does not allow this method on the requested resource","reason":"MethodNotAllowed","details":{},"code":405})")
+        << row.method << " " << row.path;
+  }
 }
 
 TEST_F(ObjectReads, health_and_version_are_for_everybody) {
   user.clear();
   groups.clear();
   for (const char* path : {"/healthz", "/livez", "/readyz", "/version"}) EXPECT_EQ(call("GET", path)->status, 200) << path;
-  EXPECT_NE(call("GET", "/readyz?verbose")->body.find("[+]ping ok\n"), std::string::npos);
+  EXPECT_EQ(call("GET", "/readyz?verbose")->body,
+            "[+]ping ok\n[+]log ok\n[+]poststarthook/scheduling/bootstrap-system-priority-classes ok\n"
+            "[+]poststarthook/start-system-namespaces-controller ok\nreadyz check passed\n");
+  EXPECT_EQ(call("GET", "/livez/ping")->body, "ok");
+  EXPECT_EQ(call("GET", "/livez/nope")->status, 404);
   auto a = call("GET", std::string(kPods));
   EXPECT_EQ(a->status, 403);
   EXPECT_EQ(a->json()["message"].str(),
@@ -125,6 +173,81 @@ TEST_F(ObjectReads, discovery_is_plain_or_aggregated_and_has_an_etag) {
   EXPECT_EQ(all->header("content-type"), type);
   EXPECT_EQ(all->json()["kind"].str(), "APIGroupDiscoveryList");
   EXPECT_EQ(call("GET", "/api", "", {{"accept", type}})->json()["items"].size(), 1u);
+}
+
+constexpr const char* kCoreEvents = "/api/v1/namespaces/default/events";
+constexpr const char* kNewEvents = "/apis/events.k8s.io/v1/namespaces/default/events";
+
+std::string new_event(std::string_view name, std::string_view about, std::string_view more = {}) {
+  return cat(R"({"apiVersion":"events.k8s.io/v1","kind":"Event","metadata":{"name":")", name, R"("},"regarding":{"kind":"Pod","name":")",
+             about, R"(","namespace":"default"},"reason":"R","note":"hello","action":"A","reportingController":"c","reportingInstance":"i",)",
+             R"("type":"Normal","eventTime":"2026-01-02T03:04:05.000000Z")", more, "}");
+}
+
+class Events : public ApiTest {};
+
+TEST_F(Events, of_both_groups_are_one_store_each_in_its_own_form) {
+  auto made = call("POST", kNewEvents, new_event("n", "p"));
+  ASSERT_EQ(made->status, 201) << made->body;
+  EXPECT_EQ(made->json()["apiVersion"].str(), "events.k8s.io/v1");
+  EXPECT_EQ(made->json()["note"].str(), "hello");
+  ASSERT_EQ(call("POST", kCoreEvents, R"({"apiVersion":"v1","kind":"Event","metadata":{"name":"o"},"involvedObject":{"kind":"Pod",
+    "name":"q","namespace":"default"},"message":"old","reason":"R","type":"Warning","source":{"component":"kubelet"},"count":3})")->status, 201);
+
+  auto as_core = call("GET", cat(kCoreEvents, "/n"))->json();
+  EXPECT_EQ(as_core["apiVersion"].str(), "v1");
+  EXPECT_EQ(as_core["message"].str(), "hello");
+  EXPECT_EQ(as_core["involvedObject"]["name"].str(), "p");
+  EXPECT_EQ(as_core["reportingComponent"].str(), "c");
+  EXPECT_FALSE(as_core["note"]);
+  auto as_new = call("GET", cat(kNewEvents, "/o"))->json();
+  EXPECT_EQ(as_new["apiVersion"].str(), "events.k8s.io/v1");
+  EXPECT_EQ(as_new["note"].str(), "old");
+  EXPECT_EQ(as_new["deprecatedSource"]["component"].str(), "kubelet");
+  EXPECT_EQ(as_new["deprecatedCount"].integer(), 3);
+  EXPECT_FALSE(as_new["source"]);
+
+  auto core_list = call("GET", kCoreEvents)->json(), new_list = call("GET", kNewEvents)->json();
+  ASSERT_EQ(core_list["items"].size(), 2u);
+  ASSERT_EQ(new_list["items"].size(), 2u);
+  EXPECT_EQ(new_list["apiVersion"].str(), "events.k8s.io/v1");
+  EXPECT_EQ(core_list["items"].item(0)["message"].str(), "hello");
+  EXPECT_EQ(new_list["items"].item(0)["note"].str(), "hello");
+  EXPECT_FALSE(new_list["items"].item(0)["apiVersion"]);
+  auto rows = call("GET", kNewEvents, "", {{"accept", "application/json;as=Table;v=v1;g=meta.k8s.io"}})->json()["rows"];
+  EXPECT_EQ(rows.item(1)["cells"].item(6).str(), "old");
+}
+
+TEST_F(Events, are_selected_by_the_words_of_each_group) {
+  ASSERT_EQ(call("POST", kNewEvents, new_event("a", "p"))->status, 201);
+  ASSERT_EQ(call("POST", kNewEvents, new_event("b", "q"))->status, 201);
+  for (const char* path : {"/api/v1/namespaces/default/events?fieldSelector=involvedObject.name%3Dq",
+                           "/apis/events.k8s.io/v1/namespaces/default/events?fieldSelector=regarding.name%3Dq"}) {
+    auto list = call("GET", path)->json();
+    ASSERT_EQ(list["items"].size(), 1u) << path;
+    EXPECT_EQ(list["items"].item(0)["metadata"]["name"].str(), "b") << path;
+  }
+  EXPECT_EQ(call("GET", cat(kNewEvents, "?fieldSelector=reportingController%3Dc"))->json()["items"].size(), 2u);
+  auto wrong = call("GET", cat(kNewEvents, "?fieldSelector=involvedObject.name%3Dq"));
+  EXPECT_EQ(wrong->status, 400);
+  EXPECT_EQ(wrong->json()["message"].str(), "field label not supported: involvedObject.name");
+}
+
+TEST_F(Events, are_changed_and_deleted_by_either_group) {
+  ASSERT_EQ(call("POST", kNewEvents, new_event("a", "p"))->status, 201);
+  auto fixed = patch(cat(kNewEvents, "/a"), R"({"note":"x"})");
+  EXPECT_EQ(fixed->status, 422);
+  EXPECT_EQ(fixed->json()["message"].str(), R"(Event "a" is invalid: message: Invalid value: "x": field is immutable)");
+  auto series = patch(cat(kNewEvents, "/a"), R"({"series":{"count":2,"lastObservedTime":"2026-01-02T03:04:06.000000Z"}})", "strategic-merge-patch");
+  EXPECT_EQ(series->status, 200) << series->body;
+  EXPECT_EQ(series->json()["series"]["count"].integer(), 2);
+  EXPECT_EQ(series->json()["note"].str(), "hello");
+  EXPECT_EQ(patch(cat(kCoreEvents, "/a"), R"({"message":"x"})")->json()["message"].str(), "x");
+  auto put = call("PUT", cat(kNewEvents, "/a"), new_event("a", "p", R"(,"series":{"count":3,"lastObservedTime":"2026-01-02T03:04:06.000000Z"})"));
+  EXPECT_EQ(put->status, 422) << "its note is another by now";
+  EXPECT_EQ(call("DELETE", cat(kNewEvents, "/none"))->json()["message"].str(), "events \"none\" not found");
+  EXPECT_EQ(call("DELETE", cat(kNewEvents, "/a"))->status, 200);
+  EXPECT_EQ(call("GET", cat(kCoreEvents, "/a"))->status, 404);
 }
 
 }  // namespace

@@ -176,19 +176,32 @@ TEST_F(ObjectWrites, delete_collection_deletes_what_is_selected) {
 TEST_F(ObjectWrites, bodies_that_are_no_object_are_named) {
   struct Row {
     const char* name;
+    const char* type;
     const char* body;
     const char* message;
   };
-  for (const Row& row : {Row{"empty", "", "the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; "
-                                          "json parse error: unexpected end of JSON input (<empty>)"},
-                         Row{"cut", "{", "the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; "
-                                         "json parse error: unexpected end of JSON input ({)"},
-                         Row{"line and column", "{\n \"a\": x}",
-                             "the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; json parse "
-                             "error: invalid character 'x' looking for beginning of value (line 2, column 7) ({\n \"a\": x})"}}) {
-    auto a = call("POST", std::string(kMaps), row.body);
+  const Row rows[] = {
+      {"empty", "json", "", "couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)"},
+      {"cut", "json", "{", "couldn't get version/kind; json parse error: unexpected end of JSON input ({)"},
+      {"line and column", "json", "{\n \"a\": x}",
+       "couldn't get version/kind; json parse error: invalid character 'x' looking for beginning of value (line 2, column 7) ({\n "
+       "\"a\": x})"},
+      {"a long line", "json", R"({"kind":"ConfigMap","apiVersion":"v1",})",
+       "couldn't get version/kind; json parse error: invalid character '}' looking for beginning of object key string (line 1, "
+       "column 39) ({\"kind\":\"ConfigMap\",\"apiVersio ...)"},
+      {"a YAML mapping in a value", "yaml", "a: b: c", "yaml: mapping values are not allowed in this context (613a20623a2063)"},
+      {"YAML with lines", "yaml", "kind: ConfigMap\ndata:\n  a: b: c\n",
+       "yaml: line 3: mapping values are not allowed in this context (line 3, column 7) "
+       "(6b696e643a20436f6e6669674d61700a646174613a0a2020613a20623a20 ...)"},
+      {"a YAML text", "yaml", "x",
+       "couldn't get version/kind; json parse error: json: cannot unmarshal string into Go value of type struct { APIVersion string "
+       R"("json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" } (78))"},
+  };
+  for (const Row& row : rows) {
+    auto a = call("POST", std::string(kMaps), row.body, {{"content-type", cat("application/", row.type)}});
     EXPECT_EQ(a->status, 400) << row.name;
-    EXPECT_EQ(a->json()["message"].str(), row.message) << row.name;
+    EXPECT_EQ(a->json()["reason"].str(), "BadRequest") << row.name;
+    EXPECT_EQ(a->json()["message"].str(), cat("the object provided is unrecognized (must be of type ConfigMap): ", row.message)) << row.name;
   }
   EXPECT_EQ(call("POST", std::string(kMaps), "x", {{"content-type", "text/plain"}})->status, 415);
 }

@@ -95,6 +95,7 @@ class RemoteNode final : public NodeStreams {
       co_return Error(Code::kInvalidArgument, "container \"waiting\" in pod \"p\" is waiting to start: ContainerCreating");
     }
     r_->exec = options;
+    if (options.command == std::vector<std::string>{"absent"}) co_return Error(Code::kInternal, "error executing command in container: no absent");
     co_return std::unique_ptr<ExecSession>(new RemoteSession(r_));
   }
   Task<Result<std::unique_ptr<DuplexStream>>> port_forward(ObjectKey, uint16_t port) override {
@@ -198,6 +199,20 @@ TEST_F(PodStreams, what_cannot_start_is_an_ordinary_answer) {
   auto plain = call("GET", cat(kPods, "/p/exec?container=a&command=x&stdout=1"));
   EXPECT_EQ(plain->status, 400);
   EXPECT_EQ(plain->json()["message"].str(), "Upgrade request required");
+}
+
+TEST_F(PodStreams, what_the_runtime_refuses_is_told_inside_the_session) {
+  auto a = upgrade(cat(kPods, "/p/exec?container=a&command=absent&stdout=1"), "v5.channel.k8s.io");
+  EXPECT_EQ(a->status, 101);
+  ASSERT_EQ(wire->to_client.size(), 2u);
+  EXPECT_EQ(wire->to_client[1][0], '\3');
+  auto status = Document::parse(std::string_view(wire->to_client[1]).substr(1));
+  ASSERT_TRUE(status.ok());
+  EXPECT_EQ((*status)["status"].str(), "Failure");
+  EXPECT_EQ((*status)["reason"].str(), "InternalError");
+  EXPECT_EQ((*status)["message"].str(), "Internal error occurred: error executing command in container: no absent");
+  EXPECT_EQ((*status)["details"]["causes"].item(0)["message"].str(), "error executing command in container: no absent");
+  EXPECT_EQ(wire->close_code, 1000);
 }
 
 TEST_F(PodStreams, logs_are_streamed_until_the_end) {

@@ -117,5 +117,25 @@ TEST_F(WatchStream, many_watchers_see_the_same_bytes) {
   EXPECT_EQ(watches[0]->lines().size(), 20u);
 }
 
+TEST_F(WatchStream, shows_an_event_in_the_form_of_each_group) {
+  constexpr const char* kCoreEvents = "/api/v1/namespaces/default/events";
+  constexpr const char* kNewEvents = "/apis/events.k8s.io/v1/namespaces/default/events";
+  auto core = start("GET", cat(kCoreEvents, "?watch=1&resourceVersion=", cache.revision()));
+  auto other = start("GET", cat(kNewEvents, "?watch=1&fieldSelector=regarding.name%3Dp&resourceVersion=", cache.revision()));
+  call("POST", kCoreEvents, R"({"metadata":{"name":"e"},"involvedObject":{"name":"p","namespace":"default"},"message":"m"})");
+  call("POST", kCoreEvents, R"({"metadata":{"name":"f"},"involvedObject":{"name":"q","namespace":"default"},"message":"m"})");
+  call("DELETE", cat(kNewEvents, "/e"));
+  settle();
+  EXPECT_EQ(seen(*core), (List{"ADDED e", "ADDED f", "DELETED e"}));
+  EXPECT_EQ(seen(*other), (List{"ADDED e", "DELETED e"}));
+  for (const Document& line : core->lines()) EXPECT_EQ(line["object"]["message"].str(), "m");
+  for (const Document& line : other->lines()) {
+    EXPECT_EQ(line["object"]["apiVersion"].str(), "events.k8s.io/v1");
+    EXPECT_EQ(line["object"]["note"].str(), "m");
+    EXPECT_EQ(line["object"]["regarding"]["name"].str(), "p");
+  }
+  EXPECT_EQ(meta(other->lines().back()["object"], "resourceVersion"), cat(cache.revision()));
+}
+
 }  // namespace
 }  // namespace bramble

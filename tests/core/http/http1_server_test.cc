@@ -141,6 +141,8 @@ TEST_F(Http1Server, refuses_what_is_malformed) {
       {"no host", "GET / HTTP/1.1\r\n\r\n", "400"},
       {"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400"},
       {"bad target", "GET nowhere HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+      {"a method that never ends", std::string(100, 'A'), "400"},
+      {"a method that is no token", "G\x01T / HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
       {"connect", "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
       {"length and chunked",
        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},

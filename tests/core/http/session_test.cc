@@ -65,6 +65,44 @@ TEST(Http1Session, waits_are_named_and_begin_anew) {
   EXPECT_NE(d.session->wait_epoch(), epoch);
 }
 
+TEST(Http1Session, every_method_reaches_the_handler) {
+  struct Row {
+    const char *name, *head, *method;
+  };
+  const Row rows[] = {
+      {"unknown", "FOO /x?y=1 HTTP/1.1\r\n", "FOO"},
+      {"cases differ", "get /x?y=1 HTTP/1.1\r\n", "get"},
+      {"a longer one that begins like a known one", "GETTER /x?y=1 HTTP/1.1\r\n", "GETTER"},
+      {"known", "PATCH /x?y=1 HTTP/1.1\r\n", "PATCH"},
+      {"after empty lines", "\r\n\r\nFOO /x?y=1 HTTP/1.1\r\n", "FOO"},
+  };
+  for (const Row& row : rows) {
+    for (size_t piece : {size_t{1}, size_t{4}, size_t{1000}}) {
+      Driver d;
+      std::string bytes = cat(row.head, "Host: a\r\nContent-Length: 2\r\n\r\nab");
+      for (size_t at = 0; at < bytes.size(); at += piece) d.session->receive(bytes.substr(at, piece));
+      ASSERT_EQ(d.requests.size(), 1u) << row.name;
+      EXPECT_EQ(d.requests[0]->method, row.method) << row.name;
+      EXPECT_EQ(d.requests[0]->path, "/x") << row.name;
+      EXPECT_EQ(d.requests[0]->body, "ab") << row.name;
+      // The next one on the connection is read anew.
+      d.sides[0]->respond(405, {}, make_buffer("x"));
+      d.sent();
+      d.session->receive(kGet);
+      ASSERT_EQ(d.requests.size(), 2u) << row.name;
+      EXPECT_EQ(d.requests[1]->method, "GET") << row.name;
+    }
+  }
+}
+
+TEST(Http1Session, empty_lines_do_not_begin_a_request) {
+  Driver d;
+  d.session->receive("\r\n");
+  EXPECT_EQ(d.session->waits_for(), SessionWait::kIdle);
+  d.session->receive(kGet);
+  EXPECT_EQ(d.requests.size(), 1u);
+}
+
 TEST(Http1Session, a_slow_head_is_told_408_and_an_idle_connection_just_closed) {
   Driver slow;
   slow.session->receive("GET / HT");

@@ -44,7 +44,19 @@ TEST(Names, tell_what_is_wrong_as_upstream_does) {
       {"address", check_ip("256.1.1.1"), {"must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"}},
       {"address with a zero before",
        check_ip("010.1.1.1"),
-       {"must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"}},
+       {"must not have leading 0s"}},
+      {"IPv4 within IPv6 with a zero before", check_ip("::1:01.2.3.4"), {"must not have leading 0s"}},
+      {"IPv4 mapped into IPv6", check_ip("::ffff:1.2.3.4"), {"must not be an IPv4-mapped IPv6 address"}},
+      {"IPv6 with zeroes before", check_ip("0db8::0001"), {}},
+      {"range", check_cidr("10.1.0.0/16"), {}},
+      {"range of one", check_cidr("10.1.2.3/32"), {}},
+      {"range without bits", check_cidr("10.1.0.0"), {"must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"}},
+      {"range of too many bits", check_cidr("10.1.0.0/33"), {"must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"}},
+      {"range with a zero before", check_cidr("10.01.0.0/16"), {"must not have leading 0s in IP or prefix length"}},
+      {"length with a zero before", check_cidr("10.1.0.0/016"), {"must not have leading 0s in IP or prefix length"}},
+      {"range with bits of a host", check_cidr("10.1.2.3/16"), {"must not have bits set beyond the prefix length"}},
+      {"IPv6 range with bits of a host", check_cidr("2001:db8::1/64"), {"must not have bits set beyond the prefix length"}},
+      {"mapped range", check_cidr("::ffff:10.1.0.0/112"), {"must not have an IPv4-mapped IPv6 address"}},
   };
   for (const auto& c : cases) EXPECT_EQ(c.got, c.want) << c.name;
 }

@@ -195,6 +195,51 @@ TEST(Pod, allows_only_some_changes) {
   }
 }
 
+TEST(Pod, annotations_with_a_meaning_are_checked) {
+  auto annotated = [](std::string_view key, std::string_view value) {
+    return with(json(pod_with(R"({"containers":[{"name":"c","image":"i"}]})")), {"metadata", "annotations"},
+                cat("{\"", key, "\":\"", value, "\"}"));
+  };
+  const struct {
+    const char *name, *key, *value, *want;
+  } cases[] = {
+      {"mirror of no node", "kubernetes.io/config.mirror", "x",
+       "Invalid metadata.annotations[kubernetes.io/config.mirror]: Invalid value: \"x\": must set spec.nodeName if mirror pod "
+       "annotation is set"},
+      {"deletion cost", "controller.kubernetes.io/pod-deletion-cost", "-100", ""},
+      {"deletion cost with a plus", "controller.kubernetes.io/pod-deletion-cost", "+1",
+       "Invalid metadata.annotations[controller.kubernetes.io/pod-deletion-cost]: Invalid value: \"+1\": must be a 32bit integer"},
+      {"deletion cost too large", "controller.kubernetes.io/pod-deletion-cost", "3000000000",
+       "Invalid metadata.annotations[controller.kubernetes.io/pod-deletion-cost]: Invalid value: \"3000000000\": must be a 32bit "
+       "integer"},
+      {"seccomp", "seccomp.security.alpha.kubernetes.io/pod", "runtime/default", ""},
+      {"unknown seccomp", "seccomp.security.alpha.kubernetes.io/pod", "x",
+       "Invalid metadata.annotations.seccomp.security.alpha.kubernetes.io/pod: Invalid value: \"x\": must be a valid seccomp profile"},
+      {"seccomp of a container that climbs out", "container.seccomp.security.alpha.kubernetes.io/c", "localhost/../x",
+       "Invalid metadata.annotations.container.seccomp.security.alpha.kubernetes.io/c: Invalid value: \"../x\": must not contain '..'"},
+      {"AppArmor", "container.apparmor.security.beta.kubernetes.io/c", "localhost/x", ""},
+      {"AppArmor of no container", "container.apparmor.security.beta.kubernetes.io/d", "unconfined",
+       "Invalid metadata.annotations[container.apparmor.security.beta.kubernetes.io/d]: Invalid value: \"d\": container not found"},
+      {"unknown AppArmor", "container.apparmor.security.beta.kubernetes.io/c", "x",
+       "Invalid metadata.annotations[container.apparmor.security.beta.kubernetes.io/c]: Invalid value: \"x\": invalid AppArmor "
+       "profile name: \"x\""},
+  };
+  for (const auto& c : cases) EXPECT_EQ(create_errors(pods(), annotated(c.key, c.value)), c.want) << c.name;
+
+  const Document plain = json(pod_with(R"({"nodeName":"n","containers":[{"name":"c","image":"i"}]})"));
+  const Document mirror = with(plain, {"metadata", "annotations"}, R"({"kubernetes.io/config.mirror":"x"})");
+  const Document armored = with(plain, {"metadata", "annotations"}, R"({"container.apparmor.security.beta.kubernetes.io/c":"unconfined"})");
+  constexpr const char* kForbidden = "Forbidden metadata.annotations[";
+  EXPECT_EQ(update_errors(pods(), mirror, created(pods(), plain)),
+            cat(kForbidden, "kubernetes.io/config.mirror]: Forbidden: may not add mirror pod annotation"));
+  EXPECT_EQ(update_errors(pods(), plain, created(pods(), mirror)),
+            cat(kForbidden, "kubernetes.io/config.mirror]: Forbidden: may not remove or update mirror pod annotation"));
+  EXPECT_EQ(update_errors(pods(), armored, created(pods(), plain)),
+            cat(kForbidden, "container.apparmor.security.beta.kubernetes.io/c]: Forbidden: may not add AppArmor annotations"));
+  EXPECT_EQ(update_errors(pods(), plain, created(pods(), armored)),
+            cat(kForbidden, "container.apparmor.security.beta.kubernetes.io/c]: Forbidden: may not remove or update AppArmor annotations"));
+}
+
 TEST(Pod, keeps_gated_pods_off_nodes_until_gates_are_removed) {
   const Document body = json(pod_with(R"({"containers":[{"name":"c","image":"i"}],"schedulingGates":[{"name":"g"}]})"));
   const Document old = created(pods(), body);

@@ -30,9 +30,11 @@ inline Document defaulted(const Kind& kind, const Document& body) {
   return decoded->finish();
 }
 
+// In the form in which it is stored.
 inline Document created(const Kind& kind, const Document& body) {
-  Builder b(defaulted(kind, body).root());
-  if (kind.prepare_create) kind.prepare_create(b.root());
+  Builder b(stored_form(kind, defaulted(kind, body)).root());
+  const Kind& stored = stored_kind(kind);
+  if (stored.prepare_create) stored.prepare_create(b.root());
   return b.finish();
 }
 
@@ -44,8 +46,9 @@ inline std::string create_errors(const Kind& kind, const Document& body) {
 
 // `old` is stored as created from its body.
 inline std::string update_errors(const Kind& kind, const Document& body, const Document& old) {
-  Builder b(defaulted(kind, body).root());
-  if (kind.prepare_update) kind.prepare_update(b.root(), old.root());
+  Builder b(stored_form(kind, defaulted(kind, body)).root());
+  const Kind& stored = stored_kind(kind);
+  if (stored.prepare_update) stored.prepare_update(b.root(), old.root());
   FieldErrors errors;
   if (kind.validate_update) kind.validate_update(b.finish().root(), old.root(), errors);
   return texts(errors);

@@ -84,10 +84,42 @@ TEST(Canonicalize, refuses_an_object_that_no_list_could_hold) {
 }
 
 TEST(Canonicalize, words_a_patched_object_as_the_converter) {
-  Document in = parse(R"({"spec":{"replicas":"x"}})");
-  auto b = canonicalize(*Type::find("apps.v1.Deployment"), in.root(), nullptr, DecodeFrom::kUnstructured);
-  ASSERT_FALSE(b.ok());
-  EXPECT_EQ(b.error().message(), "unrecognized type: int32");
+  struct Row {
+    const char *type, *in, *text;
+  };
+  const Row kRows[] = {
+      {"apps.v1.Deployment", R"({"spec":{"replicas":"x"}})", "unrecognized type: int32"},
+      {"apps.v1.Deployment", R"({"spec":{"replicas":2.5}})", "cannot convert float64 to int32"},
+      {"apps.v1.Deployment", R"({"spec":{"paused":1}})", "unrecognized type: bool"},
+      {"core.v1.ConfigMap", R"({"data":{"a":1}})", "cannot convert int64 to string"},
+      {"core.v1.ConfigMap", R"({"data":{"a":1.5}})", "unrecognized type: string"},
+      {"core.v1.ConfigMap", R"({"data":"x"})", "cannot restore map from string"},
+      {"core.v1.ConfigMap", R"({"metadata":"x"})", "cannot restore struct from: string"},
+      {"core.v1.ServiceAccount", R"({"secrets":{}})", "cannot restore slice from map"},
+      {"core.v1.Secret", R"({"data":{"a":1}})", "cannot restore slice from int64"},
+      {"core.v1.Secret", R"({"data":{"a":"!"}})", "error decoding from json: illegal base64 data at input byte 0"},
+      {"core.v1.ServicePort", R"({"targetPort":true})", "json: cannot unmarshal bool into Go value of type int32"},
+      {"meta.v1.ObjectMeta", R"({"creationTimestamp":1})", "json: cannot unmarshal number into Go value of type string"},
+      // The first error is that of the first field of the type, wherever it stands.
+      {"apps.v1.Deployment", R"({"spec":{"template":"x","replicas":"x"}})", "unrecognized type: int32"},
+  };
+  for (const Row& row : kRows) {
+    Document in = parse(row.in);
+    auto b = canonicalize(*Type::find(row.type), in.root(), nullptr, DecodeFrom::kUnstructured);
+    ASSERT_FALSE(b.ok()) << row.in;
+    EXPECT_EQ(b.error().message(), row.text) << row.in;
+  }
+  Document whole = parse(R"({"spec":{"replicas":3.0}})");
+  auto b = canonicalize(*Type::find("apps.v1.Deployment"), whole.root(), nullptr, DecodeFrom::kUnstructured);
+  ASSERT_TRUE(b.ok());
+  EXPECT_EQ((*b)["spec"]["replicas"].dump(), "3");
+}
+
+TEST(Canonicalize, sorts_what_the_converter_does_not_know) {
+  Document in = parse(R"({"zz":1,"spec":{"foo":1},"aa":2})");
+  DecodeNotes notes;
+  ASSERT_TRUE(canonicalize(*Type::find("apps.v1.Deployment"), in.root(), &notes, DecodeFrom::kUnstructured).ok());
+  EXPECT_THAT(notes.all, testing::ElementsAre("unknown field \"aa\"", "unknown field \"spec.foo\"", "unknown field \"zz\""));
 }
 
 TEST(Canonicalize, notes_unknown_and_duplicate_fields_in_order) {
