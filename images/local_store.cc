@@ -10,6 +10,8 @@
 #include <set>
 
 #include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/base/unique_fd.h"
 #include "core/json/builder.h"
 
 namespace bramble {
@@ -42,6 +44,20 @@ std::string repository_of(std::string_view name) {
   size_t slash = name.rfind('/');
   size_t end = name.find_first_of(":@", slash == std::string_view::npos ? 0 : slash);
   return std::string(name.substr(0, end));
+}
+
+Result<std::string> read_file(const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return Error::from_errno(errno, path);
+  std::string out;
+  char buffer[16 * 1024];
+  for (;;) {
+    ssize_t n = read(fd.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error::from_errno(errno, path);
+    if (n == 0) return out;
+    out.append(buffer, static_cast<size_t>(n));
+  }
 }
 
 Status replace_file(const std::string& path, std::string_view bytes) {
@@ -105,16 +121,14 @@ LocalImageStore::~LocalImageStore() { close(lock_fd_); }
 
 Status LocalImageStore::load() {
   std::string path = directory_ + "/index.json";
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return errno == ENOENT ? drop_unused_layers() : Status(Error::from_errno(errno, path));
-  std::string text;
-  char buf[16384];
-  for (ssize_t n; (n = read(fd, buf, sizeof buf)) > 0;) text.append(buf, static_cast<size_t>(n));
-  close(fd);
-  auto parsed = Document::parse(text);
-  if (!parsed.ok()) {
-    // The layers cannot be named without it; keep the file for inspection and start empty rather than not at all.
+  auto text = read_file(path);
+  // Without an index nothing says what a layer is for, so none is dropped: there is one again after the next import.
+  if (!text.ok()) return text.error().code() == Code::kNotFound ? ok() : Status(text.error());
+  auto parsed = Document::parse(*text);
+  if (!parsed.ok() || !(*parsed)["images"].is_array()) {
+    // Kept for inspection; an empty store is better than no node.
     if (rename(path.c_str(), (path + ".damaged").c_str()) != 0) return Error::from_errno(errno, path);
+    log_error("images ", path, ": damaged (", parsed.ok() ? std::string("not an index") : parsed.error().message(), "), kept as index.json.damaged; import the images again");
     return ok();
   }
   for (Value v : (*parsed)["images"].items()) {
@@ -130,6 +144,7 @@ Status LocalImageStore::load() {
     bool whole = true;
     for (const std::string& d : r.diff_ids) whole = whole && layers_.has(d);
     if (whole) records_.push_back(std::move(r));
+    else log_error("images: a layer of ", r.info.names.empty() ? r.info.id : r.info.names[0], " is missing; import it again");
   }
   return drop_unused_layers();
 }
@@ -164,13 +179,21 @@ Status LocalImageStore::save() {
 
 Status LocalImageStore::drop_unused_layers() {
   std::set<std::string> used;
-  for (const Record& r : records_)
-    for (const std::string& d : r.diff_ids) {
-      std::string path = layers_.path(d);
-      used.insert(path.substr(path.rfind('/') + 1));
-    }
-  for (const std::string& name : layers_.list())
-    if (!used.contains(name)) TRY(layers_.remove(name));
+  {
+    std::lock_guard lock(mutex_);
+    used.insert(mounting_.begin(), mounting_.end());
+    for (const Record& r : records_)
+      for (const std::string& d : r.diff_ids) used.insert(LayerDirs::folder_name(d));
+  }
+  // Read after mounting_: a mount is in one of the two, or its image in records_.
+  TRY_ASSIGN(std::set<std::string> mounted, mounted_lower_folders());
+  bool held = false;
+  for (const std::string& name : layers_.list()) {
+    if (used.contains(name)) continue;
+    if (mounted.contains(name)) held = true;
+    else TRY(layers_.remove(name));
+  }
+  held_layers_ = held;
   return ok();
 }
 
@@ -228,7 +251,7 @@ void LocalImageStore::adopt(const ArchiveImage& image, int64_t size_bytes) {
 
 Status LocalImageStore::remove(std::string_view name_or_id) {
   std::lock_guard importing(import_mutex_);
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   Record* r = find_record(name_or_id);
   if (!r) return Error(Code::kNotFound, cat("image ", go_quote(name_or_id), ": not found; see bramble images list"));
   auto full = normalize_image_name(name_or_id);
@@ -246,6 +269,7 @@ Status LocalImageStore::remove(std::string_view name_or_id) {
     records_ = std::move(before);
     return saved;
   }
+  lock.unlock();
   return drop_unused_layers();
 }
 

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/base/limits.h"
+#include "core/base/log.h"
 #include "core/crypto/hash.h"
 #include "images/import/archive_stream.h"
 #include "images/local_store.h"
@@ -114,7 +115,7 @@ Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path,
     if (unpacked.ok() && !layers_.has(layer.diff_id))
       unpacked = Error(Code::kInvalidArgument, cat("layer ", go_quote(name), ": is missing from the archive"));
 
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   std::vector<Record> before = records_;
   std::vector<ImageInfo> out;
   if (unpacked.ok()) {
@@ -137,6 +138,11 @@ Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path,
   }
   for (const ArchiveImage& image : index->images)
     if (Record* r = find_record(image.config_digest)) out.push_back(r->info);
+  lock.unlock();
+  if (held_layers_) {
+    Status dropped = drop_unused_layers();
+    if (!dropped.ok()) log_warning("images: ", dropped.error().message());
+  }
   return out;
 }
 
