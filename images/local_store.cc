@@ -149,10 +149,10 @@ Status LocalImageStore::load() {
   return drop_unused_layers();
 }
 
-Status LocalImageStore::save() {
+Status LocalImageStore::replace_records(Records next) {
   Builder b;
   Mut images = b.root().array("images");
-  for (const Record& r : records_) {
+  for (const Record& r : next) {
     Mut image = images.append_object();
     image.set("id", r.info.id);
     write_texts(image, "names", r.info.names);
@@ -174,7 +174,10 @@ Status LocalImageStore::save() {
   }
   TRY(layers_.sync());
   TRY(replace_file(directory_ + "/index.json", b.dump()));
-  return layers_.sync();
+  TRY(layers_.sync());
+  std::lock_guard lock(mutex_);
+  records_ = std::move(next);
+  return ok();
 }
 
 Status LocalImageStore::drop_unused_layers() {
@@ -197,12 +200,12 @@ Status LocalImageStore::drop_unused_layers() {
   return ok();
 }
 
-LocalImageStore::Record* LocalImageStore::find_record(std::string_view name) {
-  for (Record& r : records_)
+LocalImageStore::Record* LocalImageStore::find_record(Records& records, std::string_view name) {
+  for (Record& r : records)
     if (r.info.id == name || (r.info.id.size() > 7 && std::string_view(r.info.id).substr(7) == name)) return &r;
   auto full = normalize_image_name(name);
   if (!full.ok()) return nullptr;
-  for (Record& r : records_) {
+  for (Record& r : records) {
     auto has = [&](const std::vector<std::string>& list) { return std::find(list.begin(), list.end(), *full) != list.end(); };
     if (has(r.info.names) || has(r.info.digests)) return &r;
   }
@@ -211,7 +214,7 @@ LocalImageStore::Record* LocalImageStore::find_record(std::string_view name) {
 
 std::optional<ImageInfo> LocalImageStore::find(std::string_view name_or_id) {
   std::lock_guard lock(mutex_);
-  Record* r = find_record(name_or_id);
+  Record* r = find_record(records_, name_or_id);
   if (!r) return std::nullopt;
   return r->info;
 }
@@ -224,17 +227,17 @@ std::vector<ImageInfo> LocalImageStore::list() {
 }
 
 // Enters an image whose layers are all unpacked. Its names leave any other image.
-void LocalImageStore::adopt(const ArchiveImage& image, int64_t size_bytes) {
-  for (Record& r : records_)
+void LocalImageStore::adopt(Records& records, const ArchiveImage& image, int64_t size_bytes) {
+  for (Record& r : records)
     std::erase_if(r.info.names, [&](const std::string& n) {
       return r.info.id != image.config_digest && std::find(image.names.begin(), image.names.end(), n) != image.names.end();
     });
   Record* r = nullptr;
-  for (Record& known : records_)
+  for (Record& known : records)
     if (known.info.id == image.config_digest) r = &known;
   if (!r) {
-    records_.emplace_back();
-    r = &records_.back();
+    records.emplace_back();
+    r = &records.back();
     r->info.id = image.config_digest;
     r->info.size_bytes = size_bytes;
     r->info.config = read_config(image.config.root());
@@ -251,25 +254,19 @@ void LocalImageStore::adopt(const ArchiveImage& image, int64_t size_bytes) {
 
 Status LocalImageStore::remove(std::string_view name_or_id) {
   std::lock_guard importing(import_mutex_);
-  std::unique_lock lock(mutex_);
-  Record* r = find_record(name_or_id);
+  Records next = records_;
+  Record* r = find_record(next, name_or_id);
   if (!r) return Error(Code::kNotFound, cat("image ", go_quote(name_or_id), ": not found; see bramble images list"));
   auto full = normalize_image_name(name_or_id);
   bool by_id = name_or_id == r->info.id || cat("sha256:", name_or_id) == r->info.id;
-  std::vector<Record> before = records_;
   // Removing one of several names only unnames; the image goes with its last name or by its id.
   if (!by_id && full.ok() && r->info.names.size() > 1) {
     std::erase(r->info.names, *full);
   } else {
     std::string id = r->info.id;
-    std::erase_if(records_, [&](const Record& x) { return x.info.id == id; });
+    std::erase_if(next, [&](const Record& x) { return x.info.id == id; });
   }
-  Status saved = save();
-  if (!saved.ok()) {
-    records_ = std::move(before);
-    return saved;
-  }
-  lock.unlock();
+  TRY(replace_records(std::move(next)));
   return drop_unused_layers();
 }
 

@@ -53,7 +53,7 @@ Status LocalImageStore::mount_rootfs(const std::string& image_id, const std::str
   std::vector<std::string> diff_ids;
   {
     std::lock_guard lock(mutex_);
-    Record* r = find_record(image_id);
+    Record* r = find_record(records_, image_id);
     if (!r) return Error(Code::kNotFound, cat("image ", image_id, ": not found"));
     diff_ids = r->diff_ids;
     for (const std::string& d : diff_ids) mounting_.insert(LayerDirs::folder_name(d));

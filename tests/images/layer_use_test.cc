@@ -1,6 +1,9 @@
 // Layers under running containers, and an index that cannot be read.
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+
+#include <future>
 
 
 #include "tests/images/store_fixture.h"
@@ -70,6 +73,33 @@ TEST_F(LayerUse, a_damaged_index_costs_no_layer_of_a_container_ever) {
   reopen();
   EXPECT_EQ(layers_on_disk(), 2u);
   EXPECT_TRUE(root_is_whole());
+}
+
+// Whoever asks what images there are (the loop thread does) must not wait for the disk of an import.
+TEST_F(LayerUse, images_are_found_while_the_index_is_being_written) {
+  // The new index goes into a pipe with a slow reader: an import stays in the middle of its write. It fails at the end,
+  // because a pipe cannot be synced.
+  std::string pipe_path = index_ + ".new";
+  ASSERT_EQ(mkfifo(pipe_path.c_str(), 0600), 0);
+  auto files = docker_files(pack({{"b", "2"}}), "other:1");
+  std::string config = replace_all(files[0].content, "\"A=b\"", cat("\"A=", std::string(200 * 1024, 'x'), "\""));
+  files[2].content = replace_all(files[2].content, files[0].name, sha256_hex(config) + ".json");
+  files[0] = {sha256_hex(config) + ".json", config};
+  std::string bytes = pack(files);
+  auto importing = std::async(std::launch::async, [&] { return import(bytes).ok(); });
+  int reader = open(pipe_path.c_str(), O_RDONLY | O_CLOEXEC);  // returns when the import is there
+  ASSERT_GE(reader, 0);
+  auto asking = std::async(std::launch::async, [&] { return store_->find("web:1").has_value() && store_->list().size() == 1; });
+  bool answered = asking.wait_for(std::chrono::seconds(10)) == std::future_status::ready;
+  EXPECT_TRUE(answered);
+  char buffer[64 * 1024];
+  while (read(reader, buffer, sizeof buffer) > 0) {
+  }
+  close(reader);
+  EXPECT_TRUE(asking.get());
+  EXPECT_FALSE(importing.get());
+  EXPECT_EQ(store_->list().size(), 1u);
+  EXPECT_EQ(layers_on_disk(), 1u);
 }
 
 TEST_F(LayerUse, an_image_that_lost_a_layer_costs_no_layer_of_a_container) {
