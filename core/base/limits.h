@@ -145,6 +145,7 @@ constexpr int64_t kCrashBackoffFirstUs = 10 * 1000000LL;
 constexpr int64_t kCrashBackoffMaxUs = 5 * 60 * 1000000LL;
 constexpr int64_t kSetupRetryFirstMs = 500;                     // of volumes and sandboxes that fail, doubled
 constexpr int64_t kSetupRetryMaxMs = 122 * 1000;
+constexpr int64_t kTokenRetryMs = 30 * 1000;                    // of a renewal: four times in the last fifth of ten minutes
 constexpr int64_t kImageRetryFirstMs = 10 * 1000;               // ImagePullBackOff
 constexpr int64_t kImageRetryMaxMs = 300 * 1000;
 constexpr int64_t kGraceMsMin = 2 * 1000;                        // minimumGracePeriodInSeconds

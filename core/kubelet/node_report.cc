@@ -174,23 +174,25 @@ Document node_status(const KubeletOptions& options, const MachineFacts& m, const
 }
 
 NodeReport::NodeReport(NodeParts& parts, MachineFacts machine) : parts_(parts), machine_(std::move(machine)) {
-  auto fire = [this] {
-    due_ = true;
-    woke_.pulse();
-  };
+  auto fire = [this] { woke_.pulse(); };
   alarm_ = parts_.options.alarms(fire);
   tasks_.start(report_statuses());
   tasks_.start(renew_lease());
 }
 
-void NodeReport::poke() { alarm_->set_in_ms(0); }
+// Through the alarm, so that a report never runs inside the call that asks for it. Asked for while one is being written, it
+// follows that one.
+void NodeReport::poke() {
+  due_ = true;
+  alarm_->set_in_ms(0);
+}
 
 Task<void> NodeReport::report_statuses() {
   for (;;) {
-    while (!due_) co_await woke_.wait();
     due_ = false;
     bool good = co_await report_once();
-    alarm_->set_in_ms(good ? limits::kNodeStatusMs : limits::kNodeRetryMs);
+    alarm_->set_in_ms(due_ ? 0 : good ? limits::kNodeStatusMs : limits::kNodeRetryMs);
+    co_await woke_.wait();
   }
 }
 

@@ -39,7 +39,7 @@ class NodeReport {
   NodeParts& parts_;
   MachineFacts machine_;
   std::unique_ptr<Alarm> alarm_;
-  bool due_ = true;
+  bool due_ = false;  // asked for since the last report began
   int64_t last_us_ = 0;
   Event woke_;
   TaskGroup tasks_;

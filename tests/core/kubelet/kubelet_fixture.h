@@ -11,8 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <set>
 #include <sstream>
 
 #include "core/client/map_snapshot.h"
@@ -44,6 +47,7 @@ class MemoryClient final : public Client {
   }
   Task<Result<Document>> create(ResourceId resource, std::string ns, Document object, WriteOptions options) override {
     if (options.subresource == "token") {
+      if (refuse_tokens) co_return Error(Code::kUnavailable, "no tokens today");
       Builder b(object.root());
       b.root().object("status").set("token", cat("token-", ++tokens));
       co_return b.finish();
@@ -65,6 +69,8 @@ class MemoryClient final : public Client {
   Task<Result<Document>> patch(ResourceId resource, ObjectKey key, PatchType, Document patch, WriteOptions) override {
     Document old = objects.get(resource, key.ns, key.name);
     if (!old) co_return Error(Code::kNotFound, "not found");
+    ++patches[cat(resource.resource, "/", key.name)];
+    if (on_patch) on_patch(resource);
     Builder b = merge_patch(old.root(), patch.root());
     Document next = b.finish();
     if (!equal(next.root(), old.root())) put(resource, next);
@@ -106,6 +112,10 @@ class MemoryClient final : public Client {
   }
 
   MapSnapshot objects;
+  bool refuse_tokens = false;
+  int tokens = 0;                                  // given out
+  std::map<std::string, int> patches;              // by "pods/name"
+  std::function<void(const ResourceId&)> on_patch;  // before it is carried out
 
  private:
   struct Entry {
@@ -124,7 +134,7 @@ class MemoryClient final : public Client {
         if (r == change.resource) entry.fn(change);
   }
   std::map<Sub*, Entry> subs;
-  int uids = 0, tokens = 0;
+  int uids = 0;
 };
 
 // One image, "busybox", whose root file system is a folder; containers get it by bind mount.
@@ -139,7 +149,11 @@ class FolderImages final : public ImageStore {
   std::optional<ImageInfo> find(std::string_view name) override {
     return name == "busybox:1" || name == info_.id ? std::optional<ImageInfo>(info_) : std::nullopt;
   }
-  std::vector<ImageInfo> list() override { return {info_}; }
+  std::vector<ImageInfo> list() override {
+    std::vector<ImageInfo> out = {info_};
+    if (another) out.emplace_back().names = {"docker.io/library/another:1"};
+    return out;
+  }
   Result<std::vector<ImageInfo>> import_archive(std::string, std::function<void(int64_t, int64_t)>) override { return Error(Code::kInternal, "no"); }
   Status remove(std::string_view) override { return ok(); }
   Status mount_rootfs(const std::string&, const std::string& work, const std::string& target) override {
@@ -154,10 +168,49 @@ class FolderImages final : public ImageStore {
     fs::remove_all(work);
     return ok();
   }
+  std::atomic<bool> another = false;  // a second image, in the list only
 
  private:
   std::string rootfs_;
   ImageInfo info_;
+};
+
+// The real time, and as much more as a test lets pass; alarms that are due then fire.
+class MovedClock final : public Clock {
+ public:
+  int64_t wall_us() const override { return real_.wall_us() + passed_us_; }
+  int64_t monotonic_us() const override { return real_.monotonic_us() + passed_us_; }
+  void pass_us(int64_t us) {
+    passed_us_ += us;
+    for (MovedAlarm* a : alarms_)
+      if (a->due_us && a->due_us <= monotonic_us()) a->timer.arm_ms(0);
+  }
+  AlarmFactory alarms() {
+    return [this](std::function<void()> fire) { return std::make_unique<MovedAlarm>(this, std::move(fire)); };
+  }
+
+ private:
+  struct MovedAlarm final : Alarm {
+    MovedAlarm(MovedClock* c, std::function<void()> fire) : clock(c), timer([this, fire] {
+      due_us = 0;
+      fire();
+    }) { clock->alarms_.insert(this); }
+    ~MovedAlarm() override { clock->alarms_.erase(this); }
+    void set_in_ms(int64_t ms) override {
+      due_us = clock->monotonic_us() + ms * 1000;
+      timer.arm_ms(ms);
+    }
+    void clear() override {
+      due_us = 0;
+      timer.disarm();
+    }
+    MovedClock* clock;
+    int64_t due_us = 0;
+    Timer timer;
+  };
+  RealClock real_;
+  int64_t passed_us_ = 0;
+  std::set<MovedAlarm*> alarms_;
 };
 
 class FixedNetwork final : public PodNetwork {
@@ -215,6 +268,7 @@ class KubeletTest : public testing::Test {
     o.container_log_dir = base_ + "/containers";
     o.cgroup_root = "bkt-" + tag_;
     o.shim_cgroup = "bkt-shims-" + tag_;
+    o.alarms = clock_.alarms();
     auto k = Kubelet::open(o, client_, *images_, network_, clock_, random_);
     ASSERT_TRUE(k.ok()) << k.error().message();
     kubelet_ = std::move(*k);
@@ -281,7 +335,7 @@ class KubeletTest : public testing::Test {
   bool late_ = false;
   Loop loop_;
   MemoryClient client_;
-  RealClock clock_;
+  MovedClock clock_;
   RealRandom random_;
   FixedNetwork network_;
   std::unique_ptr<FolderImages> images_;
