@@ -127,6 +127,8 @@ constexpr int64_t kRuntimeCommandMs = 120 * 1000;               // one runc comm
 
 // cni
 constexpr size_t kCniConfigBytesMax = 256 * 1024;
+constexpr int64_t kNetworkRetryMsMin = 1000;   // after the node's pod network could not be opened, doubled
+constexpr int64_t kNetworkRetryMsMax = 60 * 1000;
 
 // proxy: how soon a refused change of the packet filter is tried again
 constexpr int64_t kProxyRetryMsMin = 1000;

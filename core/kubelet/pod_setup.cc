@@ -5,6 +5,7 @@
 #include "core/base/log.h"
 #include "core/kubelet/container_spec.h"
 #include "core/kubelet/node_files.h"
+#include "core/kubelet/node_report.h"
 #include "core/kubelet/pod_files.h"
 #include "core/kubelet/pod_worker.h"
 #include "core/kubelet/volumes.h"
@@ -172,6 +173,12 @@ Task<void> PodWorker::refresh_payloads() {
 
 Task<Status> PodWorker::set_up() {
   PodView pod(pod_);
+  Status network_ready = parts_.network.ready();
+  if (!network_ready.ok() && !pod.host_network()) {
+    Error error = network_not_ready(network_ready.error()).prefixed("network is not ready");
+    note_setup_failure("NetworkNotReady", error);
+    co_return error;
+  }
   if (!volumes_ready_) {
     auto volumes = co_await set_up_volumes_of_pod();
     if (!volumes.ok()) {

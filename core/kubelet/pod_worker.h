@@ -35,6 +35,7 @@ class PodWorker {
   void gone();   // the API has no such pod any more
   void poke();   // something it may depend on has changed
   void images_changed() { image_retries_.clear(), poke(); }
+  void network_changed() { next_setup_us_ = setup_retry_ms_ = 0, poke(); }
   void refuse(std::string reason, std::string message) { facts_.failed_reason = std::move(reason), facts_.failed_message = std::move(message); }
 
   const Document& pod() const { return pod_; }

@@ -21,6 +21,7 @@
 #include "core/client/map_snapshot.h"
 #include "core/json/patch.h"
 #include "core/loop/loop.h"
+#include "core/resources/conditions.h"
 #include "core/runtime/pod_namespaces.h"
 
 namespace bramble {
@@ -215,11 +216,13 @@ class MovedClock final : public Clock {
 
 class FixedNetwork final : public PodNetwork {
  public:
+  Status ready() override { return why_not.empty() ? ok() : Status(Error(Code::kUnavailable, why_not)); }
   Result<PodNetworkResult> add(const PodNetworkRequest& r) override { return adds++, last = r, PodNetworkResult{{"10.99.0.2"}}; }
   Status del(const PodNetworkRequest&) override { return dels++, ok(); }
   Status collect(const std::vector<std::string>&) override { return ok(); }
   Status down() override { return ok(); }
   std::atomic<int> adds = 0, dels = 0;
+  std::string why_not;
   PodNetworkRequest last;
 };
 
@@ -315,6 +318,14 @@ class KubeletTest : public testing::Test {
     auto d = co_await waiting;
     co_await sleep_ms(20);  // what the worker does after the API has let go
   }
+  Task<void> until_node(std::string ready) {
+    for (int i = 0; i < 500 && condition_status(node(), "Ready") != ready; ++i) co_await sleep_ms(10);
+    EXPECT_EQ(condition_status(node(), "Ready"), ready);
+  }
+  Value node() {
+    node_ = client_.objects.get(kNodes, "", "n1");
+    return node_.root();
+  }
   void put_pod(const std::string& name, const std::string& spec, const std::string& metadata = "") {
     client_.put_json(kPods, cat(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")", name, R"(","namespace":"default","uid":"uid-)", name, R"(")", metadata.empty() ? "" : ",", metadata,
                                 R"(},"spec":{"nodeName":"n1",)", spec, "}}"));
@@ -333,6 +344,7 @@ class KubeletTest : public testing::Test {
 
   std::string base_, tag_;
   bool late_ = false;
+  Document node_;
   Loop loop_;
   MemoryClient client_;
   MovedClock clock_;
