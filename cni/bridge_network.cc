@@ -30,15 +30,9 @@ class BridgeNetwork final : public PodNetwork {
 
   Result<PodNetworkResult> add(const PodNetworkRequest& request) override {
     std::lock_guard lock(mutex_);
-    TRY_ASSIGN(IpPrefix address, ipam_.add(request.container_id));
-    auto attached = attach(request, address);
-    if (!attached.ok()) {
-      // CNI specification, section "ADD": a failed ADD leaves nothing behind.
-      Status freed = ipam_.del(request.container_id);
-      (void)freed;
-      return attached.error().prefixed(cat("pod ", request.pod_namespace, "/", request.pod_name, ": network"));
-    }
-    return PodNetworkResult{{address.address_text()}};
+    auto added = add_to_bridge(bridge_, ipam_, request.container_id, request.netns_path, kInterface);
+    if (!added.ok()) return added.error().prefixed(cat("pod ", request.pod_namespace, "/", request.pod_name, ": network"));
+    return PodNetworkResult{{added->address.address_text()}};
   }
 
   Status del(const PodNetworkRequest& request) override {
@@ -71,11 +65,6 @@ class BridgeNetwork final : public PodNetwork {
     IpPrefix gateway = ipam_.gateway();
     gateway.length = ipam_.range_length();
     return gateway;
-  }
-  Result<AttachedLinks> attach(const PodNetworkRequest& request, const IpPrefix& address) {
-    TRY(ensure_bridge(bridge_, gateway_with_length()));
-    BridgeAttachment a{request.container_id, request.netns_path, kInterface, address, ipam_.gateway()};
-    return attach_to_bridge(bridge_, a);
   }
 
   std::mutex mutex_;

@@ -39,6 +39,7 @@ class PodNetwork {
   };
   static Result<std::unique_ptr<PodNetwork>> open(Options options);
   virtual ~PodNetwork() = default;
+  virtual Status ready() { return ok(); }  // an error says why no ADD can succeed now; does not block
   virtual Result<PodNetworkResult> add(const PodNetworkRequest& request) = 0;
   virtual Status del(const PodNetworkRequest& request) = 0;
   virtual Status collect(const std::vector<std::string>& live_container_ids) = 0;  // gives back what crashed pods left

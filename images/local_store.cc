@@ -10,6 +10,8 @@
 #include <set>
 
 #include "core/base/limits.h"
+#include "core/base/log.h"
+#include "core/base/unique_fd.h"
 #include "core/json/builder.h"
 
 namespace bramble {
@@ -42,6 +44,20 @@ std::string repository_of(std::string_view name) {
   size_t slash = name.rfind('/');
   size_t end = name.find_first_of(":@", slash == std::string_view::npos ? 0 : slash);
   return std::string(name.substr(0, end));
+}
+
+Result<std::string> read_file(const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return Error::from_errno(errno, path);
+  std::string out;
+  char buffer[16 * 1024];
+  for (;;) {
+    ssize_t n = read(fd.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error::from_errno(errno, path);
+    if (n == 0) return out;
+    out.append(buffer, static_cast<size_t>(n));
+  }
 }
 
 Status replace_file(const std::string& path, std::string_view bytes) {
@@ -105,16 +121,14 @@ LocalImageStore::~LocalImageStore() { close(lock_fd_); }
 
 Status LocalImageStore::load() {
   std::string path = directory_ + "/index.json";
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return errno == ENOENT ? drop_unused_layers() : Status(Error::from_errno(errno, path));
-  std::string text;
-  char buf[16384];
-  for (ssize_t n; (n = read(fd, buf, sizeof buf)) > 0;) text.append(buf, static_cast<size_t>(n));
-  close(fd);
-  auto parsed = Document::parse(text);
-  if (!parsed.ok()) {
-    // The layers cannot be named without it; keep the file for inspection and start empty rather than not at all.
+  auto text = read_file(path);
+  // Without an index nothing says what a layer is for, so none is dropped: there is one again after the next import.
+  if (!text.ok()) return text.error().code() == Code::kNotFound ? ok() : Status(text.error());
+  auto parsed = Document::parse(*text);
+  if (!parsed.ok() || !(*parsed)["images"].is_array()) {
+    // Kept for inspection; an empty store is better than no node.
     if (rename(path.c_str(), (path + ".damaged").c_str()) != 0) return Error::from_errno(errno, path);
+    log_error("images ", path, ": damaged (", parsed.ok() ? std::string("not an index") : parsed.error().message(), "), kept as index.json.damaged; import the images again");
     return ok();
   }
   for (Value v : (*parsed)["images"].items()) {
@@ -130,14 +144,15 @@ Status LocalImageStore::load() {
     bool whole = true;
     for (const std::string& d : r.diff_ids) whole = whole && layers_.has(d);
     if (whole) records_.push_back(std::move(r));
+    else log_error("images: a layer of ", r.info.names.empty() ? r.info.id : r.info.names[0], " is missing; import it again");
   }
   return drop_unused_layers();
 }
 
-Status LocalImageStore::save() {
+Status LocalImageStore::replace_records(Records next) {
   Builder b;
   Mut images = b.root().array("images");
-  for (const Record& r : records_) {
+  for (const Record& r : next) {
     Mut image = images.append_object();
     image.set("id", r.info.id);
     write_texts(image, "names", r.info.names);
@@ -159,27 +174,38 @@ Status LocalImageStore::save() {
   }
   TRY(layers_.sync());
   TRY(replace_file(directory_ + "/index.json", b.dump()));
-  return layers_.sync();
+  TRY(layers_.sync());
+  std::lock_guard lock(mutex_);
+  records_ = std::move(next);
+  return ok();
 }
 
 Status LocalImageStore::drop_unused_layers() {
   std::set<std::string> used;
-  for (const Record& r : records_)
-    for (const std::string& d : r.diff_ids) {
-      std::string path = layers_.path(d);
-      used.insert(path.substr(path.rfind('/') + 1));
-    }
-  for (const std::string& name : layers_.list())
-    if (!used.contains(name)) TRY(layers_.remove(name));
+  {
+    std::lock_guard lock(mutex_);
+    used.insert(mounting_.begin(), mounting_.end());
+    for (const Record& r : records_)
+      for (const std::string& d : r.diff_ids) used.insert(LayerDirs::folder_name(d));
+  }
+  // Read after mounting_: a mount is in one of the two, or its image in records_.
+  TRY_ASSIGN(std::set<std::string> mounted, mounted_lower_folders());
+  bool held = false;
+  for (const std::string& name : layers_.list()) {
+    if (used.contains(name)) continue;
+    if (mounted.contains(name)) held = true;
+    else TRY(layers_.remove(name));
+  }
+  held_layers_ = held;
   return ok();
 }
 
-LocalImageStore::Record* LocalImageStore::find_record(std::string_view name) {
-  for (Record& r : records_)
+LocalImageStore::Record* LocalImageStore::find_record(Records& records, std::string_view name) {
+  for (Record& r : records)
     if (r.info.id == name || (r.info.id.size() > 7 && std::string_view(r.info.id).substr(7) == name)) return &r;
   auto full = normalize_image_name(name);
   if (!full.ok()) return nullptr;
-  for (Record& r : records_) {
+  for (Record& r : records) {
     auto has = [&](const std::vector<std::string>& list) { return std::find(list.begin(), list.end(), *full) != list.end(); };
     if (has(r.info.names) || has(r.info.digests)) return &r;
   }
@@ -188,7 +214,7 @@ LocalImageStore::Record* LocalImageStore::find_record(std::string_view name) {
 
 std::optional<ImageInfo> LocalImageStore::find(std::string_view name_or_id) {
   std::lock_guard lock(mutex_);
-  Record* r = find_record(name_or_id);
+  Record* r = find_record(records_, name_or_id);
   if (!r) return std::nullopt;
   return r->info;
 }
@@ -201,17 +227,17 @@ std::vector<ImageInfo> LocalImageStore::list() {
 }
 
 // Enters an image whose layers are all unpacked. Its names leave any other image.
-void LocalImageStore::adopt(const ArchiveImage& image, int64_t size_bytes) {
-  for (Record& r : records_)
+void LocalImageStore::adopt(Records& records, const ArchiveImage& image, int64_t size_bytes) {
+  for (Record& r : records)
     std::erase_if(r.info.names, [&](const std::string& n) {
       return r.info.id != image.config_digest && std::find(image.names.begin(), image.names.end(), n) != image.names.end();
     });
   Record* r = nullptr;
-  for (Record& known : records_)
+  for (Record& known : records)
     if (known.info.id == image.config_digest) r = &known;
   if (!r) {
-    records_.emplace_back();
-    r = &records_.back();
+    records.emplace_back();
+    r = &records.back();
     r->info.id = image.config_digest;
     r->info.size_bytes = size_bytes;
     r->info.config = read_config(image.config.root());
@@ -228,24 +254,19 @@ void LocalImageStore::adopt(const ArchiveImage& image, int64_t size_bytes) {
 
 Status LocalImageStore::remove(std::string_view name_or_id) {
   std::lock_guard importing(import_mutex_);
-  std::lock_guard lock(mutex_);
-  Record* r = find_record(name_or_id);
+  Records next = records_;
+  Record* r = find_record(next, name_or_id);
   if (!r) return Error(Code::kNotFound, cat("image ", go_quote(name_or_id), ": not found; see bramble images list"));
   auto full = normalize_image_name(name_or_id);
   bool by_id = name_or_id == r->info.id || cat("sha256:", name_or_id) == r->info.id;
-  std::vector<Record> before = records_;
   // Removing one of several names only unnames; the image goes with its last name or by its id.
   if (!by_id && full.ok() && r->info.names.size() > 1) {
     std::erase(r->info.names, *full);
   } else {
     std::string id = r->info.id;
-    std::erase_if(records_, [&](const Record& x) { return x.info.id == id; });
+    std::erase_if(next, [&](const Record& x) { return x.info.id == id; });
   }
-  Status saved = save();
-  if (!saved.ok()) {
-    records_ = std::move(before);
-    return saved;
-  }
+  TRY(replace_records(std::move(next)));
   return drop_unused_layers();
 }
 

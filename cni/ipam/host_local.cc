@@ -70,6 +70,17 @@ Result<std::vector<std::string>> HostLocal::containers() const {
   return out;
 }
 
+Result<std::optional<IpPrefix>> HostLocal::find(const std::string& container_id) const {
+  TRY_ASSIGN(auto all, leases());
+  for (const Lease& l : all) {
+    auto address = IpPrefix::parse(l.file);
+    if (l.container_id != container_id || !range_.contains(*address)) continue;
+    address->length = range_.length;
+    return address;
+  }
+  return std::optional<IpPrefix>();
+}
+
 Result<IpPrefix> HostLocal::add(const std::string& container_id) {
   TRY_ASSIGN(auto all, leases());
   std::set<std::string> used;

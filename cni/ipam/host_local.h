@@ -21,6 +21,7 @@ class HostLocal {
   // The container's address with the range's prefix length: the one it has, else the next free one after the last given
   // (so an address rests before it is used again). kExhausted when none is free.
   Result<IpPrefix> add(const std::string& container_id);
+  Result<std::optional<IpPrefix>> find(const std::string& container_id) const;  // the one it has
   Status del(const std::string& container_id);
   Result<std::vector<std::string>> containers() const;
 

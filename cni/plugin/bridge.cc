@@ -74,6 +74,26 @@ Result<AttachedLinks> attach_to_bridge(const BridgeOptions& options, const Bridg
   return out;
 }
 
+Result<AddedToBridge> add_to_bridge(const BridgeOptions& options, HostLocal& ipam, const std::string& container_id, const std::string& netns_path,
+                                    const std::string& interface_name) {
+  TRY_ASSIGN(auto before, ipam.find(container_id));
+  TRY_ASSIGN(IpPrefix address, ipam.add(container_id));
+  IpPrefix gateway = ipam.gateway();
+  gateway.length = ipam.range_length();
+  auto attach = [&]() -> Result<AttachedLinks> {
+    TRY(ensure_bridge(options, gateway));
+    return attach_to_bridge(options, {container_id, netns_path, interface_name, address, ipam.gateway()});
+  };
+  auto links = attach();
+  if (links.ok()) return AddedToBridge{address, std::move(*links)};
+  // The address goes back only when no link has it any more.
+  if (!before && detach_from_bridge(container_id, interface_name).ok()) {
+    Status freed = ipam.del(container_id);
+    (void)freed;  // the error before it says more; a repetition or DEL finds the lease
+  }
+  return links.error();
+}
+
 Status detach_from_bridge(const std::string& container_id, const std::string& interface_name) {
   TRY_ASSIGN(Rtnetlink rt, Rtnetlink::open());
   return rt.remove_link(host_link_name(container_id, interface_name));

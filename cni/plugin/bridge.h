@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cni/ipam/host_local.h"
 #include "cni/netlink/rtnetlink.h"
 
 namespace bramble {
@@ -31,6 +32,14 @@ struct AttachedLinks {
 Status ensure_bridge(const BridgeOptions& options, const IpPrefix& gateway);
 // Idempotent: an interface that is there with this address is kept.
 Result<AttachedLinks> attach_to_bridge(const BridgeOptions& options, const BridgeAttachment& attachment);
+struct AddedToBridge {
+  IpPrefix address;
+  AttachedLinks links;
+};
+// CNI's ADD: the bridge, an address of the range, the links. A failed one leaves what it found: nothing, or the address and
+// the links of a container that had them before. Idempotent.
+Result<AddedToBridge> add_to_bridge(const BridgeOptions& options, HostLocal& ipam, const std::string& container_id, const std::string& netns_path,
+                                    const std::string& interface_name);
 Status detach_from_bridge(const std::string& container_id, const std::string& interface_name);
 // The host's end of a container's pair: "veth" and eight digits of a hash, so that it is found again without notes.
 std::string host_link_name(const std::string& container_id, const std::string& interface_name);

@@ -112,24 +112,16 @@ Result<std::string> bridge(const Call& call) {
   options.mtu = static_cast<int>(call.config["mtu"].integer());
   options.hairpin = call.config["hairpinMode"].boolean();
   options.is_gateway = call.config["isGateway"].boolean() || call.config["isDefaultGateway"].boolean();
-  TRY_ASSIGN(IpPrefix address, ipam.add(call.container_id));
-  IpPrefix gateway = ipam.gateway();
-  gateway.length = ipam.range_length();
-  auto attach = [&]() -> Result<AttachedLinks> {
-    TRY(ensure_bridge(options, gateway));
-    return attach_to_bridge(options, {call.container_id, call.netns, call.interface_name, address, ipam.gateway()});
-  };
-  auto links = attach();
-  if (!links.ok()) {
-    if (call.command == "ADD") TRY(ipam.del(call.container_id));
-    return links.error();
-  }
+  TRY_ASSIGN(auto before, ipam.find(call.container_id));
+  if (call.command == "CHECK" && !before) return Error(Code::kNotFound, cat("container ", call.container_id, ": has no address"));
+  TRY_ASSIGN(AddedToBridge added, add_to_bridge(options, ipam, call.container_id, call.netns, call.interface_name));
+  const AttachedLinks& links = added.links;
   Builder b;
   b.root().set("cniVersion", call.version);
-  add_interface(b.root(), options.name, links->bridge_mac, "");
-  add_interface(b.root(), links->host_name, links->host_mac, "");
-  add_interface(b.root(), call.interface_name, links->container_mac, call.netns);
-  add_address(b.root(), address, ipam.gateway(), true);
+  add_interface(b.root(), options.name, links.bridge_mac, "");
+  add_interface(b.root(), links.host_name, links.host_mac, "");
+  add_interface(b.root(), call.interface_name, links.container_mac, call.netns);
+  add_address(b.root(), added.address, ipam.gateway(), true);
   return b.dump();
 }
 

@@ -1,30 +1,53 @@
-// LateNetwork: the node's PodNetwork from the moment on when the cluster has given the node its range of pod addresses. Until
-// then ADD answers kUnavailable and the kubelet tries again. Any thread (calls come from offload()).
+// LateNetwork: the node's PodNetwork from the moment on when the cluster has given the node its range of pod addresses, and
+// the machine has taken it. Until then ready() says why not, ADD answers kUnavailable, and the kubelet tries again. It is
+// opened in offload(), again and again with back-off. use() and destruction: owner's loop thread; the rest any thread.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <mutex>
+#include <optional>
 
 #include "cni/pod_network.h"
+#include "core/client/alarm.h"
+#include "core/loop/task.h"
 
 namespace bramble {
 
 class LateNetwork final : public PodNetwork {
  public:
-  explicit LateNetwork(PodNetwork::Options options) : options_(std::move(options)) {}
+  using Open = std::function<Result<std::unique_ptr<PodNetwork>>(PodNetwork::Options)>;  // blocking, any thread
+  // changed: called on the loop when ready() may answer differently.
+  LateNetwork(PodNetwork::Options options, Open open, const AlarmFactory& alarms, std::function<void()> changed);
 
-  // Opens it with this range; asked again with the same range it does nothing.
-  Status use(const std::string& pod_cidr);
+  // The node's range from now on. The same again does nothing.
+  void use(const std::string& pod_cidr);
 
+  Status ready() override;
   Result<PodNetworkResult> add(const PodNetworkRequest& request) override;
   Status del(const PodNetworkRequest& request) override;
-  Status collect(const std::vector<std::string>& live_container_ids) override;
+  Status collect(const std::vector<std::string>& live_container_ids) override;  // not open yet: when it opens
   Status down() override;
 
  private:
-  std::shared_ptr<PodNetwork> opened();
-  std::mutex mutex_;
+  Task<void> follow_range();
+  Task<Status> open_range(PodNetwork::Options options);
+  std::optional<std::vector<std::string>> publish(std::shared_ptr<PodNetwork> network);
+  Result<std::shared_ptr<PodNetwork>> opened();
+
   PodNetwork::Options options_;
-  std::shared_ptr<PodNetwork> network_;
+  Open open_;
+  std::function<void()> changed_;
+  std::mutex mutex_;
+  std::shared_ptr<PodNetwork> network_;  // null: not ready
+  std::string why_not_ = "the node has no range of pod addresses yet";
+  std::optional<std::vector<std::string>> to_collect_;  // what lives, told before there was a network
+  std::string open_range_;                              // of network_
+  int64_t retry_ms_ = 0;
+  bool look_ = false;
+  std::unique_ptr<Alarm> alarm_;
+  Event woke_;
+  TaskGroup tasks_;
 };
 
 }  // namespace bramble

@@ -6,7 +6,6 @@
 #include "core/app/local_api.h"
 #include "core/app/small_files.h"
 #include "core/app/version.h"
-#include "core/base/log.h"
 #include "core/crypto/tls.h"
 #include "core/dns/dns_server.h"
 #include "core/http/server.h"
@@ -87,7 +86,9 @@ struct Node::Parts {
 Status Node::Parts::open_network() {
   PodNetwork::Options network_options;
   network_options.state_dir = options.data_dir + "/agent/cni";
-  network = std::make_unique<LateNetwork>(network_options);
+  network = std::make_unique<LateNetwork>(network_options, PodNetwork::open, loop_alarms(), [this] {
+    if (kubelet) kubelet->network_changed();
+  });
   follow_own_node();
   TRY(add_dns_address(options.dns_address));
   if (options.proxy) {
@@ -132,9 +133,7 @@ void Node::Parts::follow_own_node() {
 
 void Node::Parts::use_pod_range(const Document& node) {
   std::string range = node["spec"]["podCIDR"].text();
-  if (range.empty()) return;
-  Status opened = network->use(range);
-  if (!opened.ok()) log_error("network: ", opened.error().message());
+  if (!range.empty()) network->use(range);
 }
 
 Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials& credentials, const Clients& clients,

@@ -129,6 +129,8 @@ constexpr int64_t kRuntimeCommandMs = 120 * 1000;               // one runc comm
 
 // cni
 constexpr size_t kCniConfigBytesMax = 256 * 1024;
+constexpr int64_t kNetworkRetryMsMin = 1000;   // after the node's pod network could not be opened, doubled
+constexpr int64_t kNetworkRetryMsMax = 60 * 1000;
 
 // proxy: how soon a refused change of the packet filter is tried again
 constexpr int64_t kProxyRetryMsMin = 1000;
@@ -147,6 +149,7 @@ constexpr int64_t kCrashBackoffFirstUs = 10 * 1000000LL;
 constexpr int64_t kCrashBackoffMaxUs = 5 * 60 * 1000000LL;
 constexpr int64_t kSetupRetryFirstMs = 500;                     // of volumes and sandboxes that fail, doubled
 constexpr int64_t kSetupRetryMaxMs = 122 * 1000;
+constexpr int64_t kTokenRetryMs = 30 * 1000;                    // of a renewal: four times in the last fifth of ten minutes
 constexpr int64_t kImageRetryFirstMs = 10 * 1000;               // ImagePullBackOff
 constexpr int64_t kImageRetryMaxMs = 300 * 1000;
 constexpr int64_t kGraceMsMin = 2 * 1000;                        // minimumGracePeriodInSeconds

@@ -218,6 +218,11 @@ void Kubelet::images_changed() {
   for (auto& [uid, worker] : workers_) worker->images_changed();
 }
 
+void Kubelet::network_changed() {
+  if (report_) report_->poke();
+  for (auto& [uid, worker] : workers_) worker->network_changed();
+}
+
 PodWorker* Kubelet::worker_of(const ObjectKey& key) const {
   PodWorker* found = nullptr;
   for (const auto& [uid, worker] : workers_) {

@@ -24,6 +24,8 @@ class Kubelet final : public NodeStreams {
   void start();
   // The node's images have changed (an import): pods that wait for one try again, the node's status shows it.
   void images_changed();
+  // PodNetwork::ready() answers differently: pods that wait for it try again, the node's status shows it.
+  void network_changed();
 
   Task<Result<std::unique_ptr<DuplexStream>>> logs(ObjectKey pod, LogOptions options) override;
   Task<Result<std::unique_ptr<ExecSession>>> exec(ObjectKey pod, ExecOptions options) override;

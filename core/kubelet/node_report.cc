@@ -173,24 +173,30 @@ Document node_status(const KubeletOptions& options, const MachineFacts& m, const
   return b.finish();
 }
 
+Error network_not_ready(const Error& why) {
+  return Error(why.code(), cat("container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:", why.message()));
+}
+
 NodeReport::NodeReport(NodeParts& parts, MachineFacts machine) : parts_(parts), machine_(std::move(machine)) {
-  auto fire = [this] {
-    due_ = true;
-    woke_.pulse();
-  };
+  auto fire = [this] { woke_.pulse(); };
   alarm_ = parts_.options.alarms(fire);
   tasks_.start(report_statuses());
   tasks_.start(renew_lease());
 }
 
-void NodeReport::poke() { alarm_->set_in_ms(0); }
+// Through the alarm, so that a report never runs inside the call that asks for it. Asked for while one is being written, it
+// follows that one.
+void NodeReport::poke() {
+  due_ = true;
+  alarm_->set_in_ms(0);
+}
 
 Task<void> NodeReport::report_statuses() {
   for (;;) {
-    while (!due_) co_await woke_.wait();
     due_ = false;
     bool good = co_await report_once();
-    alarm_->set_in_ms(good ? limits::kNodeStatusMs : limits::kNodeRetryMs);
+    alarm_->set_in_ms(due_ ? 0 : good ? limits::kNodeStatusMs : limits::kNodeRetryMs);
+    co_await woke_.wait();
   }
 }
 
@@ -213,6 +219,8 @@ Task<bool> NodeReport::report_once() {
   Task<std::vector<ImageInfo>> listing = offload([images] { return images->list(); });
   auto list = co_await listing;
   NodeHealth health;
+  Status network = parts_.network.ready();
+  if (!network.ok()) health.not_ready = network_not_ready(network.error()).message();
   int64_t now = parts_.clock.wall_us();
   Document status = node_status(parts_.options, machine_, parts_.capacity, parts_.allocatable, node.root(), list, health, now);
   bool heartbeat_due = parts_.clock.monotonic_us() - last_us_ >= limits::kNodeStatusMs * 1000 - 1000000 || last_us_ == 0;
@@ -230,7 +238,25 @@ Task<bool> NodeReport::report_once() {
     co_return false;
   }
   last_us_ = parts_.clock.monotonic_us();
+  note_readiness(node.root(), status.root());
   co_return true;
+}
+
+// An Event when Ready changes, as upstream's kubelet records it: about the node by its name, not by its object's uid.
+void NodeReport::note_readiness(Value node, Value status) {
+  std::string_view before = find_condition(node["status"]["conditions"], "Ready")["status"].str(), after = find_condition(status["conditions"], "Ready")["status"].str();
+  if (before.empty() || before == after) return;
+  const std::string& name = parts_.options.node_name;
+  Builder about;
+  about.root().set("kind", "Node");
+  about.root().object("metadata").set("name", name);
+  about.root().object("metadata").set("uid", name);
+  EventNote note;
+  note.about = about.finish();
+  note.type = "Normal";
+  note.reason = after == "True" ? "NodeReady" : "NodeNotReady";
+  note.message = cat("Node ", name, " status is now: ", note.reason);
+  parts_.recorder.record(note);
 }
 
 Task<void> NodeReport::renew_lease() {

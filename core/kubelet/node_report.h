@@ -24,6 +24,8 @@ struct NodeHealth {
   std::string not_ready;  // why; empty: ready
   bool memory_pressure = false, disk_pressure = false;
 };
+// What upstream's kubelet says of a network that cannot take pods.
+Error network_not_ready(const Error& why);
 Document node_status(const KubeletOptions& options, const MachineFacts& machine, const ResourceAmounts& capacity, const ResourceAmounts& allocatable,
                      Value node, const std::vector<ImageInfo>& images, const NodeHealth& health, int64_t now_us);
 
@@ -35,11 +37,12 @@ class NodeReport {
  private:
   Task<void> report_statuses();
   Task<bool> report_once();
+  void note_readiness(Value node, Value status);
   Task<void> renew_lease();
   NodeParts& parts_;
   MachineFacts machine_;
   std::unique_ptr<Alarm> alarm_;
-  bool due_ = true;
+  bool due_ = false;  // asked for since the last report began
   int64_t last_us_ = 0;
   Event woke_;
   TaskGroup tasks_;

@@ -2,8 +2,10 @@
 #include <algorithm>
 
 #include "core/base/limits.h"
+#include "core/base/log.h"
 #include "core/kubelet/container_spec.h"
 #include "core/kubelet/node_files.h"
+#include "core/kubelet/node_report.h"
 #include "core/kubelet/pod_files.h"
 #include "core/kubelet/pod_worker.h"
 #include "core/kubelet/volumes.h"
@@ -29,6 +31,32 @@ size_t payload_hash(const std::map<std::string, Payload>& payloads) {
   return out;
 }
 
+Document token_request(const Document& pod, const std::string& audience, int64_t expiration_s) {
+  Builder b;
+  Mut root = b.root();
+  root.set("apiVersion", "authentication.k8s.io/v1");
+  root.set("kind", "TokenRequest");
+  Mut metadata = root.object("metadata");
+  metadata.set("name", PodView(pod).service_account());
+  metadata.set("namespace", PodView(pod).ns());
+  Mut spec = root.object("spec");
+  Mut audiences = spec.array("audiences");
+  if (!audience.empty()) audiences.append(audience);
+  spec.set("expirationSeconds", expiration_s);
+  Mut bound = spec.object("boundObjectRef");
+  bound.set("kind", "Pod");
+  bound.set("apiVersion", "v1");
+  bound.set("name", PodView(pod).name());
+  bound.set("uid", uid_of(pod));
+  return b.finish();
+}
+
+// As upstream's token manager names a token in its messages.
+std::string token_key_text(const Document& pod, const std::string& audience, int64_t expiration_s) {
+  return cat(go_quote(PodView(pod).service_account()), "/", go_quote(PodView(pod).ns()), "/[]string{", audience.empty() ? std::string() : go_quote(audience), "}/", expiration_s,
+             "/v1.BoundObjectReference{Kind:\"Pod\", APIVersion:\"v1\", Name:", go_quote(PodView(pod).name()), ", UID:", go_quote(uid_of(pod)), "}");
+}
+
 }  // namespace
 
 DownwardContext PodWorker::downward() const { return {pod_.root(), facts_.pod_ips, parts_.node_ips, parts_.options.node_name, parts_.allocatable}; }
@@ -50,57 +78,52 @@ PodNetworkRequest PodWorker::network_request() const {
 
 void PodWorker::note_setup_failure(std::string reason, const Error& error) { event("Warning", std::move(reason), error.message()); }
 
-// Tokens that the projected volumes ask for, fetched before they are due.
+// Tokens that the projected volumes ask for, renewed when a fifth of their life is left, or after a day. One that cannot be
+// renewed is used as long as it lasts. (Kubernetes: "ServiceAccount token volume projection".)
 Task<Status> PodWorker::fetch_tokens() {
   Document pod = pod_;
+  Status out = ok();
   for (Value volume : pod["spec"]["volumes"].items()) {
     for (Value source : volume["projected"]["sources"].items()) {
       Value t = source["serviceAccountToken"];
       if (!t) continue;
       std::pair<std::string, int64_t> key{t["audience"].text(), t["expirationSeconds"].integer(3600)};
+      int64_t now = parts_.clock.wall_us();
       auto have = tokens_.find(key);
-      if (have != tokens_.end() && have->second.refresh_us > parts_.clock.wall_us()) continue;
-      Builder b;
-      Mut root = b.root();
-      root.set("apiVersion", "authentication.k8s.io/v1");
-      root.set("kind", "TokenRequest");
-      Mut metadata = root.object("metadata");
-      metadata.set("name", PodView(pod).service_account());
-      metadata.set("namespace", PodView(pod).ns());
-      Mut spec = root.object("spec");
-      Mut audiences = spec.array("audiences");
-      if (!key.first.empty()) audiences.append(key.first);
-      spec.set("expirationSeconds", key.second);
-      Mut bound = spec.object("boundObjectRef");
-      bound.set("kind", "Pod");
-      bound.set("apiVersion", "v1");
-      bound.set("name", PodView(pod).name());
-      bound.set("uid", uid_);
+      if (have != tokens_.end() && have->second.refresh_us > now) {
+        wake_in_ms((have->second.refresh_us - now) / 1000 + 1);
+        continue;
+      }
+      Document request = token_request(pod, key.first, key.second);
       WriteOptions options;
       options.subresource = "token";
-      Document request = b.finish();
       std::string ns(PodView(pod).ns());
       auto answer = co_await parts_.client.create(resource_ids::kServiceAccounts, ns, request, options);
-      if (!answer.ok()) {
-        if (have != tokens_.end() && !have->second.text.empty()) continue;  // the old one may still do
-        co_return answer.error().prefixed("failed to fetch token");
+      now = parts_.clock.wall_us();
+      have = tokens_.find(key);
+      if (answer.ok()) {
+        int64_t life_us = key.second * 1000000, refresh_us = std::min<int64_t>(life_us / 5 * 4, 24LL * 3600 * 1000000);
+        tokens_[key] = {(*answer)["status"]["token"].text(), now + refresh_us, now + life_us};
+        wake_in_ms(refresh_us / 1000 + 1);
+        continue;
       }
-      // Renewed when a fifth of its life is left, or after a day.
-      int64_t now = parts_.clock.wall_us();
-      int64_t life_us = std::min<int64_t>(key.second * 800000, 24LL * 3600 * 1000000);
-      tokens_[key] = {(*answer)["status"]["token"].text(), now + life_us};
-      wake_in_ms(life_us / 1000);
+      if (have == tokens_.end()) co_return answer.error().prefixed("failed to fetch token");
+      have->second.refresh_us = now + limits::kTokenRetryMs * 1000;
+      wake_in_ms(limits::kTokenRetryMs + 1);
+      if (have->second.expires_us <= now) out = answer.error().prefixed(cat("token ", token_key_text(pod, key.first, key.second), " expired and refresh failed"));
+      else log_warning("pod ", PodView(pod).key(), ": token: ", answer.error().message());
     }
   }
-  co_return ok();
+  co_return out;
 }
 
 Task<Result<std::map<std::string, Payload>>> PodWorker::make_payloads() {
   auto fetched = co_await fetch_tokens();
   std::map<std::string, Payload> out;
-  TokenOf token_of = [this, &fetched](std::string audience, int64_t expiration_s) -> Result<std::string> {
+  int64_t now = parts_.clock.wall_us();
+  TokenOf token_of = [this, &fetched, now](std::string audience, int64_t expiration_s) -> Result<std::string> {
     auto it = tokens_.find({audience, expiration_s});
-    if (it != tokens_.end()) return it->second.text;
+    if (it != tokens_.end() && (fetched.ok() || it->second.expires_us > now)) return it->second.text;
     return fetched.ok() ? Error(Code::kInternal, "no token") : fetched.error();
   };
   for (Value volume : pod_["spec"]["volumes"].items()) {
@@ -134,17 +157,28 @@ Task<void> PodWorker::refresh_payloads() {
   for (Value volume : pod_["spec"]["volumes"].items()) any = any || has_payload(volume);
   if (!any) co_return;
   auto payloads = co_await make_payloads();
-  if (!payloads.ok()) {
-    note_setup_failure("FailedMount", payloads.error());
+  Status done = payloads.ok() ? ok() : Status(payloads.error());
+  if (payloads.ok() && payload_hash(*payloads) != payload_hash_) {
+    auto written = co_await write_volumes(std::move(*payloads));
+    done = written;
+  }
+  if (done.ok()) {
+    payload_retry_ms_ = 0;
     co_return;
   }
-  if (payload_hash(*payloads) == payload_hash_) co_return;
-  auto done = co_await write_volumes(std::move(*payloads));
-  if (!done.ok()) note_setup_failure("FailedMount", done.error());
+  note_setup_failure("FailedMount", done.error());
+  payload_retry_ms_ = std::min(limits::kSetupRetryMaxMs, std::max(limits::kSetupRetryFirstMs, payload_retry_ms_ * 2));
+  wake_in_ms(payload_retry_ms_);
 }
 
 Task<Status> PodWorker::set_up() {
   PodView pod(pod_);
+  Status network_ready = parts_.network.ready();
+  if (!network_ready.ok() && !pod.host_network()) {
+    Error error = network_not_ready(network_ready.error()).prefixed("network is not ready");
+    note_setup_failure("NetworkNotReady", error);
+    co_return error;
+  }
   if (!volumes_ready_) {
     auto volumes = co_await set_up_volumes_of_pod();
     if (!volumes.ok()) {

@@ -96,9 +96,8 @@ Task<void> PodWorker::step() {
       poke();
       co_return;
     }
-  } else {
-    co_await refresh_payloads();
   }
+  co_await refresh_payloads();
   PodActions plan = plan_pod(pod_.root(), facts_.records, backoff_, now);
   for (const auto& name : plan.waiting) {
     const ContainerRecord* r = latest_record(facts_.records, name);
@@ -109,7 +108,10 @@ Task<void> PodWorker::step() {
     facts_.waiting[name] = reason;
   }
   if (plan.again_us) wake_in_ms((*plan.again_us - now) / 1000 + 1);
-  if (!plan.stop.empty()) co_await stop_containers(plan.stop, PodView(pod_).grace_seconds() * 1000, "");
+  if (!plan.stop.empty()) {
+    co_await stop_containers(plan.stop, PodView(pod_).grace_seconds() * 1000, "");
+    poke();  // it has used up wake-ups that others asked for
+  }
   bool started = false;
   for (const auto& start : plan.start) {
     if (ending()) break;

@@ -1,6 +1,9 @@
 // PodWorker: one pod's life on this node, as one coroutine: set up, start and restart containers, end, clean up. It is told what
 // the API says (update, gone) and what the shim says; it writes the pod's status. Loop thread; owned by Kubelet. Dropping it
 // leaves the pod as it is; a new one finds it again by <run_dir>/pods/<uid>/{pod.json,records.json} and the shim.
+// Waking: there is one alarm, set for the earliest time that was asked for. Whatever wakes the worker, a step looks at all
+// there is, and each part that must be looked at again later (a retry, a token's renewal, a grace period) asks for it in
+// every step, so that no earlier wake-up makes a later one be forgotten.
 //   pod_worker.cc  the loop, state and adoption     pod_setup.cc  volumes, cgroup, namespaces, network
 //   container_start.cc  image to running container  pod_end.cc    stopping and removing
 #pragma once
@@ -32,6 +35,7 @@ class PodWorker {
   void gone();   // the API has no such pod any more
   void poke();   // something it may depend on has changed
   void images_changed() { image_retries_.clear(), poke(); }
+  void network_changed() { next_setup_us_ = setup_retry_ms_ = 0, poke(); }
   void refuse(std::string reason, std::string message) { facts_.failed_reason = std::move(reason), facts_.failed_message = std::move(message); }
 
   const Document& pod() const { return pod_; }
@@ -42,7 +46,7 @@ class PodWorker {
   Task<void> life();
   Task<void> step();
   Task<void> next_wake();
-  void wake_in_ms(int64_t ms);
+  void wake_in_ms(int64_t ms);  // at the latest
   void wake() { poke(); }
 
   // Adoption and what the shim tells.
@@ -96,12 +100,12 @@ class PodWorker {
   std::set<std::string> unsettled_;  // ids of containers that ended and were not looked at yet
   bool gone_ = false, released_ = false, finished_ = false, volumes_ready_ = false, shim_watched_ = false, shim_lost_ = false, synced_ = false;
   size_t payload_hash_ = 0;
-  int64_t setup_retry_ms_ = 0, next_setup_us_ = 0, stop_deadline_us_ = 0;
+  int64_t setup_retry_ms_ = 0, next_setup_us_ = 0, payload_retry_ms_ = 0, stop_deadline_us_ = 0;
   std::set<std::string> stop_sent_;
 
   struct Token {
     std::string text;
-    int64_t refresh_us = 0;
+    int64_t refresh_us = 0, expires_us = 0;  // wall time, as the token's own
   };
   std::map<std::pair<std::string, int64_t>, Token> tokens_;
   struct ImageRetry {

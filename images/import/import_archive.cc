@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/base/limits.h"
+#include "core/base/log.h"
 #include "core/crypto/hash.h"
 #include "images/import/archive_stream.h"
 #include "images/local_store.h"
@@ -114,8 +115,7 @@ Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path,
     if (unpacked.ok() && !layers_.has(layer.diff_id))
       unpacked = Error(Code::kInvalidArgument, cat("layer ", go_quote(name), ": is missing from the archive"));
 
-  std::lock_guard lock(mutex_);
-  std::vector<Record> before = records_;
+  Records next = records_;
   std::vector<ImageInfo> out;
   if (unpacked.ok()) {
     for (const ArchiveImage& image : index->images) {
@@ -123,20 +123,23 @@ Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path,
       std::set<std::string> counted;
       for (const ArchiveLayer& l : image.layers)
         if (counted.insert(l.diff_id).second) size += sizes[l.diff_id];
-      adopt(image, size);
+      adopt(next, image, size);
     }
-    unpacked = save();
+    for (const ArchiveImage& image : index->images)
+      if (Record* r = find_record(next, image.config_digest)) out.push_back(r->info);
+    unpacked = replace_records(std::move(next));
   }
   if (!unpacked.ok()) {
-    records_ = std::move(before);
     for (const std::string& d : fresh) {
       Status removed = layers_.remove(d);
       (void)removed;  // what stays is dropped at the next open
     }
     return unpacked.error().prefixed(path);
   }
-  for (const ArchiveImage& image : index->images)
-    if (Record* r = find_record(image.config_digest)) out.push_back(r->info);
+  if (held_layers_) {
+    Status dropped = drop_unused_layers();
+    if (!dropped.ok()) log_warning("images: ", dropped.error().message());
+  }
   return out;
 }
 

@@ -26,10 +26,12 @@ Result<LayerDirs> LayerDirs::open(std::string directory) {
   return out;
 }
 
-std::string LayerDirs::path(std::string_view diff_id) const {
+std::string LayerDirs::folder_name(std::string_view diff_id) {
   if (diff_id.starts_with("sha256:")) diff_id.remove_prefix(7);
-  return cat(directory_, "/", diff_id.substr(0, kFolderHexDigits));
+  return std::string(diff_id.substr(0, kFolderHexDigits));
 }
+
+std::string LayerDirs::path(std::string_view diff_id) const { return cat(directory_, "/", folder_name(diff_id)); }
 
 bool LayerDirs::has(std::string_view diff_id) const { return access(path(diff_id).c_str(), F_OK) == 0; }
 

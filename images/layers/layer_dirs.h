@@ -1,9 +1,10 @@
 // LayerDirs: unpacked layers of this node, one folder each by the digest of its uncompressed tar (OCI image-spec, diff_id).
 // A layer appears by rename after all of it is on disk, so a crash leaves only temporary folders, removed at open.
-// Blocking; the caller holds the store's lock.
+// Blocking. One caller at a time unpacks or removes; has() and path() may be asked meanwhile, from any thread.
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,7 @@ class LayerDirs {
 
   bool has(std::string_view diff_id) const;
   std::string path(std::string_view diff_id) const;
+  static std::string folder_name(std::string_view diff_id);  // the last part of path()
   // Reads a tar (plain, gzip, zstd by content) to its end, unpacks it and checks that its uncompressed digest is diff_id.
   // Refused by name: "..", links that lead out, sizes beyond the limits or the free space. Nothing stays on error.
   // Gives the unpacked bytes.
@@ -33,6 +35,9 @@ class LayerDirs {
   explicit LayerDirs(std::string directory) : directory_(std::move(directory)) {}
   std::string directory_;
 };
+
+// Names of the folders that overlays of this mount namespace have as their lower ones.
+Result<std::set<std::string>> mounted_lower_folders();
 
 // rm -r without following links or crossing mounts; not there is fine.
 Status remove_tree(const std::string& path);

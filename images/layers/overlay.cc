@@ -1,11 +1,14 @@
 // Root file systems of containers: the image's layers as overlayfs lower folders, a writable upper of the container's own
-// (kernel document filesystems/overlayfs).
+// (kernel documents filesystems/overlayfs, filesystems/proc section 3.5 on mountinfo).
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "core/base/log.h"
+#include "core/base/unique_fd.h"
 #include "images/local_store.h"
 
 namespace bramble {
@@ -17,14 +20,52 @@ static Status make_folder(const std::string& path, mode_t mode) {
   return ok();
 }
 
+Result<std::set<std::string>> mounted_lower_folders() {
+  constexpr const char* kPath = "/proc/self/mountinfo";
+  UniqueFd fd(open(kPath, O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return Error::from_errno(errno, kPath);
+  std::string text;
+  char buffer[16 * 1024];
+  for (;;) {
+    ssize_t n = read(fd.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error::from_errno(errno, kPath);
+    if (n == 0) break;
+    text.append(buffer, static_cast<size_t>(n));
+  }
+  std::set<std::string> out;
+  for (auto line : split(text, '\n')) {
+    // "... - overlay source options": lowerdir=a:b, or lowerdir+= for each in newer kernels.
+    auto halves = cut(line, " - overlay ");
+    if (!halves) continue;
+    auto options = cut(halves->second, " ");
+    if (!options) continue;
+    for (auto option : split(options->second, ',')) {
+      auto pair = cut(option, "=");
+      if (!pair || !pair->first.starts_with("lowerdir")) continue;
+      for (auto folder : split(pair->second, ':')) out.emplace(folder.substr(folder.rfind('/') + 1));
+    }
+  }
+  return out;
+}
+
 Status LocalImageStore::mount_rootfs(const std::string& image_id, const std::string& work_dir, const std::string& target) {
   std::vector<std::string> diff_ids;
   {
     std::lock_guard lock(mutex_);
-    Record* r = find_record(image_id);
+    Record* r = find_record(records_, image_id);
     if (!r) return Error(Code::kNotFound, cat("image ", image_id, ": not found"));
     diff_ids = r->diff_ids;
+    for (const std::string& d : diff_ids) mounting_.insert(LayerDirs::folder_name(d));
   }
+  Status mounted = mount_layers(image_id, diff_ids, work_dir, target);
+  std::lock_guard lock(mutex_);
+  for (const std::string& d : diff_ids) mounting_.erase(mounting_.find(LayerDirs::folder_name(d)));
+  return mounted;
+}
+
+Status LocalImageStore::mount_layers(const std::string& image_id, const std::vector<std::string>& diff_ids, const std::string& work_dir,
+                                     const std::string& target) const {
   TRY(make_folder(work_dir, 0700));
   TRY(make_folder(work_dir + "/upper", 0755));
   TRY(make_folder(work_dir + "/work", 0700));
@@ -52,7 +93,13 @@ Status LocalImageStore::unmount_rootfs(const std::string& work_dir, const std::s
   if (umount2(target.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL && errno != ENOENT)
     return Error::from_errno(errno, target);
   if (rmdir(target.c_str()) != 0 && errno != ENOENT && errno != ENOTEMPTY) return Error::from_errno(errno, target);
-  return remove_tree(work_dir);
+  TRY(remove_tree(work_dir));
+  if (!held_layers_) return ok();
+  std::unique_lock importing(import_mutex_, std::try_to_lock);
+  if (!importing.owns_lock()) return ok();  // an import or a removal is under way: it looks when it is done
+  Status dropped = drop_unused_layers();
+  if (!dropped.ok()) log_warning("images: ", dropped.error().message());
+  return ok();
 }
 
 }  // namespace bramble

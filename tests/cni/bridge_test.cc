@@ -84,6 +84,71 @@ TEST_F(Bridge, add_twice_gives_the_same_and_del_twice_succeeds) {
   });
 }
 
+// Addresses of eth0 in the pod; nothing: there is no eth0.
+std::vector<std::string> addresses_in(const std::string& netns) {
+  std::vector<std::string> out;
+  Status s = in_netns(netns, [&]() -> Status {
+    TRY_ASSIGN(Rtnetlink rt, Rtnetlink::open());
+    TRY_ASSIGN(auto eth0, rt.find_link("eth0"));
+    if (!eth0) return ok();
+    TRY_ASSIGN(auto all, rt.addresses());
+    for (const auto& [index, prefix] : all)
+      if (index == eth0->index && !prefix.v6) out.push_back(prefix.text());
+    return ok();
+  });
+  EXPECT_TRUE(s.ok()) << s.error().message();
+  return out;
+}
+
+// With the gateway out of reach eth0 is made and given its address, and then its default route is refused.
+Status block_route(const std::string& netns, bool on) {
+  return in_netns(netns, [on]() -> Status {
+    std::string command = cat("busybox ip route ", on ? "add" : "del", " unreachable 10.42.0.1/32 scope link");
+    return system(command.c_str()) == 0 ? ok() : Status(Error(Code::kIo, command));
+  });
+}
+
+TEST_F(Bridge, a_failed_add_leaves_nothing_behind) {
+  auto request = pod("a");
+  ASSERT_TRUE(block_route(request.netns_path, true).ok());
+  on_host([&](PodNetwork& network) {
+    ASSERT_FALSE(network.add(request).ok());
+    EXPECT_EQ(addresses_in(request.netns_path), std::vector<std::string>{});
+    auto rt = Rtnetlink::open();
+    auto links = rt->links();
+    ASSERT_TRUE(links.ok());
+    EXPECT_EQ(links->size(), 2u);  // lo, cni0
+    ASSERT_TRUE(network.add(pod("b")).ok());
+    ASSERT_TRUE(block_route(request.netns_path, false).ok());
+    auto again = network.add(request);
+    ASSERT_TRUE(again.ok()) << again.error().message();
+    ASSERT_EQ(again->addresses.size(), 1u);
+    EXPECT_EQ(addresses_in(request.netns_path), std::vector<std::string>{again->addresses[0] + "/24"});
+  });
+}
+
+TEST_F(Bridge, a_failed_repetition_takes_nothing_from_a_pod_that_works) {
+  auto request = pod("a");
+  on_host([&](PodNetwork& network) {
+    auto first = network.add(request);
+    ASSERT_TRUE(first.ok());
+    ASSERT_TRUE(block_route(request.netns_path, true).ok());
+    ASSERT_FALSE(network.add(request).ok());
+    EXPECT_EQ(addresses_in(request.netns_path), std::vector<std::string>{first->addresses[0] + "/29"});
+    for (int i = 0; i < 10; i++) {  // nobody else gets its address, in more than one turn of the range
+      PodNetworkRequest b = pod("b");
+      auto other = network.add(b);
+      ASSERT_TRUE(other.ok()) << other.error().message();
+      ASSERT_NE(other->addresses[0], first->addresses[0]);
+      ASSERT_TRUE(network.del(b).ok());
+    }
+    ASSERT_TRUE(block_route(request.netns_path, false).ok());
+    auto again = network.add(request);
+    ASSERT_TRUE(again.ok()) << again.error().message();
+    EXPECT_EQ(again->addresses, first->addresses);
+  }, "10.42.0.0/29");
+}
+
 TEST_F(Bridge, an_exhausted_range_is_named) {
   on_host(
       [&](PodNetwork& network) {
