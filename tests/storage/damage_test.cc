@@ -223,6 +223,17 @@ TEST_F(Damage, bad_head_of_the_log_is_damage) {
   EXPECT_TRUE(store_->health().epoch_changed);
 }
 
+// The head tells the log's own frames from older ones, and the first frame's head would be the next to ask.
+TEST_F(Damage, log_whose_first_page_is_destroyed_gives_all_later_frames) {
+  open();
+  for (int i = 0; i < 10; i++) put(cat("/", i), "x"), wanted_[cat("/", i)] = "x";
+  store_.reset();
+  damage(path() + "-wal", 0, 4096);
+  open();
+  EXPECT_EQ(missing(), 0);
+  EXPECT_TRUE(store_->health().epoch_changed);
+}
+
 TEST_F(Damage, meta_page_destroyed_still_moves_revisions_beyond) {
   fill();
   close();
