@@ -1,25 +1,14 @@
 #include "storage/sqlite/sqlite_store.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <utility>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "storage/sqlite/disk_failure.h"
 #include "storage/sqlite/files.h"
 #include "storage/sqlite/repair.h"
 
 namespace bramble {
-
-static std::string must_check_mark(const std::string& path) { return path + ".must-check"; }
-
-static void end_if_corrupt(const Status& status, const std::string& path) {
-  if (status.ok() || status.error().code() != Code::kCorrupt) return;
-  ::close(::open(must_check_mark(path).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-  log_error("store: ", status.error().message(), "; this process ends, and the next one checks the file and repairs it");
-  _exit(74);
-}
 
 SqliteStore::SqliteStore(SqliteOptions options, Loop& loop, const Clock& clock, Random& random)
     : QueuedStore(clock),
@@ -102,6 +91,7 @@ Status SqliteStore::load(std::function<void(StoredValue)> each) {
   each_row(each);
   if (health_.unclean_stop)
     log_warning("store: ", path(), ": was not closed cleanly; revisions go on at ", revision, " and volatile values since the last flush are lost");
+  database_->begin_serving();
   writer_ = std::make_unique<DatabaseWriter>(std::move(database_));
   wake_disk();
   return ok();
@@ -124,9 +114,8 @@ void SqliteStore::write_next() {
   counters_.groups++;
   counters_.rows += group->rows.size();
   auto shared = std::make_shared<Group>(std::move(*group));
-  writer_->post([shared, path = path(), remote = loop_.remote(), self = self_](Database& database) {
+  writer_->post([shared, remote = loop_.remote(), self = self_](Database& database) {
     Status status = database.write(*shared);
-    end_if_corrupt(status, path);
     remote.post([self, status] {
       if (*self) (*self)->group_done(status);
     });
