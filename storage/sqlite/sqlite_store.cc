@@ -1,5 +1,9 @@
 #include "storage/sqlite/sqlite_store.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <utility>
 
 #include "core/base/limits.h"
@@ -9,6 +13,24 @@
 #include "storage/sqlite/repair.h"
 
 namespace bramble {
+
+// Damage, or what may look like it.
+static bool doubtful(const Status& status) {
+  return !status.ok() && (status.error().code() == Code::kCorrupt || status.error().code() == Code::kIo);
+}
+
+// A file with a byte for each start in a row that met a block which the disk could not read.
+static std::string unreadable_mark(const std::string& path) { return path + ".unreadable"; }
+
+// On a disk that takes no write the count stands still.
+static int count_unreadable_start(const std::string& path) {
+  int fd = ::open(unreadable_mark(path).c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+  if (fd < 0) return 1;
+  struct stat st {};
+  bool counted = write(fd, "x", 1) == 1 && fsync(fd) == 0 && fstat(fd, &st) == 0;
+  ::close(fd);
+  return counted ? static_cast<int>(st.st_size) : 1;
+}
 
 SqliteStore::SqliteStore(SqliteOptions options, Loop& loop, const Clock& clock, Random& random)
     : QueuedStore(clock),
@@ -26,34 +48,25 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(SqliteOptions options, Lo
   TRY(make_directory(options.dir));
   std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(options), loop, clock, random));
   TRY(finish_replacement(store->path()));
-  // SQLite would cut a damaged log off where it is damaged: so it is looked at before.
-  TRY_ASSIGN(bool log_damaged, wal_damaged(store->path()));
-  Result<std::unique_ptr<Database>> opened = log_damaged ? Error(Code::kCorrupt, cat(store->path(), "-wal: damaged in the middle"))
-                            : Database::open(store->path(), store->options_.vfs);
-  if (opened.ok()) {
-    store->database_ = std::move(*opened);
-  } else if (opened.error().code() != Code::kCorrupt) {
-    return opened.error();
-  } else {
-    TRY(store->repair(opened.error().message()));
-  }
+  Status opened = store->open_database();
+  if (!opened.ok() && !doubtful(opened)) return opened.error();
   return store;
 }
 
 // --- loading
 
-Status SqliteStore::repair(const std::string& why) {
-  database_.reset();
-  TRY_ASSIGN(Repaired repaired, repair_store(path(), newest_backup(options_.backup_dir), random_, clock_.wall_us()));
-  log_error("store: ", why, "; ", repaired.text);
+Status SqliteStore::open_database() {
+  // SQLite would cut a damaged log off where it is damaged: so it is looked at before.
+  TRY_ASSIGN(bool log_damaged, wal_damaged(path(), options_.vfs));
+  if (log_damaged) return Error(Code::kCorrupt, cat(path(), "-wal: damaged in the middle"));
   TRY_ASSIGN(database_, Database::open(path(), options_.vfs));
-  repaired_ = true;
-  health_.damaged = std::move(repaired.damaged);
-  health_.text = std::move(repaired.text);
   return ok();
 }
 
 Status SqliteStore::read_all() {
+  forget_rows();
+  if (!database_) TRY(open_database());
+  if (file_exists(must_check_mark(path()))) TRY(database_->check_structure());  // damage met by writing
   TRY_ASSIGN(meta_, database_->read_meta());
   TRY(database_->each_row([this](RowChange row) { take_row(std::move(row)); }));
   // Reading the rows meets every page but the free ones: a free list that names a page in use would let a write destroy rows.
@@ -61,17 +74,45 @@ Status SqliteStore::read_all() {
   return has_free_pages ? database_->check_structure() : ok();
 }
 
-Status SqliteStore::load(std::function<void(StoredValue)> each) {
-  CHECK(database_ != nullptr, "load() comes once, after open()");
-  Status read = file_exists(must_check_mark(path())) ? database_->check_structure() : ok();  // damage met by writing
-  if (read.ok()) read = read_all();
-  if (!read.ok() && read.error().code() == Code::kCorrupt && !repaired_) {
-    forget_rows();
-    TRY(repair(read.error().message()));
+// SQLite calls a failed read damage, and a read may fail for a moment only. So what can be read now is looked at a second time,
+// and a start is refused over a block that cannot. When that happens to several starts in a row, the block is lost.
+Status SqliteStore::read_again_or_repair(Status read) {
+  database_.reset();
+  Status readable = store_readable(path(), options_.vfs);
+  bool lost = false;
+  if (!readable.ok()) {
+    int starts = count_unreadable_start(path());
+    lost = starts >= limits::kUnreadableStarts;
+    if (!lost)
+      return Error(Code::kIo, cat(readable.error().message(), "; of ", limits::kUnreadableStarts, " starts in a row that cannot read it this is number ", starts,
+                                  ", after the last its objects come from the newest backup"));
+    read = std::move(readable);
+  } else {
+    log_warning("store: ", read.error().message(), "; the disk can read every block, so it is looked at again");
     read = read_all();
+    if (read.ok() || read.error().code() != Code::kCorrupt) return read;
   }
+  TRY(repair(read.error().message()));
+  return read_all();
+}
+
+Status SqliteStore::repair(const std::string& why) {
+  database_.reset();
+  TRY_ASSIGN(Repaired repaired, repair_store(path(), options_.vfs, newest_backup(options_.backup_dir), random_, clock_.wall_us()));
+  log_error("store: ", why, "; ", repaired.text);
+  repaired_ = true;
+  health_.damaged = std::move(repaired.damaged);
+  health_.text = std::move(repaired.text);
+  return ok();
+}
+
+Status SqliteStore::load(std::function<void(StoredValue)> each) {
+  CHECK(!writer_, "load() comes once, after open()");
+  Status read = read_all();
+  if (doubtful(read)) read = read_again_or_repair(std::move(read));
   TRY(read);
   TRY(remove_file(must_check_mark(path())));
+  TRY(remove_file(unreadable_mark(path())));
 
   bool fresh = meta_.epoch.empty();
   health_.unclean_stop = !fresh && !meta_.clean && !repaired_;

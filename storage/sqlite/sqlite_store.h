@@ -5,10 +5,8 @@
 // that is destroyed without close() is a store after a crash: volatile writes are lost, the next start is unclean.
 //
 // Files: state.db, state.db-wal; state.db.damaged-<n> and state.db.replaced-<n>, set aside by a repair or a restore;
-// state.db.new, state.db.repaired and state.db.must-check only between damage and its repair.
-//
-// After a failed fsync, and when damage shows in the middle of writing, the process ends (exit code 74) without answering:
-// the next one reads what the disk really holds, and repairs it.
+// state.db.new, state.db.repaired, state.db.must-check and state.db.unreadable only between damage and its repair.
+// Which failures end the process, without an answer to anybody: disk_failure.h.
 #pragma once
 
 #include <memory>
@@ -31,7 +29,8 @@ struct SqliteOptions {
 class SqliteStore final : public QueuedStore {
  public:
   // Errors are one line that says what and what to do: kPermissionDenied, kNoSpace (full or read-only), kUnavailable (another
-  // process has it), kInvalidArgument (not ours, or of a newer format). Damage is repaired in load().
+  // process has it), kInvalidArgument (not ours, or of a newer format). Damage is repaired in load(); a block that the disk
+  // cannot read is kIo there, until limits::kUnreadableStarts starts in a row have met it: then it counts as damage.
   static Result<std::unique_ptr<SqliteStore>> open(SqliteOptions options, Loop& loop, const Clock& clock, Random& random);
   ~SqliteStore() override;
 
@@ -51,7 +50,9 @@ class SqliteStore final : public QueuedStore {
  private:
   SqliteStore(SqliteOptions options, Loop& loop, const Clock& clock, Random& random);
   std::string path() const { return options_.dir + "/state.db"; }
+  Status open_database();
   Status read_all();
+  Status read_again_or_repair(Status read);
   Status repair(const std::string& why);
   void wake_disk() override;
   void volatile_waiting() override;
