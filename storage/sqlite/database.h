@@ -24,7 +24,7 @@ struct StoreMeta {
   uint64_t reserved = 0;  // revisions up to this one may have been handed out
   uint64_t revision = 0;  // the newest, at a clean stop
   bool clean = false;
-  int64_t epoch_wall_us = 0;  // when the epoch began by a repair or a restore; 0: it is the store's first
+  int64_t epoch_wall_us = 0;  // when a repair or a restore began the epoch; 0: none did, or it was confirmed
 };
 constexpr size_t kMetaColumns = 7;  // of the meta table, with its id and its checksum
 uint64_t meta_sum(const StoreMeta& meta);

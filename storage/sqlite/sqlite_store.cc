@@ -38,6 +38,7 @@ SqliteStore::SqliteStore(SqliteOptions options, Loop& loop, const Clock& clock, 
       loop_(loop),
       random_(random),
       flush_timer_([this] { flush_soon(); }),
+      probe_timer_([this] { probe_disk(); }),
       self_(std::make_shared<SqliteStore*>(this)) {
   if (options_.backup_dir.empty()) options_.backup_dir = options_.dir + "/backups";
 }
@@ -125,9 +126,7 @@ Status SqliteStore::load(std::function<void(StoredValue)> each) {
   Status copied = database_->checkpoint(true);
   if (!copied.ok()) log_warning("store: ", copied.error().message());
   health_.epoch = meta_.epoch;
-  health_.epoch_wall_us = meta_.epoch_wall_us;
-  int64_t age_us = clock_.wall_us() - meta_.epoch_wall_us;
-  health_.epoch_changed = meta_.epoch_wall_us != 0 && age_us < limits::kEpochGuardUs;
+  health_.epoch_changed = meta_.epoch_wall_us != 0;
   start(revision, meta_.reserved);
   each_row(each);
   if (health_.unclean_stop)
@@ -175,6 +174,7 @@ void SqliteStore::group_done(Status status) {
     counters_.failed_groups++;
     if (!std::exchange(health_.read_only, true)) log_error("store: ", status.error().message());
     health_.text = status.error().message();
+    probe_timer_.arm_ms(options_.retry_ms);
   }
   finished(std::move(status));
 }
@@ -185,17 +185,13 @@ void SqliteStore::volatile_waiting() {
 
 // --- copying and closing
 
-Task<Status> SqliteStore::copy_to(std::string path) {
-  if (!writer_) co_return Error(Code::kUnavailable, "store: not open");
-  if (file_exists(path)) co_return Error(Code::kAlreadyExists, cat(path, ": is there already"));
-  auto flushed = co_await flush();
-  CO_TRY(flushed);
+Task<Status> SqliteStore::wait_for_writer(std::function<void(std::function<void(Status)> done)> start) {
   struct State {
     Event done;
     Status status = ok();
   };
   auto state = std::make_shared<State>();
-  start_copy(writer_.get(), path, [state, remote = loop_.remote()](Status status) {
+  start([state, remote = loop_.remote()](Status status) {
     remote.post([state, status] {
       state->status = status;
       state->done.set();
@@ -205,9 +201,35 @@ Task<Status> SqliteStore::copy_to(std::string path) {
   co_return state->status;
 }
 
+Task<Status> SqliteStore::confirm_epoch() {
+  health_.epoch_changed = false;
+  meta_.epoch_wall_us = 0;
+  if (!writer_) co_return Error(Code::kUnavailable, "store: not open");
+  std::function<void(std::function<void(Status)>)> start = [this](std::function<void(Status)> done) {
+    writer_->post([done](Database& database) {
+      auto meta = database.read_meta();
+      if (meta.ok()) meta->epoch_wall_us = 0;
+      done(meta.ok() ? database.write_meta(*meta) : Status(meta.error()));
+    });
+  };
+  auto written = co_await wait_for_writer(start);
+  co_return written;
+}
+
+Task<Status> SqliteStore::copy_to(std::string path) {
+  if (!writer_) co_return Error(Code::kUnavailable, "store: not open");
+  if (file_exists(path)) co_return Error(Code::kAlreadyExists, cat(path, ": is there already"));
+  auto flushed = co_await flush();
+  CO_TRY(flushed);
+  std::function<void(std::function<void(Status)>)> start = [this, path](std::function<void(Status)> done) { start_copy(writer_.get(), path, done); };
+  auto copied = co_await wait_for_writer(start);
+  co_return copied;
+}
+
 Task<Status> SqliteStore::close() {
   if (!writer_) co_return ok();
   flush_timer_.disarm();
+  probe_timer_.disarm();
   auto drained = co_await drain();
   std::unique_ptr<Database> database = writer_->finish();
   writer_.reset();

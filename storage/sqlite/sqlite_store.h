@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "core/base/limits.h"
 #include "core/base/random.h"
 #include "core/loop/loop.h"
 #include "storage/queued_store.h"
@@ -24,6 +25,7 @@ struct SqliteOptions {
   std::string dir;             // made (0700) if missing
   std::string backup_dir;      // where a repair looks for rows that cannot be read; empty: <dir>/backups
   const char* vfs = nullptr;   // tests of failing disks
+  int64_t retry_ms = limits::kDiskRetryMs;
 };
 
 class SqliteStore final : public QueuedStore {
@@ -35,7 +37,8 @@ class SqliteStore final : public QueuedStore {
   ~SqliteStore() override;
 
   Status load(std::function<void(StoredValue)> each) override;
-  Health health() const override { return health_; }
+  const Health& health() const override { return health_; }
+  Task<Status> confirm_epoch() override;
   Task<Status> close() override;
 
   // Writes an online copy of the whole store, volatile values included, to a new file; durable when it answers ok. Writes go
@@ -54,6 +57,8 @@ class SqliteStore final : public QueuedStore {
   Status read_all();
   Status read_again_or_repair(Status read);
   Status repair(const std::string& why);
+  // Starts a job of the writer and waits for it. start gets what the job calls at its end, on any thread.
+  Task<Status> wait_for_writer(std::function<void(std::function<void(Status)> done)> start);
   void wake_disk() override;
   void volatile_waiting() override;
   void write_next();
@@ -67,6 +72,7 @@ class SqliteStore final : public QueuedStore {
   bool repaired_ = false;
   bool wake_posted_ = false;
   Timer flush_timer_;
+  Timer probe_timer_;  // armed while writes fail
   Counters counters_;
   std::shared_ptr<SqliteStore*> self_;  // null once this is gone: posted calls look here first
   std::unique_ptr<DatabaseWriter> writer_;

@@ -111,6 +111,11 @@ class Damage : public testing::Test {
     return n;
   }
 
+  static Task<int> turn() {
+    co_await sleep_ms(1);
+    co_return 0;
+  }
+
   Loop loop_;
   FakeClock clock_;
   SeededRandom random_{7};
@@ -251,6 +256,24 @@ TEST_F(Damage, log_that_cannot_be_read_refuses_the_start) {
   }
   EXPECT_TRUE(loaded_.contains("/a"));
   EXPECT_FALSE(set_aside());
+}
+
+TEST_F(Damage, full_disk_is_not_ready_and_is_again_when_there_is_room) {
+  auto opened = SqliteStore::open({dir_, "", crash::use_lying_vfs(0), 1}, loop_, clock_, random_);
+  ASSERT_TRUE(opened.ok());
+  store_ = std::move(*opened);
+  ASSERT_TRUE(store_->load([](StoredValue) {}).ok());
+  EXPECT_TRUE(store_->health().ready().ok());
+  crash::g_full = true;
+  auto r = run_on(loop_, store_->put("/a", 0, Durability::kDurable, [](uint64_t) { return make_buffer("1"); }));
+  ASSERT_FALSE(r.ok());
+  EXPECT_EQ(r.error().code(), Code::kNoSpace);
+  Status ready = store_->health().ready();
+  ASSERT_FALSE(ready.ok());
+  EXPECT_THAT(ready.error().message(), HasSubstr("no space left"));
+  crash::g_full = false;
+  while (!store_->health().ready().ok()) run_on(loop_, turn());  // nobody writes: the store looks by itself
+  put("/a", "1");
 }
 
 TEST_F(Damage, truncated_file_keeps_the_rows_before_its_end) {

@@ -1,6 +1,6 @@
 // A VFS over the system's one whose fsync fails at a chosen time, in the manner of the kernel: what was written since the last
 // good fsync is dropped, and every later fsync says that all is well. A store that goes on after the failure loses data. It can
-// also have a page that cannot be read.
+// also have a page that cannot be read, or no room.
 #pragma once
 
 #include <sqlite3.h>
@@ -35,6 +35,7 @@ struct UnreadablePage {
   int times = 0;    // that a read of it still fails
 };
 inline UnreadablePage g_unreadable;
+inline bool g_full = false;  // writes find no room
 
 inline LyingFile* lying(sqlite3_file* f) { return reinterpret_cast<LyingFile*>(f); }
 
@@ -56,6 +57,7 @@ inline int lying_sync(sqlite3_file* f, int flags) {
 
 inline int lying_write(sqlite3_file* f, const void* bytes, int n, sqlite3_int64 at) {
   LyingFile* l = lying(f);
+  if (g_full) return SQLITE_FULL;
   std::string before(static_cast<size_t>(n), '\0');
   l->real->pMethods->xRead(l->real, before.data(), n, at);
   l->state->undo.push_back({at, std::move(before)});
