@@ -149,6 +149,8 @@ std::optional<Group> QueuedStore::next_group() {
     wanted = true;
   }
   if (std::exchange(reserve_asked_, false)) wanted = true;
+  bool probe = std::exchange(probe_asked_, false);
+  wanted = wanted || probe;
 
   bool ride = wanted && !dirty_.empty() && clock_.monotonic_us() - oldest_dirty_us_ >= limits::kVolatileRideUsMax;
   bool flush = flushes_asked_ > flushes_done_;
@@ -169,7 +171,7 @@ std::optional<Group> QueuedStore::next_group() {
   group.rows.insert(group.rows.begin(), stale_rows_.begin(), stale_rows_.end());
   for (const auto& op : group_ops_)
     if (op->to_disk) group.rows.push_back(op->change);
-  if (reservation_wanted()) group.reserve = group_reserve_ = next_revision_ + kRevisionBlock;
+  if (probe || reservation_wanted()) group.reserve = group_reserve_ = next_revision_ + kRevisionBlock;
   writing_ = true;
   return group;
 }
@@ -288,6 +290,11 @@ void QueuedStore::settle(Status status) {
 
 void QueuedStore::flush_soon() {
   flushes_asked_++;
+  wake_disk();
+}
+
+void QueuedStore::probe_disk() {
+  probe_asked_ = true;
   wake_disk();
 }
 

@@ -63,6 +63,7 @@ class QueuedStore : public Store {
   void finished(Status status);           // of the group that next_group() gave
 
   void flush_soon();  // flush() without waiting
+  void probe_disk();  // a group follows that writes something, whether or not anybody wants a write
   // Refuses further writes, writes what is queued and volatile, and waits for it. The first error, if any.
   Task<Status> drain();
   bool idle() const { return queue_.empty() && !writing_; }
@@ -135,6 +136,7 @@ class QueuedStore : public Store {
   uint64_t group_flush_ = 0;     // flushes asked for when the group was put together
 
   bool reserve_asked_ = false;
+  bool probe_asked_ = false;
   uint64_t flushes_asked_ = 0;
   uint64_t flushes_done_ = 0;
   Status flush_status_ = ok();   // of the last group

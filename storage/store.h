@@ -66,15 +66,19 @@ class Store {
   virtual uint64_t latest(std::string_view key) const = 0;
 
   struct Health {
-    bool read_only = false;              // full disk or read-only file system; text says what to do
-    std::string text;
+    bool read_only = false;              // the last group of writes failed (a full disk, a read-only file system)
+    std::string text;                    // of that failure, or of a repair at start: what happened, and what to do
     std::vector<std::string> damaged;    // keys whose rows could not be read at start
     bool unclean_stop = false;           // the process before us did not stop cleanly
-    std::string epoch;                   // changes after a repair or a restore (DESIGN section 4)
-    bool epoch_changed = false;          // less than limits::kEpochGuardUs ago: delete nothing merely for being absent
-    int64_t epoch_wall_us = 0;           // when that was; 0: never
+    std::string epoch;                   // changes by a repair or a restore (DESIGN section 4)
+    bool epoch_changed = false;          // it did, and confirm_epoch() was not called since: delete nothing merely for being absent
+    // Whether writes are taken, as of the last group; else why not. For readiness checks.
+    Status ready() const { return read_only ? Status(Error(Code::kNoSpace, text)) : ok(); }
   };
-  virtual Health health() const = 0;
+  virtual const Health& health() const = 0;
+  // What is absent since the epoch began is gone for good: epoch_changed ends, for later processes too. When to say so is
+  // core/app's decision; it does not go by the wall clock, which a board may not have.
+  virtual Task<Status> confirm_epoch() = 0;
   // Writes what is volatile to disk now.
   virtual Task<Status> flush() = 0;
   virtual Task<Status> close() = 0;        // writes what is volatile, checkpoints, closes

@@ -66,9 +66,11 @@ constexpr int64_t kVolatileRideUsMax = 10 * 60 * 1000000LL;  // older volatile w
 constexpr int64_t kVolatileFlushMs = 30 * 60 * 1000;       // an idle server writes them this often (some 100 kB/hour)
 constexpr size_t kVolatileBytesMax = 4 * 1024 * 1024;      // of volatile values not on disk; beyond: written at once
 constexpr int kBackupPagesPerStep = 64;                    // copied between two groups, so that writes wait for 256 kB at most
+constexpr int64_t kDiskRetryMs = 10 * 1000;                 // between tries to write while the disk is full or read-only
+constexpr int kUnreadableStarts = 3;                       // in a row over a block that the disk cannot read; then it is lost
 constexpr int kBackupsKept = 5;
-constexpr int64_t kEpochGuardUs = 30 * 60 * 1000000LL;      // after a repair or a restore nothing is deleted for being absent
-constexpr int64_t kBootstrapRetryMs = 5 * 1000;            // of the system's own objects, when the disk refuses them
+constexpr int64_t kBootstrapRetryMs = 5 * 1000;             // of the system's own objects, when the disk refuses them
+constexpr int64_t kEpochGuardUs = 30 * 60 * 1000000LL;      // of running after a repair or a restore, nothing is deleted for being absent
 
 // watch cache
 constexpr size_t kRingBytesMax = 8 * 1024 * 1024;

@@ -11,6 +11,7 @@ Status MemoryStore::load(std::function<void(StoredValue)> each) {
   for (const auto& [id, row] : disk_->rows) take_row(row);
   health_.unclean_stop = !disk_->clean;
   health_.epoch = disk_->epoch;
+  health_.epoch_changed = disk_->epoch_changed;
   uint64_t revision = disk_->clean ? std::max({disk_->revision, max_row_revision(), uint64_t{1}})
                                    : std::max(disk_->reserved, max_row_revision()) + 1;
   disk_->clean = false;
@@ -59,6 +60,11 @@ Status MemoryStore::write(const Group& group) {
   health_.read_only = false;
   health_.text.clear();
   return ok();
+}
+
+Task<Status> MemoryStore::confirm_epoch() {
+  health_.epoch_changed = disk_->epoch_changed = false;
+  co_return ok();
 }
 
 Task<Status> MemoryStore::close() {

@@ -17,6 +17,7 @@ struct MemoryDisk {
   uint64_t revision = 0;  // at a clean stop
   bool clean = true;
   std::string epoch = "memory-epoch";
+  bool epoch_changed = false;
   size_t groups_written = 0;
   size_t rows_written = 0;
 };
@@ -27,7 +28,8 @@ class MemoryStore final : public QueuedStore {
       : QueuedStore(clock), disk_(std::move(disk)) {}
 
   Status load(std::function<void(StoredValue)> each) override;
-  Health health() const override { return health_; }
+  const Health& health() const override { return health_; }
+  Task<Status> confirm_epoch() override;
   Task<Status> close() override;
 
   // Groups wait until release(), which writes the one that waits (and, with all, those that queued behind it).

@@ -1,14 +1,10 @@
 #include "storage/sqlite/database.h"
 
-#include <errno.h>
 #include <sqlite3.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "core/base/limits.h"
-#include "core/base/log.h"
-#include "storage/sqlite/lock_owner.h"
+#include "storage/sqlite/disk_failure.h"
 #include "storage/sqlite/row_sum.h"
 
 namespace bramble {
@@ -109,25 +105,11 @@ Database::~Database() {
 
 Error Database::failure(int rc, std::string_view doing) {
   int primary = rc & 0xff;
-  int sys = db_ ? sqlite3_system_errno(db_) : 0;
-  if (rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC) {
-    log_error("store: ", path_, ": fsync failed (", sys ? strerror(sys) : "unknown error",
-              "); what the disk holds is unknown, so this process ends and the next one reads it again; check the disk");
-    _exit(74);  // EX_IOERR; not an abort: no object is to blame
-  }
-  std::string text = cat(path_, ": cannot ", doing, ": ", sqlite3_errstr(rc), sys ? cat(" (", strerror(sys), ")") : "");
-  if (primary == SQLITE_FULL || (primary == SQLITE_IOERR && (sys == ENOSPC || sys == EDQUOT)))
-    return Error(Code::kNoSpace, cat(path_, ": no space left on the disk; free some or move the data directory"));
-  if (primary == SQLITE_READONLY || sys == EROFS)
-    return Error(Code::kNoSpace, cat(path_, ": the file or its file system is read-only; remount it read-write (mount -o remount,rw) and check the disk"));
-  if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED)
-    return Error(Code::kUnavailable, cat(path_, ": in use by ", lock_owner(path_), "; stop it first, only one server may own a data directory"));
-  if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || rc == SQLITE_IOERR_SHORT_READ || rc == SQLITE_IOERR_READ)
-    return Error(Code::kCorrupt, text);
-  if (primary == SQLITE_CANTOPEN || primary == SQLITE_PERM || primary == SQLITE_AUTH)
-    return Error(Code::kPermissionDenied, cat(text, "; check owner and permissions of the data directory"));
-  CHECK(primary != SQLITE_MISUSE && primary != SQLITE_CONSTRAINT && primary != SQLITE_ERROR, text, ": ", db_ ? sqlite3_errmsg(db_) : "");
-  return Error(Code::kIo, text);
+  CHECK(primary != SQLITE_MISUSE && primary != SQLITE_CONSTRAINT && primary != SQLITE_ERROR, path_, ": cannot ", doing, ": ",
+        db_ ? sqlite3_errmsg(db_) : "");
+  // SQLite keeps the errno of the last such failure, also when a later one is of another kind.
+  bool has_errno = db_ && (primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN);
+  return disk_failure(rc, has_errno ? sqlite3_system_errno(db_) : 0, stage_, path_, doing);
 }
 
 Status Database::exec(const char* sql, std::string_view doing) {
@@ -295,6 +277,7 @@ Result<std::unique_ptr<Database::Copy>> Database::copy_to(const std::string& pat
   copy->to_.reset(new Database);
   Database& to = *copy->to_;
   to.path_ = path;
+  to.stage_ = DiskStage::kCopying;
   int rc = sqlite3_open_v2(path.c_str(), &to.db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   if (rc != SQLITE_OK) return to.failure(rc, "create a copy");
   copy->backup_ = sqlite3_backup_init(to.db_, "main", db_, "main");

@@ -2,9 +2,8 @@
 // chooses; one meta row. No index beside: the caller knows every key's row id.
 //
 // Owned by SqliteStore; used by one thread at a time (the owner's until the writer thread starts, then the writer's).
-// Survives a power cut: every write() that answered ok, whole (WAL, synchronous=FULL). Errors: kNoSpace for a full disk or a
-// file system turned read-only, kCorrupt for damage, kUnavailable when another process has the file, else kIo. After a failed
-// fsync the process ends here: nothing that is read or retried afterwards can be trusted.
+// Survives a power cut: every write() that answered ok, whole (WAL, synchronous=FULL). Errors, and which of them end the
+// process here: disk_failure.h.
 #pragma once
 
 #include <functional>
@@ -12,6 +11,7 @@
 #include <string>
 
 #include "storage/queued_store.h"
+#include "storage/sqlite/disk_failure.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -24,7 +24,7 @@ struct StoreMeta {
   uint64_t reserved = 0;  // revisions up to this one may have been handed out
   uint64_t revision = 0;  // the newest, at a clean stop
   bool clean = false;
-  int64_t epoch_wall_us = 0;  // when the epoch began by a repair or a restore; 0: it is the store's first
+  int64_t epoch_wall_us = 0;  // when a repair or a restore began the epoch; 0: none did, or it was confirmed
 };
 constexpr size_t kMetaColumns = 7;  // of the meta table, with its id and its checksum
 uint64_t meta_sum(const StoreMeta& meta);
@@ -35,6 +35,8 @@ class Database {
   static Result<std::unique_ptr<Database>> open(std::string path, const char* vfs = nullptr);
   ~Database();
   Database(const Database&) = delete;
+  // From now on failures are those of a store that is in use.
+  void begin_serving() { stage_ = DiskStage::kServing; }
 
   Result<StoreMeta> read_meta();
   // All rows by id, each with its checksum verified. The first bad one ends it with kCorrupt.
@@ -70,6 +72,7 @@ class Database {
   Status write_rows(const Group& group);
 
   std::string path_;
+  DiskStage stage_ = DiskStage::kStarting;
   sqlite3* db_ = nullptr;
   sqlite3_stmt* put_ = nullptr;
   sqlite3_stmt* del_ = nullptr;

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "storage/sqlite/disk_failure.h"
+
 namespace bramble {
 
 bool file_exists(const std::string& path) {
@@ -13,22 +15,14 @@ bool file_exists(const std::string& path) {
   return lstat(path.c_str(), &st) == 0;
 }
 
-static Error cannot_make(const std::string& path, int err) {
-  Error plain = Error::from_errno(err, cat(path, ": cannot make the directory"));
-  const char* advice = err == EROFS ? "; mount the file system read-write or give another data directory"
-                       : err == ENOSPC ? "; free some space or give another data directory"
-                                       : "; check the path and its permissions";
-  return Error(plain.code(), plain.message() + advice);
-}
-
 Status make_directory(const std::string& path) {
   if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return ok();
-  if (errno != ENOENT) return cannot_make(path, errno);
+  if (errno != ENOENT) return directory_failure(errno, path, "make the directory");
   size_t slash = path.rfind('/');
-  if (slash == std::string::npos || slash == 0) return cannot_make(path, ENOENT);
+  if (slash == std::string::npos || slash == 0) return directory_failure(ENOENT, path, "make the directory");
   TRY(make_directory(path.substr(0, slash)));
   if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return ok();
-  return cannot_make(path, errno);
+  return directory_failure(errno, path, "make the directory");
 }
 
 Status sync_directory_of(const std::string& path) {

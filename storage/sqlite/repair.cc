@@ -1,47 +1,32 @@
 #include "storage/sqlite/repair.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <unordered_set>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "storage/sqlite/block_reader.h"
 #include "storage/sqlite/files.h"
 #include "storage/sqlite/page_reader.h"
 #include "storage/sqlite/wal_reader.h"
 
 namespace bramble {
 
-// The whole file; "" if it is not there. A block that the disk cannot read becomes zeroes, which no checksum takes for a row.
-static Result<std::string> read_file_with_holes(const std::string& path) {
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0 && errno == ENOENT) return std::string();
-  if (fd < 0) return Error::from_errno(errno, path);
-  struct stat st;
-  if (fstat(fd, &st) != 0) st.st_size = 0;
-  std::string bytes(static_cast<size_t>(st.st_size), '\0');
-  constexpr size_t kBlock = 4096;
-  for (size_t at = 0; at < bytes.size(); at += kBlock) {
-    size_t want = std::min(kBlock, bytes.size() - at);
-    ssize_t n = pread(fd, bytes.data() + at, want, static_cast<off_t>(at));
-    if (n < 0) bytes.replace(at, want, want, '\0');
-  }
-  ::close(fd);
-  return bytes;
-}
-
 static std::string wal_of(const std::string& path) { return path + "-wal"; }
 static std::string new_of(const std::string& path) { return path + ".new"; }
 static std::string repaired_of(const std::string& path) { return path + ".repaired"; }
 
-Result<bool> wal_damaged(const std::string& path) {
-  TRY_ASSIGN(std::string log, read_file_with_holes(wal_of(path)));
+Result<bool> wal_damaged(const std::string& path, const char* vfs) {
+  TRY_ASSIGN(std::string log, read_blocks(wal_of(path), vfs));
   return read_wal(log).damaged;
+}
+
+Status store_readable(const std::string& path, const char* vfs) {
+  TRY(read_blocks(path, vfs));
+  TRY(read_blocks(wal_of(path), vfs));
+  return ok();
 }
 
 // --- replacing
@@ -107,14 +92,14 @@ static uint64_t newest_revision(const SalvagedRows& s) {
   return newest;
 }
 
-static Result<SalvagedRows> salvage_file(const std::string& path) {
-  TRY_ASSIGN(std::string file, read_file_with_holes(path));
-  TRY_ASSIGN(std::string log, read_file_with_holes(wal_of(path)));
+static Result<SalvagedRows> salvage_file(const std::string& path, const char* vfs = nullptr) {
+  TRY_ASSIGN(std::string file, read_blocks_with_holes(path, vfs));
+  TRY_ASSIGN(std::string log, read_blocks_with_holes(wal_of(path), vfs));
   return salvage_rows(file, log);
 }
 
-Result<Repaired> repair_store(const std::string& path, const std::string& backup, Random& random, int64_t now_wall_us) {
-  TRY_ASSIGN(SalvagedRows found, salvage_file(path));
+Result<Repaired> repair_store(const std::string& path, const char* vfs, const std::string& backup, Random& random, int64_t now_wall_us) {
+  TRY_ASSIGN(SalvagedRows found, salvage_file(path, vfs));
   if (found.rows.empty() && !found.meta)
     return Error(Code::kInvalidArgument, cat(path, ": is not a bramble store, or nothing in it can be read; move it away, or restore ",
                                              backup.empty() ? std::string("a backup") : cat("the backup ", backup)));

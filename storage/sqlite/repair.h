@@ -24,7 +24,8 @@ struct Repaired {
 };
 
 // kInvalidArgument when the file holds nothing of a bramble store (then nothing is changed). backup: a file, or "" for none.
-Result<Repaired> repair_store(const std::string& path, const std::string& backup, Random& random, int64_t now_wall_us);
+// What the disk cannot read counts as lost: whether it may be tried again is the caller's question. vfs: as in Database::open.
+Result<Repaired> repair_store(const std::string& path, const char* vfs, const std::string& backup, Random& random, int64_t now_wall_us);
 
 // Puts a checked copy of `backup` in the place of the store at `path` (which need not exist). The old one is set aside as
 // <path>.replaced-<n>. kCorrupt when the backup itself is damaged.
@@ -33,8 +34,12 @@ Result<Repaired> restore_store(const std::string& backup, const std::string& pat
 // The newest backup in a directory, by the names that storage/backup gives; "" if there is none.
 std::string newest_backup(const std::string& dir);
 
-// Whether the write-ahead log holds acknowledged transactions behind a damaged one (see wal_reader.h).
-Result<bool> wal_damaged(const std::string& path);
+// Whether the write-ahead log holds acknowledged transactions behind a damaged one (see wal_reader.h). kIo when the disk cannot
+// read it.
+Result<bool> wal_damaged(const std::string& path, const char* vfs);
+
+// Whether the disk can read every block of the file and its log; else kIo, naming the block.
+Status store_readable(const std::string& path, const char* vfs);
 
 // Before opening: completes or forgets a replacement that a crash interrupted.
 Status finish_replacement(const std::string& path);

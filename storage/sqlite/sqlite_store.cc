@@ -1,24 +1,35 @@
 #include "storage/sqlite/sqlite_store.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <utility>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "storage/sqlite/disk_failure.h"
 #include "storage/sqlite/files.h"
 #include "storage/sqlite/repair.h"
 
 namespace bramble {
 
-static std::string must_check_mark(const std::string& path) { return path + ".must-check"; }
+// Damage, or what may look like it.
+static bool doubtful(const Status& status) {
+  return !status.ok() && (status.error().code() == Code::kCorrupt || status.error().code() == Code::kIo);
+}
 
-static void end_if_corrupt(const Status& status, const std::string& path) {
-  if (status.ok() || status.error().code() != Code::kCorrupt) return;
-  ::close(::open(must_check_mark(path).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-  log_error("store: ", status.error().message(), "; this process ends, and the next one checks the file and repairs it");
-  _exit(74);
+// A file with a byte for each start in a row that met a block which the disk could not read.
+static std::string unreadable_mark(const std::string& path) { return path + ".unreadable"; }
+
+// On a disk that takes no write the count stands still.
+static int count_unreadable_start(const std::string& path) {
+  int fd = ::open(unreadable_mark(path).c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+  if (fd < 0) return 1;
+  struct stat st {};
+  bool counted = write(fd, "x", 1) == 1 && fsync(fd) == 0 && fstat(fd, &st) == 0;
+  ::close(fd);
+  return counted ? static_cast<int>(st.st_size) : 1;
 }
 
 SqliteStore::SqliteStore(SqliteOptions options, Loop& loop, const Clock& clock, Random& random)
@@ -27,6 +38,7 @@ SqliteStore::SqliteStore(SqliteOptions options, Loop& loop, const Clock& clock, 
       loop_(loop),
       random_(random),
       flush_timer_([this] { flush_soon(); }),
+      probe_timer_([this] { probe_disk(); }),
       self_(std::make_shared<SqliteStore*>(this)) {
   if (options_.backup_dir.empty()) options_.backup_dir = options_.dir + "/backups";
 }
@@ -37,34 +49,25 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(SqliteOptions options, Lo
   TRY(make_directory(options.dir));
   std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(options), loop, clock, random));
   TRY(finish_replacement(store->path()));
-  // SQLite would cut a damaged log off where it is damaged: so it is looked at before.
-  TRY_ASSIGN(bool log_damaged, wal_damaged(store->path()));
-  Result<std::unique_ptr<Database>> opened = log_damaged ? Error(Code::kCorrupt, cat(store->path(), "-wal: damaged in the middle"))
-                            : Database::open(store->path(), store->options_.vfs);
-  if (opened.ok()) {
-    store->database_ = std::move(*opened);
-  } else if (opened.error().code() != Code::kCorrupt) {
-    return opened.error();
-  } else {
-    TRY(store->repair(opened.error().message()));
-  }
+  Status opened = store->open_database();
+  if (!opened.ok() && !doubtful(opened)) return opened.error();
   return store;
 }
 
 // --- loading
 
-Status SqliteStore::repair(const std::string& why) {
-  database_.reset();
-  TRY_ASSIGN(Repaired repaired, repair_store(path(), newest_backup(options_.backup_dir), random_, clock_.wall_us()));
-  log_error("store: ", why, "; ", repaired.text);
+Status SqliteStore::open_database() {
+  // SQLite would cut a damaged log off where it is damaged: so it is looked at before.
+  TRY_ASSIGN(bool log_damaged, wal_damaged(path(), options_.vfs));
+  if (log_damaged) return Error(Code::kCorrupt, cat(path(), "-wal: damaged in the middle"));
   TRY_ASSIGN(database_, Database::open(path(), options_.vfs));
-  repaired_ = true;
-  health_.damaged = std::move(repaired.damaged);
-  health_.text = std::move(repaired.text);
   return ok();
 }
 
 Status SqliteStore::read_all() {
+  forget_rows();
+  if (!database_) TRY(open_database());
+  if (file_exists(must_check_mark(path()))) TRY(database_->check_structure());  // damage met by writing
   TRY_ASSIGN(meta_, database_->read_meta());
   TRY(database_->each_row([this](RowChange row) { take_row(std::move(row)); }));
   // Reading the rows meets every page but the free ones: a free list that names a page in use would let a write destroy rows.
@@ -72,17 +75,45 @@ Status SqliteStore::read_all() {
   return has_free_pages ? database_->check_structure() : ok();
 }
 
-Status SqliteStore::load(std::function<void(StoredValue)> each) {
-  CHECK(database_ != nullptr, "load() comes once, after open()");
-  Status read = file_exists(must_check_mark(path())) ? database_->check_structure() : ok();  // damage met by writing
-  if (read.ok()) read = read_all();
-  if (!read.ok() && read.error().code() == Code::kCorrupt && !repaired_) {
-    forget_rows();
-    TRY(repair(read.error().message()));
+// SQLite calls a failed read damage, and a read may fail for a moment only. So what can be read now is looked at a second time,
+// and a start is refused over a block that cannot. When that happens to several starts in a row, the block is lost.
+Status SqliteStore::read_again_or_repair(Status read) {
+  database_.reset();
+  Status readable = store_readable(path(), options_.vfs);
+  bool lost = false;
+  if (!readable.ok()) {
+    int starts = count_unreadable_start(path());
+    lost = starts >= limits::kUnreadableStarts;
+    if (!lost)
+      return Error(Code::kIo, cat(readable.error().message(), "; of ", limits::kUnreadableStarts, " starts in a row that cannot read it this is number ", starts,
+                                  ", after the last its objects come from the newest backup"));
+    read = std::move(readable);
+  } else {
+    log_warning("store: ", read.error().message(), "; the disk can read every block, so it is looked at again");
     read = read_all();
+    if (read.ok() || read.error().code() != Code::kCorrupt) return read;
   }
+  TRY(repair(read.error().message()));
+  return read_all();
+}
+
+Status SqliteStore::repair(const std::string& why) {
+  database_.reset();
+  TRY_ASSIGN(Repaired repaired, repair_store(path(), options_.vfs, newest_backup(options_.backup_dir), random_, clock_.wall_us()));
+  log_error("store: ", why, "; ", repaired.text);
+  repaired_ = true;
+  health_.damaged = std::move(repaired.damaged);
+  health_.text = std::move(repaired.text);
+  return ok();
+}
+
+Status SqliteStore::load(std::function<void(StoredValue)> each) {
+  CHECK(!writer_, "load() comes once, after open()");
+  Status read = read_all();
+  if (doubtful(read)) read = read_again_or_repair(std::move(read));
   TRY(read);
   TRY(remove_file(must_check_mark(path())));
+  TRY(remove_file(unreadable_mark(path())));
 
   bool fresh = meta_.epoch.empty();
   health_.unclean_stop = !fresh && !meta_.clean && !repaired_;
@@ -95,13 +126,12 @@ Status SqliteStore::load(std::function<void(StoredValue)> each) {
   Status copied = database_->checkpoint(true);
   if (!copied.ok()) log_warning("store: ", copied.error().message());
   health_.epoch = meta_.epoch;
-  health_.epoch_wall_us = meta_.epoch_wall_us;
-  int64_t age_us = clock_.wall_us() - meta_.epoch_wall_us;
-  health_.epoch_changed = meta_.epoch_wall_us != 0 && age_us < limits::kEpochGuardUs;
+  health_.epoch_changed = meta_.epoch_wall_us != 0;
   start(revision, meta_.reserved);
   each_row(each);
   if (health_.unclean_stop)
     log_warning("store: ", path(), ": was not closed cleanly; revisions go on at ", revision, " and volatile values since the last flush are lost");
+  database_->begin_serving();
   writer_ = std::make_unique<DatabaseWriter>(std::move(database_));
   wake_disk();
   return ok();
@@ -124,9 +154,8 @@ void SqliteStore::write_next() {
   counters_.groups++;
   counters_.rows += group->rows.size();
   auto shared = std::make_shared<Group>(std::move(*group));
-  writer_->post([shared, path = path(), remote = loop_.remote(), self = self_](Database& database) {
+  writer_->post([shared, remote = loop_.remote(), self = self_](Database& database) {
     Status status = database.write(*shared);
-    end_if_corrupt(status, path);
     remote.post([self, status] {
       if (*self) (*self)->group_done(status);
     });
@@ -145,6 +174,7 @@ void SqliteStore::group_done(Status status) {
     counters_.failed_groups++;
     if (!std::exchange(health_.read_only, true)) log_error("store: ", status.error().message());
     health_.text = status.error().message();
+    probe_timer_.arm_ms(options_.retry_ms);
   }
   finished(std::move(status));
 }
@@ -155,17 +185,13 @@ void SqliteStore::volatile_waiting() {
 
 // --- copying and closing
 
-Task<Status> SqliteStore::copy_to(std::string path) {
-  if (!writer_) co_return Error(Code::kUnavailable, "store: not open");
-  if (file_exists(path)) co_return Error(Code::kAlreadyExists, cat(path, ": is there already"));
-  auto flushed = co_await flush();
-  CO_TRY(flushed);
+Task<Status> SqliteStore::wait_for_writer(std::function<void(std::function<void(Status)> done)> start) {
   struct State {
     Event done;
     Status status = ok();
   };
   auto state = std::make_shared<State>();
-  start_copy(writer_.get(), path, [state, remote = loop_.remote()](Status status) {
+  start([state, remote = loop_.remote()](Status status) {
     remote.post([state, status] {
       state->status = status;
       state->done.set();
@@ -175,9 +201,35 @@ Task<Status> SqliteStore::copy_to(std::string path) {
   co_return state->status;
 }
 
+Task<Status> SqliteStore::confirm_epoch() {
+  health_.epoch_changed = false;
+  meta_.epoch_wall_us = 0;
+  if (!writer_) co_return Error(Code::kUnavailable, "store: not open");
+  std::function<void(std::function<void(Status)>)> start = [this](std::function<void(Status)> done) {
+    writer_->post([done](Database& database) {
+      auto meta = database.read_meta();
+      if (meta.ok()) meta->epoch_wall_us = 0;
+      done(meta.ok() ? database.write_meta(*meta) : Status(meta.error()));
+    });
+  };
+  auto written = co_await wait_for_writer(start);
+  co_return written;
+}
+
+Task<Status> SqliteStore::copy_to(std::string path) {
+  if (!writer_) co_return Error(Code::kUnavailable, "store: not open");
+  if (file_exists(path)) co_return Error(Code::kAlreadyExists, cat(path, ": is there already"));
+  auto flushed = co_await flush();
+  CO_TRY(flushed);
+  std::function<void(std::function<void(Status)>)> start = [this, path](std::function<void(Status)> done) { start_copy(writer_.get(), path, done); };
+  auto copied = co_await wait_for_writer(start);
+  co_return copied;
+}
+
 Task<Status> SqliteStore::close() {
   if (!writer_) co_return ok();
   flush_timer_.disarm();
+  probe_timer_.disarm();
   auto drained = co_await drain();
   std::unique_ptr<Database> database = writer_->finish();
   writer_.reset();

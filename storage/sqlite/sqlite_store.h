@@ -5,15 +5,14 @@
 // that is destroyed without close() is a store after a crash: volatile writes are lost, the next start is unclean.
 //
 // Files: state.db, state.db-wal; state.db.damaged-<n> and state.db.replaced-<n>, set aside by a repair or a restore;
-// state.db.new, state.db.repaired and state.db.must-check only between damage and its repair.
-//
-// After a failed fsync, and when damage shows in the middle of writing, the process ends (exit code 74) without answering:
-// the next one reads what the disk really holds, and repairs it.
+// state.db.new, state.db.repaired, state.db.must-check and state.db.unreadable only between damage and its repair.
+// Which failures end the process, without an answer to anybody: disk_failure.h.
 #pragma once
 
 #include <memory>
 #include <string>
 
+#include "core/base/limits.h"
 #include "core/base/random.h"
 #include "core/loop/loop.h"
 #include "storage/queued_store.h"
@@ -26,17 +25,20 @@ struct SqliteOptions {
   std::string dir;             // made (0700) if missing
   std::string backup_dir;      // where a repair looks for rows that cannot be read; empty: <dir>/backups
   const char* vfs = nullptr;   // tests of failing disks
+  int64_t retry_ms = limits::kDiskRetryMs;
 };
 
 class SqliteStore final : public QueuedStore {
  public:
   // Errors are one line that says what and what to do: kPermissionDenied, kNoSpace (full or read-only), kUnavailable (another
-  // process has it), kInvalidArgument (not ours, or of a newer format). Damage is repaired in load().
+  // process has it), kInvalidArgument (not ours, or of a newer format). Damage is repaired in load(); a block that the disk
+  // cannot read is kIo there, until limits::kUnreadableStarts starts in a row have met it: then it counts as damage.
   static Result<std::unique_ptr<SqliteStore>> open(SqliteOptions options, Loop& loop, const Clock& clock, Random& random);
   ~SqliteStore() override;
 
   Status load(std::function<void(StoredValue)> each) override;
-  Health health() const override { return health_; }
+  const Health& health() const override { return health_; }
+  Task<Status> confirm_epoch() override;
   Task<Status> close() override;
 
   // Writes an online copy of the whole store, volatile values included, to a new file; durable when it answers ok. Writes go
@@ -51,8 +53,12 @@ class SqliteStore final : public QueuedStore {
  private:
   SqliteStore(SqliteOptions options, Loop& loop, const Clock& clock, Random& random);
   std::string path() const { return options_.dir + "/state.db"; }
+  Status open_database();
   Status read_all();
+  Status read_again_or_repair(Status read);
   Status repair(const std::string& why);
+  // Starts a job of the writer and waits for it. start gets what the job calls at its end, on any thread.
+  Task<Status> wait_for_writer(std::function<void(std::function<void(Status)> done)> start);
   void wake_disk() override;
   void volatile_waiting() override;
   void write_next();
@@ -66,6 +72,7 @@ class SqliteStore final : public QueuedStore {
   bool repaired_ = false;
   bool wake_posted_ = false;
   Timer flush_timer_;
+  Timer probe_timer_;  // armed while writes fail
   Counters counters_;
   std::shared_ptr<SqliteStore*> self_;  // null once this is gone: posted calls look here first
   std::unique_ptr<DatabaseWriter> writer_;

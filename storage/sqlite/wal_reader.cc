@@ -33,6 +33,25 @@ struct Frame {
   bool good = false;  // its checksum follows from the one stored in the frame before
 };
 
+Sum stored_sum(const char* frame) { return {be32(frame + 16), be32(frame + 20)}; }
+
+// The checksum that a frame should hold after one that holds `before`.
+Sum sum_after(Sum before, std::string_view frame, bool big_endian) {
+  before.add(frame.substr(0, 8), big_endian);
+  before.add(frame.substr(kFrameHead), big_endian);
+  return before;
+}
+
+// The salts of a log whose head is bad: those of the first frame that follows from the one before it. Older frames that were
+// not overwritten yet follow from each other too, but stand behind. With no such frame the first one's word is taken.
+std::string_view salts_without_head(std::string_view log) {
+  for (size_t at = kHead + kFrame; at + kFrame <= log.size(); at += kFrame) {
+    std::string_view frame = log.substr(at, kFrame);
+    if (be32(frame.data()) != 0 && sum_after(stored_sum(frame.data() - kFrame), frame, false) == stored_sum(frame.data())) return frame.substr(8, 8);
+  }
+  return log.substr(kHead + 8, 8);
+}
+
 }  // namespace
 
 WalPages read_wal(std::string_view log) {
@@ -43,8 +62,8 @@ WalPages read_wal(std::string_view log) {
   Sum sum;
   sum.add(log.substr(0, 24), big_endian);
   bool head_good = (be32(head) & ~1u) == 0x377f0682 && be32(head + 8) == kPage && sum == Sum{be32(head + 24), be32(head + 28)};
-  // The salts tell this log's frames from older ones in the same file. With a bad head the first frame's word is taken.
-  const char* salts = head_good ? head + 16 : head + kHead + 8;
+  // The salts tell this log's frames from older ones in the same file.
+  std::string_view salts = head_good ? log.substr(16, 8) : salts_without_head(log);
   if (!head_good) {
     big_endian = false;
     sum = {};
@@ -53,13 +72,11 @@ WalPages read_wal(std::string_view log) {
   std::vector<Frame> frames;
   for (size_t at = kHead; at + kFrame <= log.size(); at += kFrame) {
     const char* f = log.data() + at;
-    bool ours = std::string_view(f + 8, 8) == std::string_view(salts, 8);
+    bool ours = std::string_view(f + 8, 8) == salts;
     Frame frame{be32(f), be32(f + 4), log.substr(at + kFrameHead, kPage), false};
-    Sum s = sum;
-    s.add(std::string_view(f, 8), big_endian);
-    s.add(frame.content, big_endian);
-    sum = {be32(f + 16), be32(f + 20)};
-    frame.good = ours && frame.page != 0 && s == sum;
+    Sum follows = sum_after(sum, log.substr(at, kFrame), big_endian);
+    sum = stored_sum(f);
+    frame.good = ours && frame.page != 0 && follows == sum;
     if (!ours) frame.commit_pages = 0;
     frames.push_back(frame);
   }

@@ -1,9 +1,11 @@
 // A VFS over the system's one whose fsync fails at a chosen time, in the manner of the kernel: what was written since the last
-// good fsync is dropped, and every later fsync says that all is well. A store that goes on after the failure loses data.
+// good fsync is dropped, and every later fsync says that all is well. A store that goes on after the failure loses data. It can
+// also have a page that cannot be read, or no room.
 #pragma once
 
 #include <sqlite3.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <string>
 #include <vector>
@@ -22,9 +24,18 @@ struct LyingFile {
   };
   State* state;
   sqlite3_file* real;
+  ino_t inode;
 };
 
 inline int g_syncs_until_failure = 0;  // counted down; the one that reaches 0 fails
+
+struct UnreadablePage {
+  ino_t inode = 0;  // of the file
+  int page = 0;
+  int times = 0;    // that a read of it still fails
+};
+inline UnreadablePage g_unreadable;
+inline bool g_full = false;  // writes find no room
 
 inline LyingFile* lying(sqlite3_file* f) { return reinterpret_cast<LyingFile*>(f); }
 
@@ -46,6 +57,7 @@ inline int lying_sync(sqlite3_file* f, int flags) {
 
 inline int lying_write(sqlite3_file* f, const void* bytes, int n, sqlite3_int64 at) {
   LyingFile* l = lying(f);
+  if (g_full) return SQLITE_FULL;
   std::string before(static_cast<size_t>(n), '\0');
   l->real->pMethods->xRead(l->real, before.data(), n, at);
   l->state->undo.push_back({at, std::move(before)});
@@ -61,7 +73,12 @@ inline const sqlite3_io_methods* lying_methods() {
       delete lying(f)->state;
       return rc;
     };
-    x.xRead = [](sqlite3_file* f, void* b, int n, sqlite3_int64 at) { return lying(f)->real->pMethods->xRead(lying(f)->real, b, n, at); };
+    x.xRead = [](sqlite3_file* f, void* b, int n, sqlite3_int64 at) {
+      sqlite3_int64 bad = (g_unreadable.page - 1) * 4096;
+      bool hit = lying(f)->inode == g_unreadable.inode && at < bad + 4096 && bad < at + n && g_unreadable.times > 0;
+      if (hit) return g_unreadable.times--, SQLITE_IOERR_CORRUPTFS;  // what the unix VFS makes of EIO
+      return lying(f)->real->pMethods->xRead(lying(f)->real, b, n, at);
+    };
     x.xWrite = lying_write;
     x.xTruncate = [](sqlite3_file* f, sqlite3_int64 n) { return lying(f)->real->pMethods->xTruncate(lying(f)->real, n); };
     x.xSync = lying_sync;
@@ -85,6 +102,8 @@ inline int lying_open(sqlite3_vfs* vfs, const char* name, sqlite3_file* f, int f
   int rc = real_vfs->xOpen(real_vfs, name, l->real, flags, out_flags);
   if (rc != SQLITE_OK) return rc;
   l->state = new LyingFile::State;
+  struct stat st {};
+  l->inode = name && stat(name, &st) == 0 ? st.st_ino : 0;
   l->real->pMethods->xFileSize(l->real, &l->state->synced_size);
   l->base.pMethods = lying_methods();
   return SQLITE_OK;
