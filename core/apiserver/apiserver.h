@@ -29,8 +29,6 @@ class ApiServer {
     std::string platform = "linux/amd64";
     // Finds the way to a node's pods, by node name; null when there is none.
     std::function<NodeStreams*(std::string_view node)> streams;
-    // Told before an object is admitted and validated; false: it is quarantined (core/quarantine). May be empty.
-    StepNote note;
     // Named checks of /readyz and /livez beyond ping: false when failing.
     std::vector<std::pair<std::string, std::function<bool()>>> checks;
   };
@@ -55,6 +53,7 @@ class ApiServer {
   Result<Identity> identify(const Request& request) const;
   Status find_resource(Request& request) const;
   Task<void> serve_resource(RequestRef request);
+  Task<void> serve_write(RequestRef request);
   // http_writes.cc
   Task<void> serve_create(RequestRef request);
   Task<void> serve_update(RequestRef request);

@@ -80,11 +80,12 @@ Task<Outcome> carry_out(Client* client, Recorder* recorder, TaskGroup* calls, Pl
 }
 
 Driver::Driver(Controller controller, std::unique_ptr<Client> client, const Clock& clock, const AlarmFactory& alarms,
-               ReconcileNote note)
+               Quarantine* quarantine)
     : controller_(std::move(controller)),
       client_(std::move(client)),
       clock_(clock),
-      note_(std::move(note)),
+      quarantine_(quarantine),
+      room_(cat("controllers/", controller_.name)),
       recorder_(*client_, clock, controller_.event_source),
       alarm_(alarms([this] { turn(); })) {}
 
@@ -101,6 +102,10 @@ void Driver::start() {
 }
 
 void Driver::on_change(const Change& change) {
+  const Document& object = change.after ? change.after : change.before;
+  auto about = [&object] { return Quarantine::about(object); };
+  Quarantine::Step step(quarantine_, room_, Quarantine::key_of(change.resource.resource, object), about);
+  if (!step.allowed()) return;
   controller_.keys(client_->snapshot(), change, [this](const ObjectKey& key) { queue_.add(key); });
   wake();
 }
@@ -122,17 +127,26 @@ void Driver::turn() {
   for (size_t n = 0; n < limits::kReconcilesPerTurn && in_flight_ < limits::kControllerWorkers; n++) {
     std::optional<ObjectKey> key = queue_.take(clock_.monotonic_us());
     if (!key) break;
-    if (note_ && !note_(controller_.name, *key)) {
-      queue_.done(*key);
-      continue;
-    }
     in_flight_++;
     tasks_.start(process(*key));
   }
   wake();
 }
 
+// The object that a key stands for, if any: of the first watched resource that has one of that name.
+Document Driver::object_of(const ObjectKey& key) const {
+  if (controller_.object) return controller_.object(client_->snapshot(), key);
+  for (const ResourceId& resource : controller_.watches) {
+    Document object = client_->snapshot().get(resource, key.ns, key.name);
+    if (object && namespace_of(object) == key.ns) return object;
+  }
+  return {};
+}
+
 Task<void> Driver::process(ObjectKey key) {
+  auto about = [this, &key] { return Quarantine::about(object_of(key)); };
+  Quarantine::Step step(quarantine_, room_, key.text(), about);
+  if (!step.allowed()) co_return left_alone(key);
   Plan plan = controller_.reconcile(client_->snapshot(), key, clock_.wall_us());
   std::optional<int64_t> requeue_after_ms = plan.requeue_after_ms;
   Task<Outcome> writes = carry_out(client_.get(), &recorder_, &tasks_, std::move(plan));
@@ -145,6 +159,13 @@ Task<void> Driver::process(ObjectKey key) {
     if (!outcome.error) outcome.error = last_outcome.error;
   }
   finished(key, outcome, requeue_after_ms);
+}
+
+void Driver::left_alone(const ObjectKey& key) {
+  queue_.forget(key);
+  queue_.done(key);
+  in_flight_--;
+  wake();
 }
 
 void Driver::finished(const ObjectKey& key, const Outcome& outcome, std::optional<int64_t> requeue_after_ms) {

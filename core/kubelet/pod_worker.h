@@ -34,6 +34,9 @@ class PodWorker {
   void images_changed() { image_retries_.clear(), poke(); }
   void refuse(std::string reason, std::string message) { facts_.failed_reason = std::move(reason), facts_.failed_message = std::move(message); }
 
+  // What quarantine goes by: a pod that is gone may be tried although it was set aside when it was there.
+  static Quarantine::About about(const Document& pod, bool gone);
+
   const Document& pod() const { return pod_; }
   const std::vector<ContainerRecord>& records() const { return facts_.records; }
   const std::string& uid() const { return uid_; }

@@ -16,6 +16,7 @@
 #include "core/json/patch.h"
 #include "core/loop/loop.h"
 #include "core/runtime/pod_namespaces.h"
+#include "tests/core/quarantine/dying.h"
 
 namespace bramble {
 namespace {
@@ -102,6 +103,13 @@ class MemoryClient final : public Client {
     return out;
   }
 
+  void tell(const Change& change) {
+    auto now = subs;
+    for (auto& [s, entry] : now)
+      for (const auto& r : entry.resources)
+        if (r == change.resource) entry.fn(change);
+  }
+
   MapSnapshot objects;
 
  private:
@@ -114,12 +122,6 @@ class MemoryClient final : public Client {
     ~Sub() override { client->subs.erase(this); }
     MemoryClient* client;
   };
-  void tell(const Change& change) {
-    auto now = subs;
-    for (auto& [s, entry] : now)
-      for (const auto& r : entry.resources)
-        if (r == change.resource) entry.fn(change);
-  }
   std::map<Sub*, Entry> subs;
   int uids = 0, tokens = 0;
 };
@@ -212,6 +214,7 @@ class KubeletTest : public testing::Test {
     o.container_log_dir = base_ + "/containers";
     o.cgroup_root = "bkt-" + tag_;
     o.shim_cgroup = "bkt-shims-" + tag_;
+    o.quarantine = quarantine_;
     auto k = Kubelet::open(o, client_, *images_, network_, clock_, random_);
     ASSERT_TRUE(k.ok()) << k.error().message();
     kubelet_ = std::move(*k);
@@ -276,6 +279,7 @@ class KubeletTest : public testing::Test {
 
   std::string base_, tag_;
   bool late_ = false;
+  Quarantine* quarantine_ = nullptr;
   Loop loop_;
   MemoryClient client_;
   RealClock clock_;
@@ -501,6 +505,46 @@ TEST_F(KubeletTest, ends_what_runs_for_a_pod_that_the_cluster_no_longer_has) {
     EXPECT_FALSE(fs::exists(base_ + "/kubelet/pods/uid-gone"));
     EXPECT_NE(::kill(pid, 0), 0);
   });
+}
+
+// Set aside: not started; one that runs is neither ended nor adopted; changed, it is taken on; gone, it is cleared away.
+TEST_F(KubeletTest, leaves_a_pod_alone_that_ended_the_server_until_it_changes) {
+  DyingProcesses died;
+  start_kubelet();
+  put_pod("runs", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; while :; do sleep 0.1; done"]}])");
+  RUN({
+    Document d = co_await until_phase("runs", "Running");
+  });
+  kubelet_.reset();
+  for (const char* name : {"runs", "new"}) died.die_at("kubelet", cat("pods default/", name), {});
+  auto quarantine = died.open();
+  std::vector<std::string> skipped;
+  quarantine->on_skip([&](const Quarantine::Entry&, const Document& object) { skipped.emplace_back(name_of(object)); });
+  quarantine_ = quarantine.get();
+  put_pod("new", R"("containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])");
+  put_pod("other", R"("containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])");
+  start_kubelet();
+  auto more = [this]() -> Task<void> {
+    Document other = co_await until_phase("other", "Running");
+    EXPECT_FALSE(pod("new")["status"].exists());
+    std::string id = pod("runs")["status"]["containerStatuses"].item(0)["containerID"].text();
+    std::string pid_file = base_ + "/run/pods/uid-runs/containers/" + id.substr(10) + "/pid";
+    int pid = static_cast<int>(parse_int64(slurp(pid_file)).value_or(0));
+    EXPECT_EQ(::kill(pid, 0), 0);
+    Document body = *Document::parse(std::string_view(R"({"metadata":{"annotations":{"mended":"yes"}}})"));
+    WriteOptions options;
+    auto patched = co_await client_.patch(kPods, key("new"), PatchType::kMerge, body, options);
+    Document now = co_await until_phase("new", "Running");
+    client_.objects.remove(kPods, key("runs"));  // by force: no grace
+    Document was = *Document::parse(std::string_view(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"runs","namespace":"default","uid":"uid-runs"},"spec":{"nodeName":"n1","containers":[{"name":"c"}]}})"));
+    client_.tell({kPods, was, {}});
+    for (int i = 0; i < 1000 && fs::exists(base_ + "/run/pods/uid-runs"); ++i) co_await sleep_ms(10);
+    EXPECT_FALSE(fs::exists(base_ + "/run/pods/uid-runs"));
+    EXPECT_NE(::kill(pid, 0), 0);
+  };
+  run(more());
+  EXPECT_EQ(skipped, (std::vector<std::string>{"new", "runs"}));
+  kubelet_.reset();
 }
 
 TEST_F(KubeletTest, replaces_a_shim_that_died_and_restarts_its_containers) {
