@@ -38,6 +38,18 @@ bool tolerated(const Write& write, const Result<Document>& answer) {
   return !answer.ok() && std::find(write.tolerate.begin(), write.tolerate.end(), answer.error().code()) != write.tolerate.end();
 }
 
+// As upstream's controllers ask (HasStatusCause of NamespaceTerminating): such a create fails at each later try as well, and
+// the end of the namespace is the end of the matter. Neither an Event nor a log line nor a retry is worth it.
+bool namespace_ends(const Write& write, const Result<Document>& answer) {
+  if (write.verb != Write::Verb::kCreate || answer.ok() || answer.error().code() != Code::kPermissionDenied) return false;
+  auto status = Document::parse(std::string_view(answer.error().status_json()));
+  if (!status.ok()) return false;
+  for (Value cause : (*status)["details"]["causes"].items()) {
+    if (cause["reason"].str() == "NamespaceTerminating") return true;
+  }
+  return false;
+}
+
 // One batch of writes that are under way at the same time.
 struct Batch {
   size_t waiting = 0;
@@ -48,8 +60,11 @@ struct Batch {
 Task<void> send_one(Client* client, Recorder* recorder, const Write* write, Batch* batch) {
   Task<Result<Document>> call = send(client, *write);
   Result<Document> answer = co_await call;
-  if (!tolerated(*write, answer)) record_answer(recorder, *write, answer);
-  if (answer.ok() || tolerated(*write, answer)) {
+  bool vain = namespace_ends(*write, answer);
+  if (!vain && !tolerated(*write, answer)) record_answer(recorder, *write, answer);
+  if (vain) {
+    batch->outcome->given_up = true;
+  } else if (answer.ok() || tolerated(*write, answer)) {
     batch->outcome->succeeded++;
   } else if (!batch->outcome->error) {
     batch->outcome->error = answer.error();
@@ -64,7 +79,7 @@ Task<void> send_one(Client* client, Recorder* recorder, const Write* write, Batc
 Task<Outcome> carry_out(Client* client, Recorder* recorder, TaskGroup* calls, Plan plan) {
   Outcome outcome;
   for (const EventNote& note : plan.events) recorder->record(note);
-  for (size_t at = 0; at < plan.writes.size() && !outcome.error;) {
+  for (size_t at = 0; at < plan.writes.size() && !outcome.error && !outcome.given_up;) {
     size_t end = at + 1;
     while (end < plan.writes.size() && plan.writes[end].with_previous) end++;
     Batch batch;
@@ -73,7 +88,7 @@ Task<Outcome> carry_out(Client* client, Recorder* recorder, TaskGroup* calls, Pl
     for (; at < end; at++) calls->start(send_one(client, recorder, &plan.writes[at], &batch));
     co_await batch.all_answered.wait();
   }
-  if (!outcome.error) {
+  if (!outcome.error && !outcome.given_up) {
     for (const EventNote& note : plan.events_after_success) recorder->record(note);
   }
   co_return outcome;

@@ -15,6 +15,36 @@
 
 namespace bramble {
 
+// A client that keeps the refusals of creates: "user: resource: message".
+class WatchedClient final : public Client {
+ public:
+  WatchedClient(std::unique_ptr<Client> real, std::string user, std::vector<std::string>* refusals)
+      : real_(std::move(real)), user_(std::move(user)), refusals_(refusals) {}
+  const Snapshot& snapshot() const override { return real_->snapshot(); }
+  std::unique_ptr<Subscription> subscribe(std::vector<ResourceId> resources, std::function<void(const Change&)> fn) override {
+    return real_->subscribe(std::move(resources), std::move(fn));
+  }
+  Task<Result<Document>> create(ResourceId resource, std::string ns, Document object, WriteOptions options) override {
+    auto answer = co_await real_->create(resource, ns, object, options);
+    if (!answer.ok()) refusals_->push_back(cat(user_, ": ", resource.resource, ": ", answer.error().message()));
+    co_return answer;
+  }
+  Task<Result<Document>> update(ResourceId resource, ObjectKey key, Document object, WriteOptions options) override {
+    return real_->update(std::move(resource), std::move(key), std::move(object), std::move(options));
+  }
+  Task<Result<Document>> patch(ResourceId resource, ObjectKey key, PatchType type, Document patch, WriteOptions options) override {
+    return real_->patch(std::move(resource), std::move(key), type, std::move(patch), std::move(options));
+  }
+  Task<Result<Document>> remove(ResourceId resource, ObjectKey key, DeleteOptions options) override {
+    return real_->remove(std::move(resource), std::move(key), std::move(options));
+  }
+
+ private:
+  std::unique_ptr<Client> real_;
+  std::string user_;
+  std::vector<std::string>* refusals_;
+};
+
 class RealApi : public testing::Test {
  protected:
   Loop loop;
@@ -28,6 +58,7 @@ class RealApi : public testing::Test {
   std::unique_ptr<Controllers> controllers;
   std::unique_ptr<Scheduler> scheduler;
   bool kubelets_work = true;
+  std::vector<std::string> refusals;  // of what controllers tried to create
   TaskGroup tasks;
 
   void SetUp() override {
@@ -51,7 +82,8 @@ class RealApi : public testing::Test {
     ControllerOptions c;
     c.ca_pem = "PEM";
     c.advertise_address = "192.0.2.1";
-    controllers = std::make_unique<Controllers>([this](Identity i) { return api->client(std::move(i)); }, time.clock, c, time.alarms(), quarantine());
+    auto watched = [this](Identity i) { return std::make_unique<WatchedClient>(api->client(i), i.user, &refusals); };
+    controllers = std::make_unique<Controllers>(watched, time.clock, c, time.alarms(), quarantine());
     controllers->start();
     scheduler = std::make_unique<Scheduler>(api->client(scheduler_identity()), time.clock, random, SchedulerOptions{"host"}, time.alarms(), quarantine());
     scheduler->start();

@@ -97,6 +97,51 @@ TEST_F(RealApi, foreground_deletion_orphaning_and_namespaces_end_as_they_should)
   EXPECT_FALSE(admin->snapshot().get(kNamespaces, "", "x")) << admin->snapshot().get(kNamespaces, "", "x").root().dump_pretty();
 }
 
+// Its pods do not end, so the namespace stays, and each controller finds something missing that may not be made any more.
+TEST_F(RealApi, controllers_give_up_quietly_in_a_namespace_that_ends) {
+  add_node("n1", "4");
+  must(admin->create(kNamespaces, "", json(R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"x"}})")));
+  settle(5);
+  must(admin->create(kDeployments, "x", json(deployment("v1", 2))));
+  must(admin->create(kServices, "x", json(R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"web"},"spec":{"selector":{"app":"web"},"ports":[{"port":80}]}})")));
+  must(admin->create(kServices, "x", json(R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"own"},"spec":{"ports":[{"port":80}]}})")));
+  must(admin->create(kEndpoints, "x", json(R"({"apiVersion":"v1","kind":"Endpoints","metadata":{"name":"own"},"subsets":[{"addresses":[{"ip":"192.0.2.9"}],"ports":[{"port":80}]}]})")));
+  settle(30);
+  ASSERT_EQ(count(kPods, "x"), 2);
+  ASSERT_EQ(count(kEndpointSlices, "x"), 2);
+  kubelets_work = false;
+  must(admin->remove(kNamespaces, {"", "x"}, {}));
+  settle(5);
+  must(admin->patch(kDeployments, {"x", "web"}, PatchType::kStrategic, json(R"({"spec":{"template":{"spec":{"containers":[{"name":"c","image":"v2"}]}}}})")));
+  must(admin->remove(kEndpoints, {"x", "web"}, {}));
+  must(admin->remove(kServiceAccounts, {"x", "default"}, {}));
+  must(admin->remove(kConfigMaps, {"x", "kube-root-ca.crt"}, {}));
+  std::vector<std::string> slices;
+  admin->snapshot().each(kEndpointSlices, "x", [&](const Document& s) {
+    slices.emplace_back(name_of(s));
+    return true;
+  });
+  for (const std::string& slice : slices) must(admin->remove(kEndpointSlices, {"x", slice}, {}));
+  settle(30);
+  std::set<std::string> tried;
+  for (const std::string& r : refusals) {
+    EXPECT_TRUE(r.ends_with("because it is being terminated")) << r;
+    tried.insert(r.substr(0, r.find(':', r.find("kube-system:") + 12)));
+  }
+  std::string prefix = "system:serviceaccount:kube-system:";
+  for (const char* account : {"replicaset-controller", "deployment-controller", "endpoint-controller", "endpointslice-controller", "endpointslicemirroring-controller"}) {
+    EXPECT_TRUE(tried.contains(prefix + account)) << account << " was not put to the test";
+  }
+  refusals.clear();
+  settle(900);
+  EXPECT_LE(refusals.size(), 1u) << "the roll-out's deadline looks once more; nobody tries on and on";
+  Document d = admin->snapshot().get(kDeployments, "x", "web");
+  EXPECT_NE(find_condition(d["status"]["conditions"], "Progressing")["reason"].str(), "NewReplicaSetCreated");
+  Document rs;
+  admin->snapshot().each(kReplicaSets, "x", [&](const Document& set) { return rs = set, true; });
+  EXPECT_FALSE(find_condition(rs["status"]["conditions"], "ReplicaFailure").exists());
+}
+
 TEST_F(RealApi, comes_to_rest) {
   add_node("n1", "4");
   must(admin->create(kDeployments, "default", json(deployment("v1", 3))));

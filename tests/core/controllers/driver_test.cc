@@ -270,6 +270,30 @@ TEST(Driver, an_abort_is_blamed_on_the_key_that_was_worked_on) {
   }
 }
 
+TEST(Driver, gives_up_without_noise_when_the_namespace_ends) {
+  Bench b;
+  EventNote failed{Bench::map("k"), "Warning", "FailedCreate", "{error}", {}, {}};
+  b.plan.writes = {Bench::create("one"), Bench::create("two")};
+  b.plan.writes[0].on_failure = failed;
+  b.plan.events_after_success = {failed};
+  b.driver->start();
+  b.change("k");
+  b.fire();
+  b.client->calls[0]->answer = Error::with_status(Code::kPermissionDenied, "forbidden", R"({"details":{"causes":[{"reason":"NamespaceTerminating"}]}})");
+  b.client->calls[0]->answered.set();
+  EXPECT_THAT(b.texts(), ElementsAre("create pods default one")) << "neither the second write nor an Event";
+  ASSERT_EQ(b.outcomes.size(), 1u);
+  EXPECT_FALSE(b.outcomes[0].error);
+  EXPECT_TRUE(b.outcomes[0].given_up);
+  b.time.clock.advance_us(3600 * 1000 * kMs);
+  b.fire();
+  EXPECT_EQ(b.reconciled.size(), 1u) << "not tried again";
+  b.change("k");
+  b.fire();
+  b.client->fail(1, Code::kPermissionDenied, "forbidden for another reason");
+  EXPECT_TRUE(b.outcomes[1].error);
+}
+
 TEST(Driver, may_be_dropped_with_calls_under_way) {
   Bench b;
   b.plan.writes = {Bench::create("one"), Bench::create("two", true)};
