@@ -3,7 +3,8 @@
 //
 // A decision is one step without waiting, so no change can be missed between looking and giving back. A pod whose binding is
 // under way counts on its node (assumed) until the watch shows it there or the binding fails.
-// Not here: preemption, pod affinity, topology spread, volume binding, device claims.
+// Not here: preemption, pod affinity, topology spread, volume binding, device claims. A pod that requires affinity or a spread
+// is left without a node, and told so (filter_unserved.cc).
 #pragma once
 
 #include <memory>

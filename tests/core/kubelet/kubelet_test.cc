@@ -566,6 +566,20 @@ TEST_F(KubeletTest, replaces_a_shim_that_died_and_restarts_its_containers) {
   });
 }
 
+TEST_F(KubeletTest, uses_a_present_image_without_asking_when_the_policy_lets_it) {
+  start_kubelet();
+  for (const char* policy : {"IfNotPresent", "Never"}) {
+    put_pod(lower(policy), cat(R"("containers":[{"name":"c","image":"busybox:1","imagePullPolicy":")", policy, R"(","command":["sleep","1000"]}])"));
+  }
+  RUN({
+    for (const char* name : {"ifnotpresent", "never"}) {
+      Document d = co_await until_phase(name, "Running");
+      std::vector<std::string> events = client_.events(name);
+      EXPECT_TRUE(!events.empty() && events[0] == "Pulled: Container image \"busybox:1\" already present on machine and can be accessed by the pod") << join(events, "\n");
+    }
+  });
+}
+
 TEST_F(KubeletTest, says_why_a_container_cannot_start) {
   struct Row {
     const char* name;
@@ -576,6 +590,7 @@ TEST_F(KubeletTest, says_why_a_container_cannot_start) {
   static const Row rows[] = {
       {"never", R"("image":"absent:1","imagePullPolicy":"Never")", "ErrImageNeverPull", "Container image \"absent:1\" is not present with pull policy of Never"},
       {"pull", R"("image":"absent:1","imagePullPolicy":"IfNotPresent")", "ImagePullBackOff", "Back-off pulling image \"absent:1\": ErrImagePull: "},
+      {"always", R"("image":"busybox:1","imagePullPolicy":"Always")", "ImagePullBackOff", "Back-off pulling image \"busybox:1\": ErrImagePull: image \"docker.io/library/busybox:1\" is on this node, but imagePullPolicy Always asks its registry first"},
       {"name", R"("image":"Bad:::x")", "InvalidImageName", "Failed to apply default image tag \"Bad:::x\": couldn't parse image name \"Bad:::x\""},
       {"config", R"("image":"busybox:1","env":[{"name":"A","valueFrom":{"configMapKeyRef":{"name":"none","key":"k"}}}])", "CreateContainerConfigError", "configmap \"none\" not found"},
       {"root", R"("image":"busybox:1","securityContext":{"runAsNonRoot":true})", "CreateContainerConfigError", "container has runAsNonRoot and image will run as root (pod: \"root_default(uid-root)\", container: c)"},
