@@ -170,6 +170,7 @@ run_e2e() {
 run_features() {
   say 'features: each promise has its test'
   count features tests/features.sh
+  count one-definition tests/one_definition.py
   count shellcheck shellcheck -x -P SCRIPTDIR tests/run.sh tests/*/*.sh provision/*.sh provision/*/*.sh toolchains/*.sh .ci/run
 }
 

@@ -30,8 +30,6 @@ class ApiServer {
     std::string platform = "linux/amd64";
     // Finds the way to a node's pods, by node name; null when there is none.
     std::function<NodeStreams*(std::string_view node)> streams;
-    // Told before an object is admitted and validated; false: it is quarantined (core/quarantine). May be empty.
-    StepNote note;
     std::vector<HealthCheck> checks;  // beside the ApiServer's own: ping, log, and the objects that bootstrap() makes
   };
   ApiServer(Registry& registry, Options options);
@@ -55,6 +53,7 @@ class ApiServer {
   Result<Identity> identify(const Request& request) const;
   Status find_resource(Request& request) const;
   Task<void> serve_resource(RequestRef request);
+  Task<void> serve_write(RequestRef request);
   // http_writes.cc
   Task<void> serve_create(RequestRef request);
   Task<void> serve_update(RequestRef request);

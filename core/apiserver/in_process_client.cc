@@ -2,6 +2,7 @@
 
 #include "core/apiserver/apiserver.h"
 #include "core/apiserver/reviews.h"
+#include "core/apiserver/write_step.h"
 #include "core/registry/api_status.h"
 
 namespace bramble {
@@ -76,6 +77,8 @@ Task<Result<Document>> InProcessClient::create(ResourceId resource, std::string 
   auto call = call_of(resource, ns, parent, options);
   CO_TRY(call);
   const Kind& kind = *(*call)->kind;
+  WriteStep step(verbs_.registry(), kind, "create", options.subresource, ns, name_of(object), *object.bytes());
+  if (!step.allowed()) co_return step.refusal();
   auto expected = Verbs::expected_type(kind, options.subresource);
   CO_TRY(expected);
   auto decoded = decode_object(*expected, object.root(), FieldValidation::kIgnore, nullptr);
@@ -89,6 +92,8 @@ Task<Result<Document>> InProcessClient::create(ResourceId resource, std::string 
 Task<Result<Document>> InProcessClient::update(ResourceId resource, ObjectKey key, Document object, WriteOptions options) {
   auto call = call_of(resource, key.ns, key.name, options);
   CO_TRY(call);
+  WriteStep step(verbs_.registry(), *(*call)->kind, "update", options.subresource, key.ns, key.name, *object.bytes());
+  if (!step.allowed()) co_return step.refusal();
   auto expected = Verbs::expected_type(*(*call)->kind, options.subresource);
   CO_TRY(expected);
   auto decoded = decode_object(*expected, object.root(), FieldValidation::kIgnore, nullptr);
@@ -103,6 +108,8 @@ Task<Result<Document>> InProcessClient::patch(ResourceId resource, ObjectKey key
                                               WriteOptions options) {
   auto call = call_of(resource, key.ns, key.name, options);
   CO_TRY(call);
+  WriteStep step(verbs_.registry(), *(*call)->kind, "patch", options.subresource, key.ns, key.name, *patch.bytes());
+  if (!step.allowed()) co_return step.refusal();
   auto reply = co_await verbs_.patch(*call, type, patch);
   CO_TRY(reply);
   co_return reply->object;
@@ -112,6 +119,8 @@ Task<Result<Document>> InProcessClient::remove(ResourceId resource, ObjectKey ke
   WriteOptions plain;
   auto call = call_of(resource, key.ns, key.name, plain);
   CO_TRY(call);
+  WriteStep step(verbs_.registry(), *(*call)->kind, "delete", {}, key.ns, key.name, {});
+  if (!step.allowed()) co_return step.refusal();
   Removal removal;
   removal.grace_period_s = options.grace_period_s;
   removal.propagation = options.propagation;

@@ -6,6 +6,7 @@
 #include "core/apiserver/authz.h"
 #include "core/apiserver/bootstrap.h"
 #include "core/apiserver/watch.h"
+#include "core/apiserver/write_step.h"
 #include "core/registry/api_status.h"
 
 namespace bramble {
@@ -14,7 +15,7 @@ ApiServer::ApiServer(Registry& registry, Options options)
     : registry_(registry),
       options_(std::move(options)),
       tokens_(registry, options_.tokens),
-      verbs_(registry, tokens_, options_.note),
+      verbs_(registry, tokens_),
       discovery_(options_.server_address) {
   auto passes = []() -> Status { return ok(); };
   checks_ = {{"ping", HealthCheck::kEverywhere, passes},
@@ -40,6 +41,7 @@ Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::share
   auto request = std::make_shared<Request>();
   request->http = http;
   request->responder = responder;
+  request->quarantine = registry_.options().quarantine;
   request->audit_id = registry_.random().uuid();
 
   request->info = route(http->method, http->path, http->query);
@@ -119,7 +121,17 @@ Task<void> ApiServer::serve_resource(RequestRef request) {
     serve_list(request);
   } else if (info.verb == "watch") {
     co_await serve_watch(request, &registry_);
-  } else if (info.verb == "create") {
+  } else {
+    co_await serve_write(request);
+  }
+}
+
+// A write that ended the server before is refused: what is set aside is this very body.
+Task<void> ApiServer::serve_write(RequestRef request) {
+  const RequestInfo& info = request->info;
+  WriteStep step(registry_, *request->kind, info.verb, info.subresource, info.ns, info.name, request->http->body);
+  if (!step.allowed()) co_return send_error(*request, step.refusal());
+  if (info.verb == "create") {
     co_await serve_create(request);
   } else if (info.verb == "update") {
     co_await serve_update(request);

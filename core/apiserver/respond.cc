@@ -66,6 +66,7 @@ Result<TableOptions> table_options(const Request& request, const Clock& clock) {
   TableOptions out;
   out.version = request.answer.shape_version;
   out.now_us = clock.wall_us();
+  out.quarantine = request.quarantine;
   TRY_ASSIGN(out.include, parse_include_object(request.info.query.get("includeObject")));
   return out;
 }

@@ -25,6 +25,7 @@ struct Request {
   const Kind* kind = nullptr;          // of the resource in the path
   std::vector<std::string> warnings;   // sent as Warning headers (RFC 9111 section 5.5, code 299)
   std::string audit_id;
+  Quarantine* quarantine = nullptr;
 };
 
 // A serialized JSON body in the form that the client accepts (JSON as it is, or turned into YAML).

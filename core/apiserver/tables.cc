@@ -23,6 +23,14 @@ void plain_cells(Value object, Mut cells) {
   cells.append(meta(object, "creationTimestamp"));
 }
 
+void quarantined_cells(Value object, const std::vector<Column>& columns, Mut cells) {
+  for (const Column& c : columns) {
+    if (c.format == "name") cells.append(meta(object, "name"));
+    else if (c.type == "integer") cells.append(int64_t{0});
+    else cells.append("<quarantined>");
+  }
+}
+
 void write_columns(Mut table, const std::vector<Column>& columns) {
   Mut list = table.array("columnDefinitions");
   for (const Column& c : columns) {
@@ -94,6 +102,12 @@ std::string table_json(const Kind& kind, const std::vector<Document>& objects, c
     write_row(rows, object.root(), options, [&](Mut cells) {
       if (kind.columns.empty() || kind.cells == nullptr) {
         plain_cells(object.root(), cells);
+        return;
+      }
+      auto about = [&object] { return Quarantine::About{content_mark(*object.bytes()), object}; };
+      Quarantine::Step step(options.quarantine, "apiserver/table", Quarantine::key_of(kind.resource, object), about);
+      if (!step.allowed()) {
+        quarantined_cells(object.root(), columns, cells);
       } else {
         kind.cells(object.root(), options.now_us, cells);
       }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/quarantine/quarantine.h"
 #include "core/resources/kind.h"
 
 namespace bramble {
@@ -16,6 +17,7 @@ struct TableOptions {
   IncludeObject include = IncludeObject::kMetadata;
   bool columns = true;         // watches send the column definitions once
   int64_t now_us = 0;
+  Quarantine* quarantine = nullptr;  // an object whose cells ended the server shows its name alone
 };
 
 // What stands in the table's (or list's) own metadata.

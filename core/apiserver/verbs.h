@@ -40,13 +40,9 @@ struct Removal {
 
 class TokenIssuer;
 
-// Told before an object is admitted; false: leave it alone (it is quarantined).
-using StepNote = std::function<bool(const ObjectKey& key)>;
-
 class Verbs {
  public:
-  Verbs(Registry& registry, TokenIssuer& tokens, StepNote note = {})
-      : registry_(registry), admission_(registry), tokens_(tokens), note_(std::move(note)) {}
+  Verbs(Registry& registry, TokenIssuer& tokens) : registry_(registry), admission_(registry), tokens_(tokens) {}
 
   // What a body sent to this resource or subresource must be; null type: takes none. 404 when there is no such subresource.
   static Result<ExpectedType> expected_type(const Kind& kind, std::string_view subresource);
@@ -71,7 +67,6 @@ class Verbs {
   Registry& registry_;
   Admission admission_;
   TokenIssuer& tokens_;
-  StepNote note_;
 };
 
 // The object of a patch: `current` changed by `patch` as its media type says, then decoded again. Pure.

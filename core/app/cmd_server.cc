@@ -105,6 +105,7 @@ Result<Setup> read_setup(const Flags& flags) {
   TRY(read_node(flags, &s));
   ControlPlaneOptions& p = s.plane;
   p.data_dir = flags.text("data-dir");
+  p.run_dir = flags.text("run-dir");
   p.bind_address = flags.text("bind-address");
   p.advertise_address = flags.text("advertise-address").empty() ? s.node.address : flags.text("advertise-address");
   TRY_ASSIGN(p.port, parse_port(flags, "https-listen-port"));
@@ -160,6 +161,7 @@ Result<int> serve(Setup setup) {
   TRY_ASSIGN(auto plane, ControlPlane::open(setup.plane, credentials, loop, clock, random));
   plane->start();
   if (setup.agent) {
+    setup.node.quarantine = plane->quarantine();
     auto clients = [&plane](Identity i) { return plane->client(std::move(i)); };
     TRY_ASSIGN(node, Node::open(setup.node, credentials, clients, clock, random));
   }

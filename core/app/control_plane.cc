@@ -28,48 +28,45 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(ControlPlaneOptions opt
   return plane;
 }
 
+// Before anything reads an object.
+Status ControlPlane::open_quarantine() {
+  TRY(make_directories(options_.run_dir, 0700));
+  TRY_ASSIGN(quarantine_, Quarantine::open(quarantine_path(options_.run_dir)));
+  for (const Quarantine::Entry& e : quarantine_->set_aside()) log_warning("quarantine: ", Quarantine::text_of(e));
+  quarantine_->watch_for_crashes();
+  return ok();
+}
+
 Status ControlPlane::open_store(Loop& loop) {
   SqliteOptions store;
   store.dir = options_.data_dir + "/server/db";
   TRY(make_directories(store.dir, 0700));
   TRY_ASSIGN(store_, SqliteStore::open(std::move(store), loop, clock_, random_));
-  TRY_ASSIGN(poison_, PoisonNotes::open(options_.data_dir + "/server/poison"));
-  for (const PoisonNotes::Entry& e : poison_->all_quarantined()) {
-    log_warning("quarantine: ", e.room, ": ", e.key, " ended this server ", e.aborts, " times; it is left alone until it changes");
-  }
+  TRY(open_quarantine());
   cache_ = std::make_unique<WatchCache>(clock_);
-  TRY(cache_->load(*store_));
+  TRY(cache_->load(*store_, quarantine_.get()));
   for (const std::string& key : cache_->unreadable()) log_error("store: ", key, ": unreadable, left out; see bramble check-config");
   Registry::Options registry;
   registry.service_cidr = options_.service_range;
   registry.dns_address = options_.dns_address;
   registry.node_port_first = options_.node_port_first;
   registry.node_port_last = options_.node_port_last;
+  registry.quarantine = quarantine_.get();
   registry_ = std::make_unique<Registry>(*store_, *cache_, clock_, random_, std::move(registry));
   registry_->adopt();
   return ok();
 }
 
-bool ControlPlane::note_step(std::string_view room, const ObjectKey& key) {
-  auto newest = [this, &key] {
-    uint64_t revision = 0;
-    for (const Kind& kind : all_kinds()) {
-      EntryRef entry = kind.stored ? cache_->get(registry_key(kind, key.ns, key.name)) : nullptr;
-      if (entry) revision = std::max(revision, entry->revision);
-    }
-    return revision;
-  };
-  bool allowed = poison_->note(room, key.text(), cache_->revision(), newest);
-  if (!allowed) log_warning("quarantine: ", room, " skips ", key.text(), ": it ended this server twice; change it to free it");
-  // Steps do not wait: by the loop's next turn they have come to their end.
-  if (!*settling_) {
-    *settling_ = true;
-    Loop::current().post([poison = poison_, settling = settling_] {
-      *settling = false;
-      poison->settle();
-    });
-  }
-  return allowed;
+// What is skipped is told of in the log and in an Event on the object.
+void ControlPlane::tell_of_skips() {
+  own_client_ = api_->client(controller_identity("system:apiserver"));
+  own_events_ = std::make_unique<Recorder>(*own_client_, clock_, "bramble", options_.host);
+  quarantine_->on_skip([this](const Quarantine::Entry& entry, const Document& object) {
+    log_warning("quarantine: ", Quarantine::text_of(entry));
+    if (!object || !own_events_) return;
+    std::string message = cat(entry.room, " leaves this object alone until it changes: working on it ended bramble ", entry.aborts, " times (", entry.signal, ")");
+    own_events_->record({object, "Warning", "Quarantined", message, {}, {}});
+  });
 }
 
 Status ControlPlane::open_api(const Credentials& credentials) {
@@ -82,9 +79,9 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   api.git_version = kubernetes_version();
   api.platform = cat("linux/", node_architecture());
   api.streams = options_.streams;
-  api.note = [this](const ObjectKey& object) { return note_step("admission", object); };
   api.checks = health_checks();
   api_ = std::make_unique<ApiServer>(*registry_, std::move(api));
+  tell_of_skips();
 
   HttpServer::Options http;
   http.address = options_.bind_address;
@@ -143,15 +140,12 @@ void ControlPlane::start() {
     o.api_port = options_.port;
     o.api_cluster_ip = options_.api_service_address;
     o.pod_network = options_.pod_range;
-    controllers_ = std::make_unique<Controllers>([this](Identity i) { return api_->client(std::move(i)); }, clock_, o, loop_alarms(),
-                                                 [this](std::string_view controller, const ObjectKey& key) {
-                                                   return note_step(cat("controllers/", controller), key);
-                                                 });
+    controllers_ = std::make_unique<Controllers>([this](Identity i) { return api_->client(std::move(i)); }, clock_, o, loop_alarms(), quarantine_.get());
     controllers_->start();
   }
   if (options_.scheduler) {
     scheduler_ = std::make_unique<Scheduler>(api_->client(scheduler_identity()), clock_, random_, SchedulerOptions{options_.host},
-                                             loop_alarms(), [this](const ObjectKey& pod) { return note_step("scheduler", pod); });
+                                             loop_alarms(), quarantine_.get());
     scheduler_->start();
   }
 }
@@ -160,6 +154,7 @@ Task<Status> ControlPlane::close() {
   http_.reset();
   scheduler_.reset();
   controllers_.reset();
+  own_events_.reset();
   tasks_.cancel_all();
   auto closed = co_await store_->close();
   co_return closed;

@@ -11,14 +11,15 @@
 #include "core/app/credentials.h"
 #include "core/controllers/controllers.h"
 #include "core/http/server.h"
-#include "core/quarantine/poison_notes.h"
+#include "core/client/recorder.h"
+#include "core/quarantine/quarantine.h"
 #include "core/scheduler/scheduler.h"
 #include "storage/sqlite/sqlite_store.h"
 
 namespace bramble {
 
 struct ControlPlaneOptions {
-  std::string data_dir;
+  std::string data_dir, run_dir;
   std::string bind_address, advertise_address;
   uint16_t port = 6443;
   std::string pod_range, service_range, dns_address, api_service_address;
@@ -41,26 +42,28 @@ class ControlPlane {
 
   std::unique_ptr<Client> client(Identity identity) { return api_->client(std::move(identity)); }
   uint16_t port() const { return http_->port(); }
+  Quarantine* quarantine() { return quarantine_.get(); }
 
  private:
   ControlPlane(ControlPlaneOptions options, Clock& clock, Random& random);
   Task<void> bootstrap();
   std::vector<HealthCheck> health_checks();
+  Status open_quarantine();
   Status open_store(Loop& loop);
   Status open_api(const Credentials& credentials);
-  // Notes the step that a room is about to take on an object; false: the object is quarantined (core/quarantine).
-  bool note_step(std::string_view room, const ObjectKey& key);
+  void tell_of_skips();
 
   ControlPlaneOptions options_;
   Clock& clock_;
   Random& random_;
   std::string ca_pem_;
-  std::shared_ptr<PoisonNotes> poison_ = PoisonNotes::none();
-  std::shared_ptr<bool> settling_ = std::make_shared<bool>(false);  // a settle() is posted to the loop
+  std::unique_ptr<Quarantine> quarantine_;
   std::unique_ptr<SqliteStore> store_;
   std::unique_ptr<WatchCache> cache_;
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<ApiServer> api_;
+  std::unique_ptr<Client> own_client_;
+  std::unique_ptr<Recorder> own_events_;  // of what is set aside
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<Controllers> controllers_;
   std::unique_ptr<Scheduler> scheduler_;

@@ -59,6 +59,7 @@ KubeletOptions kubelet_options(const NodeOptions& o) {
   k.kubelet_port = o.kubelet_port;
   k.labels = o.labels;
   k.taints = o.taints;
+  k.quarantine = o.quarantine;
   return k;
 }
 
@@ -92,14 +93,14 @@ Status Node::Parts::open_network() {
   follow_own_node();
   TRY(add_dns_address(options.dns_address));
   if (options.proxy) {
-    proxy =
-        std::make_unique<Proxy>(Proxy::Options{{"bramble", options.pod_range}, options.service_range}, *proxy_client);
+    proxy = std::make_unique<Proxy>(Proxy::Options{{"bramble", options.pod_range}, options.service_range, options.quarantine}, *proxy_client);
     TRY(proxy->start());
   }
   DnsServer::Options dns_options;
   dns_options.address = options.dns_address;
   dns_options.domain = options.domain;
   dns_options.resolv_conf = options.resolv_conf;
+  dns_options.quarantine = options.quarantine;
   dns = std::make_unique<DnsServer>(dns_options, *client);
   return dns->start();
 }

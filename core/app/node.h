@@ -13,6 +13,7 @@
 #include "core/base/random.h"
 #include "core/client/client.h"
 #include "core/client/node_streams.h"
+#include "core/quarantine/quarantine.h"
 
 namespace bramble {
 
@@ -24,6 +25,7 @@ struct NodeOptions {
   std::vector<std::string> labels, taints;
   uint16_t kubelet_port = 10250;
   bool proxy = true;
+  Quarantine* quarantine = nullptr;  // outlives the node; may be null
 };
 
 class Node {

@@ -74,6 +74,8 @@ Status write_file_atomically(const std::string& path, std::string_view bytes, mo
   return ok();
 }
 
+std::string quarantine_path(const std::string& run_dir) { return run_dir + "/quarantine"; }
+
 Status make_directories(const std::string& path, mode_t mode) {
   for (size_t at = 1; at <= path.size(); at++) {
     if (at != path.size() && path[at] != '/') continue;

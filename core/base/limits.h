@@ -187,7 +187,10 @@ constexpr size_t kStreamChunkBytes = 32 * 1024;      // of exec and port-forward
 constexpr size_t kWatchChunkBytes = 32 * 1024;      // existing objects at a watch's begin go in chunks of about this
 
 // quarantine
-constexpr size_t kPoisonSlots = 64;      // steps noted at once, and objects set aside
-constexpr uint32_t kPoisonAborts = 2;    // once may be bad luck
+constexpr size_t kStepsNotedMax = 256;       // at once: a pod has two for life, others a moment; beyond, steps go unnoted
+constexpr size_t kQuarantineRecordsMax = 64;  // objects that somebody died of
+constexpr uint32_t kQuarantineAborts = 2;     // once may be bad luck
+constexpr int64_t kQuarantineMemoryUs = 3600 * 1000000LL;  // a single abort is forgotten then
+constexpr size_t kCrashStackBytes = 32 * 1024;
 
 }  // namespace bramble::limits

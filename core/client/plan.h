@@ -44,6 +44,7 @@ struct Plan {
 struct Outcome {
   std::optional<Error> error;  // of the first write that failed
   size_t succeeded = 0;
+  bool given_up = false;  // a create was refused because its namespace ends; what came after it was left out, and no try will help
 };
 
 }  // namespace bramble

@@ -157,6 +157,7 @@ void Recorder::enqueue(Write write, std::string seen_key) {
   queue_.push_back({std::move(write), std::move(seen_key)});
   if (draining_) return;
   draining_ = true;
+  WorkingOn nothing(0);  // what drains is everybody's
   tasks_.start(drain());
 }
 

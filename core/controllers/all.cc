@@ -35,10 +35,10 @@ Identity controller_identity(const std::string& account) {
 }
 
 Controllers::Controllers(const ClientFactory& clients, const Clock& clock, const ControllerOptions& options,
-                         const AlarmFactory& alarms, ReconcileNote note) {
+                         const AlarmFactory& alarms, Quarantine* quarantine) {
   for (Controller& c : all_controllers(options)) {
     std::unique_ptr<Client> client = clients(controller_identity(c.account));
-    drivers_.push_back(std::make_unique<Driver>(std::move(c), std::move(client), clock, alarms, note));
+    drivers_.push_back(std::make_unique<Driver>(std::move(c), std::move(client), clock, alarms, quarantine));
   }
 }
 

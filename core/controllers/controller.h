@@ -30,6 +30,8 @@ struct Controller {
   // May be null (a default-made function). After the plan's writes were answered, with how they went and a snapshot that shows them: for a status that
   // tells of a failure. Its plan is carried out as well; the failure of the first one still counts for the retry.
   std::function<Plan(const Snapshot&, const ObjectKey&, int64_t now_us, const Outcome&)> finish;
+  // The object that a key stands for, where it is not one of that name of a watched resource.
+  std::function<Document(const Snapshot&, const ObjectKey&)> object = {};
 };
 
 }  // namespace bramble

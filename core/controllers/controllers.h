@@ -17,9 +17,9 @@ Identity controller_identity(const std::string& account);
 
 class Controllers {
  public:
-  // clients: makes the client of one identity. clock must outlive this. note: may be empty (see ReconcileNote).
+  // clients: makes the client of one identity. clock and quarantine must outlive this; quarantine may be null.
   Controllers(const ClientFactory& clients, const Clock& clock, const ControllerOptions& options,
-              const AlarmFactory& alarms = loop_alarms(), ReconcileNote note = {});
+              const AlarmFactory& alarms = loop_alarms(), Quarantine* quarantine = nullptr);
 
   void start();
   bool idle() const;  // nothing ready and nothing under way; keys that wait for a time do not count

@@ -38,6 +38,18 @@ bool tolerated(const Write& write, const Result<Document>& answer) {
   return !answer.ok() && std::find(write.tolerate.begin(), write.tolerate.end(), answer.error().code()) != write.tolerate.end();
 }
 
+// As upstream's controllers ask (HasStatusCause of NamespaceTerminating): such a create fails at each later try as well, and
+// the end of the namespace is the end of the matter. Neither an Event nor a log line nor a retry is worth it.
+bool namespace_ends(const Write& write, const Result<Document>& answer) {
+  if (write.verb != Write::Verb::kCreate || answer.ok() || answer.error().code() != Code::kPermissionDenied) return false;
+  auto status = Document::parse(std::string_view(answer.error().status_json()));
+  if (!status.ok()) return false;
+  for (Value cause : (*status)["details"]["causes"].items()) {
+    if (cause["reason"].str() == "NamespaceTerminating") return true;
+  }
+  return false;
+}
+
 // One batch of writes that are under way at the same time.
 struct Batch {
   size_t waiting = 0;
@@ -48,8 +60,11 @@ struct Batch {
 Task<void> send_one(Client* client, Recorder* recorder, const Write* write, Batch* batch) {
   Task<Result<Document>> call = send(client, *write);
   Result<Document> answer = co_await call;
-  if (!tolerated(*write, answer)) record_answer(recorder, *write, answer);
-  if (answer.ok() || tolerated(*write, answer)) {
+  bool vain = namespace_ends(*write, answer);
+  if (!vain && !tolerated(*write, answer)) record_answer(recorder, *write, answer);
+  if (vain) {
+    batch->outcome->given_up = true;
+  } else if (answer.ok() || tolerated(*write, answer)) {
     batch->outcome->succeeded++;
   } else if (!batch->outcome->error) {
     batch->outcome->error = answer.error();
@@ -64,7 +79,7 @@ Task<void> send_one(Client* client, Recorder* recorder, const Write* write, Batc
 Task<Outcome> carry_out(Client* client, Recorder* recorder, TaskGroup* calls, Plan plan) {
   Outcome outcome;
   for (const EventNote& note : plan.events) recorder->record(note);
-  for (size_t at = 0; at < plan.writes.size() && !outcome.error;) {
+  for (size_t at = 0; at < plan.writes.size() && !outcome.error && !outcome.given_up;) {
     size_t end = at + 1;
     while (end < plan.writes.size() && plan.writes[end].with_previous) end++;
     Batch batch;
@@ -73,18 +88,19 @@ Task<Outcome> carry_out(Client* client, Recorder* recorder, TaskGroup* calls, Pl
     for (; at < end; at++) calls->start(send_one(client, recorder, &plan.writes[at], &batch));
     co_await batch.all_answered.wait();
   }
-  if (!outcome.error) {
+  if (!outcome.error && !outcome.given_up) {
     for (const EventNote& note : plan.events_after_success) recorder->record(note);
   }
   co_return outcome;
 }
 
 Driver::Driver(Controller controller, std::unique_ptr<Client> client, const Clock& clock, const AlarmFactory& alarms,
-               ReconcileNote note)
+               Quarantine* quarantine)
     : controller_(std::move(controller)),
       client_(std::move(client)),
       clock_(clock),
-      note_(std::move(note)),
+      quarantine_(quarantine),
+      room_(cat("controllers/", controller_.name)),
       recorder_(*client_, clock, controller_.event_source),
       alarm_(alarms([this] { turn(); })) {}
 
@@ -101,6 +117,10 @@ void Driver::start() {
 }
 
 void Driver::on_change(const Change& change) {
+  const Document& object = change.after ? change.after : change.before;
+  auto about = [&object] { return Quarantine::about(object); };
+  Quarantine::Step step(quarantine_, room_, Quarantine::key_of(change.resource.resource, object), about);
+  if (!step.allowed()) return;
   controller_.keys(client_->snapshot(), change, [this](const ObjectKey& key) { queue_.add(key); });
   wake();
 }
@@ -122,17 +142,26 @@ void Driver::turn() {
   for (size_t n = 0; n < limits::kReconcilesPerTurn && in_flight_ < limits::kControllerWorkers; n++) {
     std::optional<ObjectKey> key = queue_.take(clock_.monotonic_us());
     if (!key) break;
-    if (note_ && !note_(controller_.name, *key)) {
-      queue_.done(*key);
-      continue;
-    }
     in_flight_++;
     tasks_.start(process(*key));
   }
   wake();
 }
 
+// The object that a key stands for, if any: of the first watched resource that has one of that name.
+Document Driver::object_of(const ObjectKey& key) const {
+  if (controller_.object) return controller_.object(client_->snapshot(), key);
+  for (const ResourceId& resource : controller_.watches) {
+    Document object = client_->snapshot().get(resource, key.ns, key.name);
+    if (object && namespace_of(object) == key.ns) return object;
+  }
+  return {};
+}
+
 Task<void> Driver::process(ObjectKey key) {
+  auto about = [this, &key] { return Quarantine::about(object_of(key)); };
+  Quarantine::Step step(quarantine_, room_, key.text(), about);
+  if (!step.allowed()) co_return left_alone(key);
   Plan plan = controller_.reconcile(client_->snapshot(), key, clock_.wall_us());
   std::optional<int64_t> requeue_after_ms = plan.requeue_after_ms;
   Task<Outcome> writes = carry_out(client_.get(), &recorder_, &tasks_, std::move(plan));
@@ -145,6 +174,13 @@ Task<void> Driver::process(ObjectKey key) {
     if (!outcome.error) outcome.error = last_outcome.error;
   }
   finished(key, outcome, requeue_after_ms);
+}
+
+void Driver::left_alone(const ObjectKey& key) {
+  queue_.forget(key);
+  queue_.done(key);
+  in_flight_--;
+  wake();
 }
 
 void Driver::finished(const ObjectKey& key, const Outcome& outcome, std::optional<int64_t> requeue_after_ms) {

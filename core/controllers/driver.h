@@ -10,12 +10,9 @@
 #include "core/client/recorder.h"
 #include "core/controllers/controller.h"
 #include "core/controllers/work_queue.h"
+#include "core/quarantine/quarantine.h"
 
 namespace bramble {
-
-// Told before each reconcile what is about to be touched, so that an object that makes us abort can be found afterwards;
-// false: leave this key alone (it is quarantined).
-using ReconcileNote = std::function<bool(std::string_view controller, const ObjectKey& key)>;
 
 // Carries out a plan's writes through a client, batch by batch, and records its Events. The calls of a batch run in `calls`,
 // which lives as long as the caller's own tasks.
@@ -23,8 +20,8 @@ Task<Outcome> carry_out(Client* client, Recorder* recorder, TaskGroup* calls, Pl
 
 class Driver {
  public:
-  // clock must outlive the driver.
-  Driver(Controller controller, std::unique_ptr<Client> client, const Clock& clock, const AlarmFactory& alarms, ReconcileNote note);
+  // clock and quarantine must outlive the driver; quarantine may be null.
+  Driver(Controller controller, std::unique_ptr<Client> client, const Clock& clock, const AlarmFactory& alarms, Quarantine* quarantine);
 
   void start();
   bool idle() const { return in_flight_ == 0 && !queue_.has_ready(); }
@@ -35,12 +32,15 @@ class Driver {
   void turn();
   void wake();  // the next turn as soon as there is work and room for it
   Task<void> process(ObjectKey key);
+  Document object_of(const ObjectKey& key) const;
+  void left_alone(const ObjectKey& key);
   void finished(const ObjectKey& key, const Outcome& outcome, std::optional<int64_t> requeue_after_ms);
 
   Controller controller_;
   std::unique_ptr<Client> client_;
   const Clock& clock_;
-  ReconcileNote note_;
+  Quarantine* quarantine_;
+  std::string room_;  // "controllers/replicaset"
   Recorder recorder_;
   WorkQueue queue_;
   size_t in_flight_ = 0;

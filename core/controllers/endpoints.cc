@@ -136,8 +136,8 @@ Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t) {
   if (there && same_content(there, next)) return plan;
   Write w = there ? update_write(kEndpoints, next) : create_write(kEndpoints, next);
   const char* reason = there ? "FailedToUpdateEndpoint" : "FailedToCreateEndpoint";
-  const char* verb = there ? "update" : "create";
-  w.on_failure = EventNote{next, "Warning", reason, cat("Failed to ", verb, " endpoint ", key.text(), ": {error}"), {}, {}};
+  const char* what = there ? "update endpoint " : "create endpoint for service ";
+  w.on_failure = EventNote{next, "Warning", reason, cat("Failed to ", what, key.text(), ": {error}"), {}, {}};
   plan.writes.push_back(std::move(w));
   return plan;
 }

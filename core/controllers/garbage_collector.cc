@@ -246,8 +246,12 @@ Controller garbage_collector() {
   auto index = std::make_shared<OwnerIndex>();
   auto observe = [index](const Snapshot&, const Change& change, const KeySink& sink) { keys(*index, change, sink); };
   auto step = [index](const Snapshot& snapshot, const ObjectKey& key, int64_t) { return reconcile(snapshot, *index, key); };
+  auto object = [](const Snapshot& snapshot, const ObjectKey& key) {
+    ObjectId id = unpack(key);
+    return snapshot.get(id.resource, id.key.ns, id.key.name);
+  };
   return {"garbage-collector", "generic-garbage-collector", "garbage-collector-controller", collected_resources(), {}, observe,
-          step, {}};
+          step, {}, object};
 }
 
 }  // namespace bramble

@@ -152,10 +152,6 @@ void plan_deletions(const Document& rs, const std::vector<Document>& doomed, Pla
   }
 }
 
-bool namespace_is_ending(const Snapshot& snapshot, std::string_view ns) {
-  return being_deleted(snapshot.get(resource_ids::kNamespaces, "", ns).root());
-}
-
 Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t now_us) {
   Plan plan;
   Document rs = snapshot.get(kReplicaSets, key.ns, key.name);
@@ -168,7 +164,7 @@ Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t now_us) {
 
   size_t wanted = static_cast<size_t>(std::max<int64_t>(0, rs["spec"]["replicas"].integer(1)));
   size_t have = pods.active.size();
-  if (have < wanted && !namespace_is_ending(snapshot, key.ns)) {
+  if (have < wanted) {
     plan_creations(rs, std::min(wanted - have, limits::kReplicaBurst), plan);
   } else if (have > wanted) {
     size_t excess = std::min(have - wanted, limits::kReplicaBurst);

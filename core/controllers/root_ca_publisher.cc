@@ -45,8 +45,12 @@ Plan publish(const Snapshot& snapshot, const ObjectKey& key, const std::string& 
   }
   write_content(b.root(), ca_pem);
   Document next = b.finish();
-  if (!there) plan.writes.push_back(create_write(kConfigMaps, std::move(next)));
-  else if (!equal(there.root(), next.root())) plan.writes.push_back(update_write(kConfigMaps, std::move(next)));
+  if (!there) {
+    plan.writes.push_back(create_write(kConfigMaps, std::move(next)));
+    plan.writes.back().tolerate.push_back(Code::kNotFound);  // the namespace has gone meanwhile
+  } else if (!equal(there.root(), next.root())) {
+    plan.writes.push_back(update_write(kConfigMaps, std::move(next)));
+  }
   return plan;
 }
 

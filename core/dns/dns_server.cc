@@ -56,9 +56,9 @@ Status DnsServer::start() {
   return ok();
 }
 
-std::shared_ptr<const DnsService> DnsServer::read(const ObjectKey& key) const {
+void DnsServer::refresh_one(const ObjectKey& key, Zone* zone) const {
   Document service = client_.snapshot().get(resource_ids::kServices, key.ns, key.name);
-  if (!service) return nullptr;
+  if (!service) return zone->put(key, nullptr);
   std::vector<Document> slices;
   if (service["spec"]["clusterIP"].str() == "None") {
     client_.snapshot().each(resource_ids::kEndpointSlices, key.ns, [&](const Document& s) {
@@ -66,12 +66,14 @@ std::shared_ptr<const DnsService> DnsServer::read(const ObjectKey& key) const {
       return true;
     });
   }
-  return std::make_shared<const DnsService>(dns_service(service.root(), slices));
+  auto about = [&service] { return Quarantine::about(service); };  // not the slices: they change whenever a pod does
+  Quarantine::Step step(options_.quarantine, "dns", Quarantine::key_of("services", service), about);
+  zone->put(key, step.allowed() ? std::make_shared<const DnsService>(dns_service(service.root(), slices)) : nullptr);
 }
 
 void DnsServer::refresh(const std::set<ObjectKey>& services) {
   auto next = std::make_shared<Zone>(*zone_);
-  for (const ObjectKey& key : services) next->put(key, read(key));
+  for (const ObjectKey& key : services) refresh_one(key, next.get());
   zone_ = next;
   thread_->use(zone_);
 }

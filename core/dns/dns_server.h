@@ -11,6 +11,7 @@
 #include "core/client/client.h"
 #include "core/dns/zone.h"
 #include "core/loop/loop.h"
+#include "core/quarantine/quarantine.h"
 
 namespace bramble {
 
@@ -23,6 +24,7 @@ class DnsServer {
     uint16_t port = 53;
     std::string domain = "cluster.local";
     std::string resolv_conf = "/etc/resolv.conf";
+    Quarantine* quarantine = nullptr;      // outlives the server
   };
   // client outlives the server. Owner's loop thread.
   DnsServer(Options options, Client& client);
@@ -32,7 +34,7 @@ class DnsServer {
 
  private:
   void refresh(const std::set<ObjectKey>& services);
-  std::shared_ptr<const DnsService> read(const ObjectKey& key) const;
+  void refresh_one(const ObjectKey& key, Zone* zone) const;
 
   Options options_;
   Client& client_;

@@ -26,7 +26,9 @@ void PodWorker::fail_container(const std::string& name, std::string reason, cons
   facts_.waiting[name] = waiting;
 }
 
-// Notes why the image cannot be used. There is no registry to pull from in this version, so an absent image is a failed pull.
+// Notes why the image cannot be used. This version pulls from no registry, so each pull fails: of an absent image, and with the
+// policy Always of a present one too. Always is a promise that the registry was asked (it may have a newer image, or refuse
+// this pod); upstream's kubelet keeps it when the registry is out of reach, and an air-gapped node says IfNotPresent or Never.
 bool PodWorker::image_missing(Value container, const std::string& name) {
   std::string image = container["image"].text();
   bool init = false;
@@ -38,7 +40,8 @@ bool PodWorker::image_missing(Value container, const std::string& name) {
     facts_.waiting[name] = {"InvalidImageName", text};
     return true;
   }
-  if (parts_.images.find(image)) {
+  bool present = parts_.images.find(image).has_value();
+  if (present && container["imagePullPolicy"].str() != "Always") {
     image_retries_.erase(name);
     event("Normal", "Pulled", cat("Container image \"", image, "\" already present on machine and can be accessed by the pod"), name, init);
     return false;
@@ -50,7 +53,8 @@ bool PodWorker::image_missing(Value container, const std::string& name) {
     wake_in_ms(limits::kImageRetryFirstMs);
     return true;
   }
-  std::string why = cat("image \"", *normal, "\" is not on this node and this version does not pull from registries; import it with: bramble images import <archive>");
+  std::string why = present ? cat("image \"", *normal, "\" is on this node, but imagePullPolicy Always asks its registry first and this version does not pull from registries; use imagePullPolicy IfNotPresent")
+                            : cat("image \"", *normal, "\" is not on this node and this version does not pull from registries; import it with: bramble images import <archive>");
   ImageRetry& retry = image_retries_[name];
   int64_t now = parts_.clock.monotonic_us();
   if (now < retry.until_us) {

@@ -60,42 +60,33 @@ void Kubelet::start() {
 
 // First what nobody owns is cleared away, then pods are taken on: so that nothing of a pod that has just come is cleared.
 Task<void> Kubelet::begin() {
-  std::set<std::string> known;
+  std::set<std::string> in_cluster;
   auto of_node = [this](const Document& pod) { return PodView(pod).node_name() == parts_.options.node_name; };
-  auto note = [&known, &of_node](const Document& pod) {
-    if (of_node(pod)) known.insert(std::string(uid_of(pod)));
+  auto note = [&in_cluster, &of_node](const Document& pod) {
+    if (of_node(pod)) in_cluster.insert(std::string(uid_of(pod)));
     return true;
   };
   parts_.client.snapshot().each(kPods, "", note);
+  std::set<std::string> known = in_cluster;
   for (const auto& uid : runtime_->pod_uids()) known.insert(uid);
   Task<Status> clearing = clear_unknown(known);
   auto cleared = co_await clearing;
   if (!cleared.ok()) log_warning("kubelet: clean up: ", cleared.error().message());
   began_ = true;
+  in_cluster.clear();  // it may have changed meanwhile
+  parts_.client.snapshot().each(kPods, "", note);
   auto adopt = [this, &of_node](const Document& pod) {
-    if (of_node(pod)) adopt_pod(pod);
+    if (of_node(pod)) take_on(pod, false);
     return true;
   };
   parts_.client.snapshot().each(kPods, "", adopt);
-  adopt_orphans();
+  adopt_orphans(in_cluster);
   share_cpu();
 }
 
 void Kubelet::on_change(const Change& change) {
-  if (change.resource == kPods && !began_) return;  // read from the snapshot then
   if (change.resource == kPods) {
-    const Document& pod = change.after ? change.after : change.before;
-    std::string uid(uid_of(pod));
-    auto it = workers_.find(uid);
-    if (change.before && change.after && uid_of(change.before) != uid_of(change.after))
-      if (auto old = workers_.find(std::string(uid_of(change.before))); old != workers_.end()) old->second->gone();
-    if (it != workers_.end()) {
-      if (change.after) it->second->update(change.after);
-      else it->second->gone();
-    } else if (change.after && PodView(change.after).node_name() == parts_.options.node_name) {
-      adopt_pod(change.after);
-      share_cpu();
-    }
+    if (began_) on_pod(change);  // else it is read from the snapshot then
     return;
   }
   if (change.resource == kNodes) {
@@ -109,12 +100,36 @@ void Kubelet::on_change(const Change& change) {
     if (PodView(worker->pod()).ns() == ns) worker->poke();
 }
 
-void Kubelet::adopt_pod(const Document& pod) {
+void Kubelet::on_pod(const Change& change) {
+  const Document& pod = change.after ? change.after : change.before;
+  auto it = workers_.find(std::string(uid_of(pod)));
+  if (change.before && change.after && uid_of(change.before) != uid_of(change.after))
+    if (auto old = workers_.find(std::string(uid_of(change.before))); old != workers_.end()) old->second->gone();
+  if (it != workers_.end()) {
+    if (change.after) it->second->update(change.after);
+    else it->second->gone();
+    return;
+  }
+  if (PodView(pod).node_name() != parts_.options.node_name) return;
+  std::error_code ec;
+  // Of a pod that is gone and has no worker something may be left, if it was set aside.
+  bool left = !change.after && std::filesystem::exists(runtime_->pod_dir(std::string(uid_of(pod))), ec);
+  if (!change.after && !left) return;
+  take_on(pod, !change.after);
+  share_cpu();
+}
+
+// Gives the pod a worker, unless it is set aside: then what runs of it goes on, untouched.
+void Kubelet::take_on(const Document& pod, bool gone) {
   std::string uid(uid_of(pod));
   if (workers_.contains(uid)) return;
+  auto about = [&pod, gone] { return PodWorker::about(pod, gone); };
+  Quarantine::Step step(parts_.options.quarantine, "kubelet", Quarantine::key_of("pods", pod), about);
+  if (!step.allowed()) return;
   auto retired = [this, uid] { retire(uid); };
   auto worker = std::make_unique<PodWorker>(parts_, pod, retired);
-  admit(pod, *worker);
+  if (gone) worker->gone();
+  else admit(pod, *worker);
   PodWorker& entered = *(workers_[uid] = std::move(worker));
   entered.start();
 }
@@ -148,9 +163,9 @@ void Kubelet::admit(const Document& pod, PodWorker& worker) {
 }
 
 // What runs on this node for pods that the API does not know: ended and removed.
-void Kubelet::adopt_orphans() {
+void Kubelet::adopt_orphans(const std::set<std::string>& in_cluster) {
   for (const auto& uid : runtime_->pod_uids()) {
-    if (workers_.contains(uid)) continue;
+    if (workers_.contains(uid) || in_cluster.contains(uid)) continue;
     auto pod = Document::parse(read_node_file(cat(runtime_->pod_dir(uid), "/pod.json")));
     Builder b;
     b.root().object("metadata").set("uid", uid);
@@ -159,11 +174,7 @@ void Kubelet::adopt_orphans() {
     b.root().object("spec").array("containers");
     Document document = pod.ok() && uid_of(*pod) == uid ? *pod : b.finish();
     log_info("pod ", PodView(document).key(), ": not in the cluster any more");
-    auto retired = [this, uid] { retire(uid); };
-    auto worker = std::make_unique<PodWorker>(parts_, document, retired);
-    worker->gone();
-    PodWorker& entered = *(workers_[uid] = std::move(worker));
-    entered.start();
+    take_on(document, true);
   }
 }
 
@@ -204,6 +215,8 @@ void Kubelet::retire(std::string uid) {
 void Kubelet::share_cpu() {
   int64_t milli = 0;
   for (const auto& [uid, worker] : workers_) {
+    auto about = [&worker] { return PodWorker::about(worker->pod(), false); };
+    Quarantine::Step step(parts_.options.quarantine, "kubelet", Quarantine::key_of("pods", worker->pod()), about);
     PodView pod(worker->pod());
     if (pod.is_terminal() || pod.qos() != QosClass::kBurstable) continue;
     auto requests = pod.requests();

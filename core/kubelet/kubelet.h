@@ -35,8 +35,9 @@ class Kubelet final : public NodeStreams {
   Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> runtime, KubeletOptions options, Client& client, ImageStore& images, PodNetwork& network, Clock& clock, Random& random,
           MachineFacts machine);
   void on_change(const Change& change);
-  void adopt_pod(const Document& pod);
-  void adopt_orphans();
+  void on_pod(const Change& change);
+  void take_on(const Document& pod, bool gone);
+  void adopt_orphans(const std::set<std::string>& in_cluster);
   Task<void> begin();
   Task<Status> clear_unknown(std::set<std::string> known);
   void admit(const Document& pod, PodWorker& worker);

@@ -11,6 +11,7 @@
 #include "core/client/client.h"
 #include "core/client/recorder.h"
 #include "core/kubelet/log_stream.h"
+#include "core/quarantine/quarantine.h"
 #include "core/resources/pod_view.h"
 #include "core/runtime/pod_runtime.h"
 #include "images/image_store.h"
@@ -34,6 +35,7 @@ struct KubeletOptions {
   std::vector<std::string> labels, taints;                    // "k=v", "k=v:NoSchedule"; at registration
   int max_pods = 110;
   AlarmFactory alarms;                                        // empty: the loop's
+  Quarantine* quarantine = nullptr;                           // outlives the kubelet; may be null
 };
 
 struct NodeParts {

@@ -24,6 +24,12 @@ PodWorker::PodWorker(NodeParts& parts, Document pod, std::function<void()> retir
 
 PodWorker::~PodWorker() = default;
 
+Quarantine::About PodWorker::about(const Document& pod, bool gone) {
+  Quarantine::About a = Quarantine::about(pod);
+  a.mark += gone ? 1 : 0;
+  return a;
+}
+
 void PodWorker::start() {
   tasks_.start(write_statuses());
   tasks_.start(life());
@@ -55,6 +61,8 @@ Task<void> PodWorker::next_wake() {
 }
 
 Task<void> PodWorker::life() {
+  auto now = [this] { return about(pod_, gone_); };
+  Quarantine::Step step_of_life(parts_.options.quarantine, "kubelet", Quarantine::key_of("pods", pod_), now);
   co_await adopt();
   while (!finished_) {
     co_await step();
@@ -293,6 +301,8 @@ void PodWorker::publish() {
 }
 
 Task<void> PodWorker::write_statuses() {
+  auto now = [this] { return about(pod_, gone_); };
+  Quarantine::Step step_of_status(parts_.options.quarantine, "kubelet", Quarantine::key_of("pods", pod_), now);
   for (;;) {
     while (!status_dirty_) co_await status_wanted_.wait();
     status_dirty_ = false;

@@ -38,6 +38,9 @@ class PodWorker {
   void network_changed() { next_setup_us_ = setup_retry_ms_ = 0, poke(); }
   void refuse(std::string reason, std::string message) { facts_.failed_reason = std::move(reason), facts_.failed_message = std::move(message); }
 
+  // What quarantine goes by: a pod that is gone may be tried although it was set aside when it was there.
+  static Quarantine::About about(const Document& pod, bool gone);
+
   const Document& pod() const { return pod_; }
   const std::vector<ContainerRecord>& records() const { return facts_.records; }
   const std::string& uid() const { return uid_; }

@@ -18,6 +18,7 @@ namespace {
 struct Job {
   std::function<void()> work;
   std::function<void()> finish;  // posts the result home
+  uint32_t working_on = 0;       // of who sent it
 };
 
 class WorkerPool {
@@ -70,8 +71,11 @@ class WorkerPool {
       Job job = std::move(jobs_.front());
       jobs_.pop_front();
       lock.unlock();
-      job.work();
-      job.work = nullptr;
+      {
+        WorkingOn its_own(job.working_on);
+        job.work();
+        job.work = nullptr;
+      }
       job.finish();
       job.finish = nullptr;
       lock.lock();
@@ -104,6 +108,7 @@ void offload_start(std::function<void()> work, std::function<void()> done, std::
   Loop::Remote home = Loop::current().remote();
   Job job;
   job.work = std::move(work);
+  job.working_on = WorkingOn::now();
   job.finish = [home, done = std::move(done), dropped = std::move(dropped)] {
     home.post([done, dropped] {
       if (!*dropped) done();

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "core/base/check.h"
+#include "core/base/working_on.h"
 
 namespace bramble {
 
@@ -119,6 +120,7 @@ class TaskGroup {
     s->running.push_back(std::make_unique<Entry>());
     Entry* e = s->running.back().get();
     e->wrapper = wrap(std::move(task), e);
+    WorkingOn as_before(WorkingOn::now());  // what the task goes on to work on is not its starter's
     e->wrapper.start();
   }
   size_t size() const {
@@ -202,6 +204,7 @@ class Event {
     while (now.head) {
       Waiter* w = now.head;
       w->unlink();
+      WorkingOn its_own(w->working_on_);
       w->h_.resume();
     }
   }
@@ -215,6 +218,7 @@ class Event {
     bool await_ready() const noexcept { return event_->set_; }
     void await_suspend(std::coroutine_handle<> h) noexcept {
       h_ = h;
+      working_on_ = WorkingOn::now();
       list_ = &event_->waiting_;
       prev_ = list_->tail;
       next_ = nullptr;
@@ -233,6 +237,7 @@ class Event {
     }
     Event* event_;
     std::coroutine_handle<> h_;
+    uint32_t working_on_ = 0;
     List* list_ = nullptr;
     Waiter* prev_ = nullptr;
     Waiter* next_ = nullptr;

@@ -87,7 +87,17 @@ ServicePorts Proxy::wanted_ports(const ObjectKey& service) {
     if (slice["metadata"]["labels"][kServiceNameLabel].str() == service.name) slices.push_back(slice);
     return true;
   });
-  return ports_of_service(d.root(), slices);
+  auto about = [&d] { return Quarantine::about(d); };  // not the slices: they change whenever a pod does
+  Quarantine::Step step(options_.quarantine, "proxy", Quarantine::key_of("services", d), about);
+  return step.allowed() ? ports_of_service(d.root(), slices) : ServicePorts();
+}
+
+// Of a Service that is set aside nothing is wanted, so nothing of it comes here.
+void Proxy::write_change(const std::string& key, const ServicePort* before, const ServicePort* after, NftBatch* batch) {
+  ObjectKey service = service_of_port(key);
+  auto about = [&] { return Quarantine::about(client_.snapshot().get(resource_ids::kServices, service.ns, service.name)); };
+  Quarantine::Step step(options_.quarantine, "proxy", Quarantine::key_of("services", service.ns, service.name), about);
+  change_port(key, before, after, options_.network, batch);
 }
 
 // An address and port belongs to one service port; whoever comes second goes without it until it is free.
@@ -157,13 +167,13 @@ Status Proxy::bring_up_to_date() {
   for (const auto& [key, port] : before) {
     const ServicePort* after = find(next, key);
     if (after && *after == port) continue;
-    change_port(key, &port, nullptr, options_.network, &batch);
+    write_change(key, &port, nullptr, &batch);
     count_hairpins(&port, nullptr, &counts);
   }
   for (const auto& [key, port] : next) {
     const ServicePort* old = find(before, key);
     if (old && *old == port) continue;
-    change_port(key, nullptr, &port, options_.network, &batch);
+    write_change(key, nullptr, &port, &batch);
     count_hairpins(nullptr, &port, &counts);
   }
   std::vector<std::string> added, removed;

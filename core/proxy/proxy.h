@@ -11,6 +11,7 @@
 #include "core/client/client.h"
 #include "core/loop/loop.h"
 #include "core/proxy/rules.h"
+#include "core/quarantine/quarantine.h"
 
 namespace bramble {
 
@@ -19,6 +20,7 @@ class Proxy {
   struct Options {
     ProxyNetwork network;
     std::string service_range;  // "10.43.0.0/16": routed on this node, so that no default route is needed
+    Quarantine* quarantine = nullptr;  // outlives the proxy; may be null
   };
   Proxy(Options options, Client& client);
   ~Proxy();
@@ -31,6 +33,7 @@ class Proxy {
   void sync();
   Status bring_up_to_date();
   ServicePorts wanted_ports(const ObjectKey& service);
+  void write_change(const std::string& key, const ServicePort* before, const ServicePort* after, NftBatch* batch);
   void settle_claims(const std::string& key, ServicePort* port);
   void release_claims(const std::string& key);
   void count_hairpins(const ServicePort* before, const ServicePort* after, std::map<std::string, int>* counts) const;

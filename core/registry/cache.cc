@@ -86,8 +86,14 @@ static size_t event_bytes(const CacheEvent& e) {
 WatchCache::WatchCache(const Clock& clock) : clock_(clock), parts_(std::make_unique<Parts>()) {}
 WatchCache::~WatchCache() = default;
 
-Status WatchCache::load(Store& store) {
-  TRY(store.load([this](StoredValue v) {
+Status WatchCache::load(Store& store, Quarantine* quarantine) {
+  TRY(store.load([this, quarantine](StoredValue v) {
+    auto bytes = [&v] { return Quarantine::About{content_mark(*v.value), {}}; };
+    Quarantine::Step step(quarantine, "store", v.key, bytes);
+    if (!step.allowed()) {
+      unreadable_.push_back(std::move(v.key));
+      return;
+    }
     auto document = Document::parse(v.value);
     if (!document.ok()) {
       log_error("cache: ", v.key, ": ", document.error().message(), "; the object is skipped, delete or repair it");

@@ -21,6 +21,7 @@
 #include "core/base/clock.h"
 #include "core/json/value.h"
 #include "core/loop/task.h"
+#include "core/quarantine/quarantine.h"
 #include "core/registry/cache_tree.h"
 #include "storage/store.h"
 
@@ -81,7 +82,8 @@ class WatchCache {
 
   // Loads all of the store and follows its commits from then on. Once, before the first write. The store must outlive the
   // cache's last use. Values that are not JSON are skipped and named in unreadable().
-  Status load(Store& store);
+  // A value that ended earlier processes here is skipped as well.
+  Status load(Store& store, Quarantine* quarantine = nullptr);
   const std::vector<std::string>& unreadable() const { return unreadable_; }
 
   // --- the present

@@ -87,7 +87,10 @@ void Registry::adopt() {
   const Kind* services = find_kind("", "v1", "services");
   if (services == nullptr) return;
   cache_.view().range(registry_prefix(*services, ""), "", 0, [this](const EntryRef& service) {
-    services_.note(Value(), service->document.root());
+    const Document& d = service->document;
+    auto about = [&d] { return Quarantine::about(d); };
+    Quarantine::Step step(options_.quarantine, "registry", Quarantine::key_of("services", d), about);
+    if (step.allowed()) services_.note(Value(), d.root());
     return true;
   });
 }

@@ -77,6 +77,7 @@ class Registry {
     std::string service_cidr = "10.43.0.0/16";
     std::string dns_address = "10.43.0.10";
     int node_port_first = 30000, node_port_last = 32767;
+    Quarantine* quarantine = nullptr;
   };
   Registry(Store& store, WatchCache& cache, Clock& clock, Random& random, Options options);
 

@@ -45,10 +45,11 @@ Decision decide(const PodFacts& pod, const Nodes& nodes, const std::string& clai
   int64_t unresolvable = 0;
   std::map<std::string, int64_t> reasons;
   std::vector<const NodeInfo*> candidates;
+  std::string everywhere = claims.empty() ? unserved_objection(pod.view(), nodes) : claims;
   for (const auto& [name, info] : nodes) {
     if (!info.node) continue;
     node_count++;
-    if (!claims.empty()) continue;
+    if (!everywhere.empty()) continue;
     Verdict v = filter_all(pod, info);
     if (v.fits()) {
       candidates.push_back(&info);
@@ -62,9 +63,9 @@ Decision decide(const PodFacts& pod, const Nodes& nodes, const std::string& clai
     d.message = "no nodes available to schedule pods";
     return d;
   }
-  if (!claims.empty()) {
-    d.objections.insert(Plugin::kVolumeBinding);
-    d.message = cat("0/", node_count, " nodes are available: ", claims, ". ",
+  if (!everywhere.empty()) {
+    d.objections.insert(claims.empty() ? Plugin::kUnserved : Plugin::kVolumeBinding);
+    d.message = cat("0/", node_count, " nodes are available: ", everywhere, ". ",
                     after_filtering(pod.view(), node_count, static_cast<int64_t>(node_count)));
     return d;
   }

@@ -9,7 +9,7 @@
 
 namespace bramble {
 
-enum class Plugin { kNone, kNodeUnschedulable, kNodeName, kTaintToleration, kNodeAffinity, kNodePorts, kNodeResourcesFit, kVolumeBinding };
+enum class Plugin { kNone, kNodeUnschedulable, kNodeName, kTaintToleration, kNodeAffinity, kNodePorts, kNodeResourcesFit, kVolumeBinding, kUnserved };
 
 struct Verdict {
   Plugin plugin = Plugin::kNone;      // who objects; kNone: the node fits
@@ -32,5 +32,7 @@ bool fits_empty_node(const PodFacts& pod, const NodeInfo& node);
 
 // Whether the pod's volume claims stand in its way on every node; "" when not.
 std::string claims_objection(const Snapshot& snapshot, PodView pod);
+// What the pod demands of its neighbours that cannot be judged yet; "" when nothing.
+std::string unserved_objection(PodView pod, const Nodes& nodes);
 
 }  // namespace bramble

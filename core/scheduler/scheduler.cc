@@ -73,11 +73,11 @@ Identity scheduler_identity() {
 }
 
 Scheduler::Scheduler(std::unique_ptr<Client> client, const Clock& clock, Random& random, SchedulerOptions options,
-                     const AlarmFactory& alarms, ScheduleNote note)
+                     const AlarmFactory& alarms, Quarantine* quarantine)
     : client_(std::move(client)),
       clock_(clock),
       random_(random),
-      note_(std::move(note)),
+      quarantine_(quarantine),
       recorder_(*client_, clock, kName, options.host, Recorder::Style::kEventsApi),
       alarm_(alarms([this] { turn(); })) {}
 
@@ -94,6 +94,10 @@ void Scheduler::start() {
 }
 
 void Scheduler::on_change(const Change& change) {
+  const Document& object = change.after ? change.after : change.before;
+  auto about = [&object] { return Quarantine::about(object); };
+  Quarantine::Step step(quarantine_, "scheduler", Quarantine::key_of(change.resource.resource, object), about);
+  if (!step.allowed()) return;
   if (change.resource == kPods) on_pod(change);
   else if (change.resource == kNodes) on_node(change);
   else on_claim();
@@ -155,8 +159,10 @@ void Scheduler::turn() {
   for (size_t n = 0; n < limits::kPodsPerTurn && binding_.size() < limits::kBindsInFlight; n++) {
     std::optional<PodQueue::Waiting> waiting = queue_.take(clock_.monotonic_us());
     if (!waiting) break;
-    if (note_ && !note_(key_of(waiting->pod))) continue;
-    schedule(std::move(*waiting));
+    Document pod = waiting->pod;
+    auto about = [&pod] { return Quarantine::about(pod); };
+    Quarantine::Step step(quarantine_, "scheduler", Quarantine::key_of("pods", pod), about);
+    if (step.allowed()) schedule(std::move(*waiting));
   }
   wake();
 }

@@ -3,7 +3,8 @@
 //
 // A decision is one step without waiting, so no change can be missed between looking and giving back. A pod whose binding is
 // under way counts on its node (assumed) until the watch shows it there or the binding fails.
-// Not here: preemption, pod affinity, topology spread, volume binding, device claims.
+// Not here: preemption, pod affinity, topology spread, volume binding, device claims. A pod that requires affinity or a spread
+// is left without a node, and told so (filter_unserved.cc).
 #pragma once
 
 #include <memory>
@@ -12,6 +13,7 @@
 #include "core/base/random.h"
 #include "core/client/alarm.h"
 #include "core/client/recorder.h"
+#include "core/quarantine/quarantine.h"
 #include "core/scheduler/pod_queue.h"
 
 namespace bramble {
@@ -20,16 +22,13 @@ struct SchedulerOptions {
   std::string host;  // names the reporting instance of its Events
 };
 
-// Told before each pod is looked at; false: leave it alone (it is quarantined).
-using ScheduleNote = std::function<bool(const ObjectKey& pod)>;
-
 Identity scheduler_identity();
 
 class Scheduler {
  public:
-  // client has scheduler_identity(). clock and random must outlive the scheduler.
+  // client has scheduler_identity(). clock, random and quarantine must outlive the scheduler; quarantine may be null.
   Scheduler(std::unique_ptr<Client> client, const Clock& clock, Random& random, SchedulerOptions options,
-            const AlarmFactory& alarms = loop_alarms(), ScheduleNote note = {});
+            const AlarmFactory& alarms = loop_alarms(), Quarantine* quarantine = nullptr);
 
   void start();
   bool idle() const { return !queue_.has_active() && binding_.empty(); }
@@ -49,7 +48,7 @@ class Scheduler {
   std::unique_ptr<Client> client_;
   const Clock& clock_;
   Random& random_;
-  ScheduleNote note_;
+  Quarantine* quarantine_;
   Recorder recorder_;
   ClusterState state_;
   PodQueue queue_;

@@ -66,20 +66,23 @@ class Server:
     """One process `bramble server` over a folder of state."""
 
     def __init__(self, state, port=6443, extra=(), env=None):
-        self.state, self.port, self.extra, self.env = state, port, list(extra), env
+        self.state, self.port, self.extra, self.env, self.binary = state, port, list(extra), env, BINARY
         self.kubeconfig, self.log, self.process = f"{state}/kubeconfig.yaml", f"{state}/server.log", None
         os.makedirs(state, exist_ok=True)
 
     def arguments(self):
         s = self.state
-        return [BINARY, "server", "--data-dir", f"{s}/data", "--run-dir", f"{s}/run", "--kubelet-root-dir", f"{s}/kubelet", "--pod-log-dir", f"{s}/log",
+        return [self.binary, "server", "--data-dir", f"{s}/data", "--run-dir", f"{s}/run", "--kubelet-root-dir", f"{s}/kubelet", "--pod-log-dir", f"{s}/log",
                 "--write-kubeconfig", self.kubeconfig, "--https-listen-port", str(self.port), "--cgroup-root", CGROUP] + self.extra
 
     def start(self):
+        self.spawn()
+        until("kubeconfig and /readyz", self.ready)
+
+    def spawn(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.arguments(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                                             env=dict(os.environ, **(self.env or {})))
-        until("kubeconfig and /readyz", self.ready)
 
     def ready(self):
         if self.process.poll() is not None:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/json/patch.h"
+#include "core/registry/api_status.h"
 #include "core/resources/conditions.h"
 #include "core/resources/kind.h"
 
@@ -155,7 +156,10 @@ Result<Document> FakeApi::create(ResourceId resource, std::string ns, Document o
   if (state.get(resource, ns, name)) return Error(Code::kAlreadyExists, cat(resource.resource, " \"", name, "\" already exists"));
   Document in = state.get(resource_ids::kNamespaces, "", ns);
   if (in && in["metadata"]["deletionTimestamp"].exists() && resource != resource_ids::kEvents) {
-    return Error(Code::kPermissionDenied, cat("namespace ", ns, " is being terminated"));
+    StatusDetails details;
+    details.present = true;
+    details.causes.push_back({"NamespaceTerminating", cat("namespace ", ns, " is being terminated"), "metadata.namespace"});
+    return status_failure(Code::kPermissionDenied, cat("namespace ", ns, " is being terminated"), details);
   }
   metadata.set("uid", random_.uuid());
   metadata.set("creationTimestamp", clock_.now_rfc3339());

@@ -1,193 +1,10 @@
-// Controllers and scheduler over the real API, in process, on a store in memory; only nodes and time are made up. What FakeApi
-// cannot show: that the rules, defaults and canonical forms of the real objects agree with what controllers expect of them.
-#include <gtest/gtest.h>
-
-#include "core/apiserver/apiserver.h"
-#include "core/controllers/controllers.h"
-#include "core/json/builder.h"
-#include "core/resources/conditions.h"
-#include "core/resources/pod_view.h"
-#include "core/scheduler/scheduler.h"
-#include "storage/memory/memory_store.h"
-#include "tests/sim/fake_time.h"
+// Stories of the control plane over the real API.
+#include "tests/sim/real_api.h"
 
 namespace bramble {
 namespace {
 
 using namespace resource_ids;
-
-class RealApi : public testing::Test {
- protected:
-  Loop loop;
-  FakeTime time;
-  SeededRandom random{11};
-  MemoryStore store{time.clock};
-  WatchCache cache{time.clock};
-  std::unique_ptr<Registry> registry;
-  std::unique_ptr<ApiServer> api;
-  std::unique_ptr<Client> admin;
-  std::unique_ptr<Controllers> controllers;
-  std::unique_ptr<Scheduler> scheduler;
-  bool kubelets_work = true;
-  TaskGroup tasks;
-
-  void SetUp() override {
-    ASSERT_TRUE(cache.load(store).ok());
-    registry = std::make_unique<Registry>(store, cache, time.clock, random, Registry::Options());
-    registry->adopt();
-    ApiServer::Options options;
-    auto key = PrivateKey::generate_p256();
-    ASSERT_TRUE(key.ok());
-    options.tokens.verify = {key->public_key()};
-    options.tokens.sign = std::make_shared<PrivateKey>(std::move(*key));
-    options.server_address = "192.0.2.1:6443";
-    api = std::make_unique<ApiServer>(*registry, options);
-    tasks.start(boot(api.get()));
-    Identity id;
-    id.user = "admin";
-    id.groups = {"system:masters"};
-    admin = api->client(id);
-    ControllerOptions c;
-    c.ca_pem = "PEM";
-    c.advertise_address = "192.0.2.1";
-    controllers = std::make_unique<Controllers>([this](Identity i) { return api->client(std::move(i)); }, time.clock, c, time.alarms());
-    controllers->start();
-    scheduler = std::make_unique<Scheduler>(api->client(scheduler_identity()), time.clock, random, SchedulerOptions{"host"}, time.alarms());
-    scheduler->start();
-    settle(5);
-  }
-  void TearDown() override {
-    scheduler.reset();
-    controllers.reset();
-    admin.reset();
-    tasks.cancel_all();
-  }
-
-  static Task<void> boot(ApiServer* server) {
-    Status done = co_await server->bootstrap();
-    EXPECT_TRUE(done.ok());
-  }
-  static Task<void> keep(Task<Result<Document>> call, std::optional<Result<Document>>* answer) {
-    auto got = co_await call;
-    *answer = std::move(got);
-  }
-  Result<Document> done(Task<Result<Document>> call) {
-    auto answer = std::make_unique<std::optional<Result<Document>>>();
-    tasks.start(keep(std::move(call), answer.get()));
-    for (int i = 0; i < 20 && !*answer; i++) turn_loop();
-    EXPECT_TRUE(answer->has_value());
-    if (!*answer) return Error(Code::kInternal, "no answer");
-    return std::move(**answer);
-  }
-  void must(Task<Result<Document>> call) {
-    Result<Document> answer = done(std::move(call));
-    EXPECT_TRUE(answer.ok()) << answer.error().message();
-  }
-  static Document json(const std::string& text) {
-    Result<Document> d = Document::parse(text);
-    EXPECT_TRUE(d.ok()) << text;
-    return *d;
-  }
-
-  void turn_loop() {
-    loop.post([this] { loop.stop(); });
-    loop.run();
-  }
-  // Everybody acts until only time can change something; then time passes, up to so many seconds in all.
-  void settle(int seconds) {
-    int64_t until_us = time.clock.monotonic_us() + seconds * 1000000LL;
-    int steps = 0;
-    while (time.clock.monotonic_us() < until_us) {
-      ASSERT_LT(steps++, 20000) << "somebody writes on and on";
-      turn_loop();
-      if (time.fire_one() || kubelet()) continue;
-      renew_leases();
-      int64_t left_us = until_us - time.clock.monotonic_us();
-      if (!time.skip(std::min<int64_t>(left_us, 10 * 1000000LL))) time.clock.advance_us(std::min<int64_t>(left_us, 10 * 1000000LL));
-    }
-  }
-
-  void add_node(const std::string& name, const std::string& cpu) {
-    must(admin->create(kNodes, "", json(cat(R"({"apiVersion":"v1","kind":"Node","metadata":{"name":")", name, R"("}})"))));
-    must(admin->patch(kNodes, {"", name}, PatchType::kMerge,
-                      json(cat(R"({"status":{"capacity":{"cpu":")", cpu, R"(","memory":"8Gi","pods":"110"},"allocatable":{"cpu":")", cpu,
-                               R"(","memory":"8Gi","pods":"110"},"conditions":[{"type":"Ready","status":"True","reason":"KubeletReady","message":"kubelet is posting ready status","lastHeartbeatTime":"2026-01-02T03:04:05Z","lastTransitionTime":"2026-01-02T03:04:05Z"}]}})")),
-                      {"status", false}));
-  }
-  void renew_leases() {
-    std::vector<std::string> nodes;
-    admin->snapshot().each(kNodes, "", [&](const Document& n) {
-      nodes.emplace_back(name_of(n));
-      return true;
-    });
-    for (const std::string& name : nodes) {
-      Document lease = json(cat(R"({"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":")", name, R"(","namespace":"kube-node-lease"},"spec":{"holderIdentity":")", name,
-                                R"(","leaseDurationSeconds":40,"renewTime":")", time.clock.now_rfc3339_micro(), R"("}})"));
-      if (admin->snapshot().get(kLeases, "kube-node-lease", name)) must(admin->patch(kLeases, {"kube-node-lease", name}, PatchType::kMerge, lease));
-      else must(admin->create(kLeases, "kube-node-lease", lease));
-    }
-  }
-  bool kubelet() {
-    if (!kubelets_work) return false;
-    Document next_pod;
-    admin->snapshot().each(kPods, "", [&](const Document& pod) {
-      PodView view(pod);
-      if (view.is_assigned() && (view.is_deleting() || !view.is_ready())) next_pod = pod;
-      return !next_pod;
-    });
-    if (!next_pod) return false;
-    ObjectKey key{std::string(namespace_of(next_pod)), std::string(name_of(next_pod))};
-    if (PodView(next_pod).is_deleting()) {
-      DeleteOptions now;
-      now.grace_period_s = 0;
-      must(admin->remove(kPods, key, now));
-      return true;
-    }
-    Builder b;
-    Mut status = b.root().object("status");
-    status.set("phase", "Running");
-    std::string ip = cat("10.42.0.", 2 + ++last_ip_ % 250);
-    status.set("podIP", ip);
-    status.array("podIPs").append_object().set("ip", ip);
-    Mut ready = status.array("conditions").append_object();
-    ready.set("type", "Ready");
-    ready.set("status", "True");
-    ready.set("lastTransitionTime", time.clock.now_rfc3339());
-    must(admin->patch(kPods, key, PatchType::kStrategic, b.finish(), {"status", false}));
-    return true;
-  }
-
-  int ready(const std::string& image) {
-    int n = 0;
-    admin->snapshot().each(kPods, "default", [&](const Document& pod) {
-      PodView v(pod);
-      n += v.is_ready() && v.is_active() && v.containers().item(0)["image"].str() == image;
-      return true;
-    });
-    return n;
-  }
-  int count(const ResourceId& resource, const std::string& ns) {
-    int n = 0;
-    admin->snapshot().each(resource, ns, [&](const Document&) { n++; return true; });
-    return n;
-  }
-  std::vector<std::string> events(const std::string& about) {
-    std::vector<std::string> out;
-    admin->snapshot().each(kEvents, "default", [&](const Document& e) {
-      if (e["involvedObject"]["kind"].str() == about) out.push_back(cat(e["reason"].str(), ": ", e["message"].str()));
-      return true;
-    });
-    return out;
-  }
-  static std::string deployment(const std::string& image, int replicas) {
-    return cat(R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","labels":{"app":"web"}},"spec":{"replicas":)", replicas,
-               R"(,"selector":{"matchLabels":{"app":"web"}},"template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"c","image":")", image,
-               R"(","ports":[{"name":"http","containerPort":80}],"resources":{"requests":{"cpu":"100m"}}}]}}}})");
-  }
-
- private:
-  int last_ip_ = 0;
-};
 
 TEST_F(RealApi, has_the_systems_own_objects) {
   for (const char* ns : {"default", "kube-system", "kube-public", "kube-node-lease"}) {
@@ -278,6 +95,51 @@ TEST_F(RealApi, foreground_deletion_orphaning_and_namespaces_end_as_they_should)
   must(admin->remove(kNamespaces, {"", "x"}, {}));
   settle(60);
   EXPECT_FALSE(admin->snapshot().get(kNamespaces, "", "x")) << admin->snapshot().get(kNamespaces, "", "x").root().dump_pretty();
+}
+
+// Its pods do not end, so the namespace stays, and each controller finds something missing that may not be made any more.
+TEST_F(RealApi, controllers_give_up_quietly_in_a_namespace_that_ends) {
+  add_node("n1", "4");
+  must(admin->create(kNamespaces, "", json(R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"x"}})")));
+  settle(5);
+  must(admin->create(kDeployments, "x", json(deployment("v1", 2))));
+  must(admin->create(kServices, "x", json(R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"web"},"spec":{"selector":{"app":"web"},"ports":[{"port":80}]}})")));
+  must(admin->create(kServices, "x", json(R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"own"},"spec":{"ports":[{"port":80}]}})")));
+  must(admin->create(kEndpoints, "x", json(R"({"apiVersion":"v1","kind":"Endpoints","metadata":{"name":"own"},"subsets":[{"addresses":[{"ip":"192.0.2.9"}],"ports":[{"port":80}]}]})")));
+  settle(30);
+  ASSERT_EQ(count(kPods, "x"), 2);
+  ASSERT_EQ(count(kEndpointSlices, "x"), 2);
+  kubelets_work = false;
+  must(admin->remove(kNamespaces, {"", "x"}, {}));
+  settle(5);
+  must(admin->patch(kDeployments, {"x", "web"}, PatchType::kStrategic, json(R"({"spec":{"template":{"spec":{"containers":[{"name":"c","image":"v2"}]}}}})")));
+  must(admin->remove(kEndpoints, {"x", "web"}, {}));
+  must(admin->remove(kServiceAccounts, {"x", "default"}, {}));
+  must(admin->remove(kConfigMaps, {"x", "kube-root-ca.crt"}, {}));
+  std::vector<std::string> slices;
+  admin->snapshot().each(kEndpointSlices, "x", [&](const Document& s) {
+    slices.emplace_back(name_of(s));
+    return true;
+  });
+  for (const std::string& slice : slices) must(admin->remove(kEndpointSlices, {"x", slice}, {}));
+  settle(30);
+  std::set<std::string> tried;
+  for (const std::string& r : refusals) {
+    EXPECT_TRUE(r.ends_with("because it is being terminated")) << r;
+    tried.insert(r.substr(0, r.find(':', r.find("kube-system:") + 12)));
+  }
+  std::string prefix = "system:serviceaccount:kube-system:";
+  for (const char* account : {"replicaset-controller", "deployment-controller", "endpoint-controller", "endpointslice-controller", "endpointslicemirroring-controller"}) {
+    EXPECT_TRUE(tried.contains(prefix + account)) << account << " was not put to the test";
+  }
+  refusals.clear();
+  settle(900);
+  EXPECT_LE(refusals.size(), 1u) << "the roll-out's deadline looks once more; nobody tries on and on";
+  Document d = admin->snapshot().get(kDeployments, "x", "web");
+  EXPECT_NE(find_condition(d["status"]["conditions"], "Progressing")["reason"].str(), "NewReplicaSetCreated");
+  Document rs;
+  admin->snapshot().each(kReplicaSets, "x", [&](const Document& set) { return rs = set, true; });
+  EXPECT_FALSE(find_condition(rs["status"]["conditions"], "ReplicaFailure").exists());
 }
 
 TEST_F(RealApi, comes_to_rest) {

@@ -85,7 +85,9 @@ class ApiTest : public testing::Test {
   void SetUp() override {
     Status loaded = cache.load(store);
     ASSERT_TRUE(loaded.ok());
-    registry = std::make_unique<Registry>(store, cache, clock, random, Registry::Options());
+    Registry::Options registry_options;
+    registry_options.quarantine = quarantine();
+    registry = std::make_unique<Registry>(store, cache, clock, random, registry_options);
     registry->adopt();
     ApiServer::Options options;
     auto key = PrivateKey::generate_p256();
@@ -100,6 +102,7 @@ class ApiTest : public testing::Test {
     make_default_account("default");
   }
   void TearDown() override { tasks.cancel_all(); }
+  virtual Quarantine* quarantine() { return nullptr; }
 
   static Task<void> boot(ApiServer* server) {
     Status done = co_await server->bootstrap();

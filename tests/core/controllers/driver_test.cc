@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/core/client/scripted_client.h"
+#include "tests/core/quarantine/dying.h"
 #include "tests/sim/fake_time.h"
 
 namespace bramble {
@@ -70,11 +71,12 @@ struct Bench {
   ScriptedClient* client = nullptr;
   std::vector<std::string> reconciled;
   Plan plan;
-  bool allowed = true;
   std::vector<Outcome> outcomes;
   std::unique_ptr<Driver> driver;
 
-  Bench() {
+  std::function<void()> on_reconcile, on_finish;
+
+  explicit Bench(Quarantine* quarantine = nullptr) {
     Controller c;
     c.name = "test";
     c.account = "test-controller";
@@ -86,16 +88,17 @@ struct Bench {
     };
     c.reconcile = [this](const Snapshot&, const ObjectKey& key, int64_t) {
       reconciled.push_back(key.name);
+      if (on_reconcile) on_reconcile();
       return plan;
     };
     c.finish = [this](const Snapshot&, const ObjectKey&, int64_t, const Outcome& outcome) {
+      if (on_finish) on_finish();
       outcomes.push_back(outcome);
       return Plan();
     };
     auto own = std::make_unique<ScriptedClient>();
     client = own.get();
-    driver = std::make_unique<Driver>(std::move(c), std::move(own), time.clock, time.alarms(),
-                                      [this](std::string_view, const ObjectKey&) { return allowed; });
+    driver = std::make_unique<Driver>(std::move(c), std::move(own), time.clock, time.alarms(), quarantine);
   }
   static Document map(const std::string& name) { return *Document::parse(cat(R"({"metadata":{"name":")", name, R"(","namespace":"default"}})")); }
   void change(const std::string& name) { client->tell({resource_ids::kConfigMaps, {}, map(name)}); }
@@ -204,18 +207,91 @@ TEST(Driver, comes_back_when_a_plan_asked_for_it) {
   EXPECT_EQ(b.reconciled.size(), 2u);
 }
 
-TEST(Driver, a_quarantined_key_is_left_alone) {
-  Bench b;
-  b.allowed = false;
+TEST(Driver, a_quarantined_key_is_left_alone_until_its_object_changes) {
+  DyingProcesses died;
+  died.die_at("controllers/test", "default/k", {});
+  auto quarantine = died.open();
+  Bench b(quarantine.get());
+  b.client->state.put(resource_ids::kConfigMaps, Bench::map("k"));
   b.driver->start();
   b.change("k");
   b.fire();
   EXPECT_TRUE(b.reconciled.empty());
   EXPECT_TRUE(b.driver->idle());
-  b.allowed = true;
+  b.change("other");
+  b.fire();
+  EXPECT_THAT(b.reconciled, ElementsAre("other"));
+  Document changed = *Document::parse(std::string_view(R"({"metadata":{"name":"k","namespace":"default"},"data":{"a":"b"}})"));
+  b.client->state.put(resource_ids::kConfigMaps, changed);
   b.change("k");
   b.fire();
-  EXPECT_EQ(b.reconciled.size(), 1u);
+  EXPECT_THAT(b.reconciled, ElementsAre("other", "k"));
+}
+
+// Where in its work on a key a controller dies: that key is blamed, though others were worked on beside it.
+TEST(Driver, an_abort_is_blamed_on_the_key_that_was_worked_on) {
+  struct Row {
+    const char* name;
+    std::function<void(Bench&)> die;
+    const char* blamed;
+  };
+  const Row rows[] = {
+      {"reconcile", [](Bench& b) {
+         b.plan.writes = {Bench::create("one")};
+         b.driver->start();
+         b.change("innocent");
+         b.fire();
+         b.on_reconcile = abort;
+         b.change("bad");
+         b.fire();
+       }, "controllers/test: default/bad"},
+      {"after its writes were answered", [](Bench& b) {
+         b.plan.writes = {Bench::create("one")};
+         b.driver->start();
+         b.change("bad");
+         b.change("innocent");
+         b.fire();
+         b.on_finish = abort;
+         b.client->answer(0);
+       }, "controllers/test: default/bad"},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.name);
+    DyingProcesses processes;
+    for (int i = 0; i < 2; i++) {
+      auto work = [&row](Quarantine* q) {
+        Bench b(q);
+        row.die(b);
+      };
+      EXPECT_EQ(processes.run(work), SIGABRT);
+    }
+    auto q = processes.open();
+    EXPECT_THAT(processes.set_aside(), ElementsAre(row.blamed));
+  }
+}
+
+TEST(Driver, gives_up_without_noise_when_the_namespace_ends) {
+  Bench b;
+  EventNote failed{Bench::map("k"), "Warning", "FailedCreate", "{error}", {}, {}};
+  b.plan.writes = {Bench::create("one"), Bench::create("two")};
+  b.plan.writes[0].on_failure = failed;
+  b.plan.events_after_success = {failed};
+  b.driver->start();
+  b.change("k");
+  b.fire();
+  b.client->calls[0]->answer = Error::with_status(Code::kPermissionDenied, "forbidden", R"({"details":{"causes":[{"reason":"NamespaceTerminating"}]}})");
+  b.client->calls[0]->answered.set();
+  EXPECT_THAT(b.texts(), ElementsAre("create pods default one")) << "neither the second write nor an Event";
+  ASSERT_EQ(b.outcomes.size(), 1u);
+  EXPECT_FALSE(b.outcomes[0].error);
+  EXPECT_TRUE(b.outcomes[0].given_up);
+  b.time.clock.advance_us(3600 * 1000 * kMs);
+  b.fire();
+  EXPECT_EQ(b.reconciled.size(), 1u) << "not tried again";
+  b.change("k");
+  b.fire();
+  b.client->fail(1, Code::kPermissionDenied, "forbidden for another reason");
+  EXPECT_TRUE(b.outcomes[1].error);
 }
 
 TEST(Driver, may_be_dropped_with_calls_under_way) {

@@ -46,9 +46,6 @@ TEST(ReplicaSet, creates_deletes_adopts_and_releases) {
           {"an owned pod that no longer matches is released and replaced", {rs(1), pod("web-a", "rs1", kReady, "", "other")}, kWeb,
            {R"(patch pods default/web-a ~ "ownerReferences":[{"$patch":"delete","uid":"rs1"}])", create, created}},
           {"pods of another owner are left alone", {rs(0), pod("web-a", "someone")}, kWeb, {}},
-          {"no pods into a namespace that ends",
-           {rs(1), R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"default","deletionTimestamp":"2026-01-02T03:04:05Z"}})"},
-           kWeb, {}},
       });
 }
 

@@ -272,6 +272,7 @@ class KubeletTest : public testing::Test {
     o.cgroup_root = "bkt-" + tag_;
     o.shim_cgroup = "bkt-shims-" + tag_;
     o.alarms = clock_.alarms();
+    o.quarantine = quarantine_;
     auto k = Kubelet::open(o, client_, *images_, network_, clock_, random_);
     ASSERT_TRUE(k.ok()) << k.error().message();
     kubelet_ = std::move(*k);
@@ -344,6 +345,7 @@ class KubeletTest : public testing::Test {
 
   std::string base_, tag_;
   bool late_ = false;
+  Quarantine* quarantine_ = nullptr;
   Document node_;
   Loop loop_;
   MemoryClient client_;

@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "tests/core/kubelet/kubelet_fixture.h"
+#include "tests/core/quarantine/dying.h"
 
 namespace bramble {
 namespace {
@@ -220,6 +221,46 @@ TEST_F(KubeletTest, ends_what_runs_for_a_pod_that_the_cluster_no_longer_has) {
   });
 }
 
+// Set aside: not started; one that runs is neither ended nor adopted; changed, it is taken on; gone, it is cleared away.
+TEST_F(KubeletTest, leaves_a_pod_alone_that_ended_the_server_until_it_changes) {
+  DyingProcesses died;
+  start_kubelet();
+  put_pod("runs", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; while :; do sleep 0.1; done"]}])");
+  RUN({
+    Document d = co_await until_phase("runs", "Running");
+  });
+  kubelet_.reset();
+  for (const char* name : {"runs", "new"}) died.die_at("kubelet", cat("pods default/", name), {});
+  auto quarantine = died.open();
+  std::vector<std::string> skipped;
+  quarantine->on_skip([&](const Quarantine::Entry&, const Document& object) { skipped.emplace_back(name_of(object)); });
+  quarantine_ = quarantine.get();
+  put_pod("new", R"("containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])");
+  put_pod("other", R"("containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])");
+  start_kubelet();
+  auto more = [this]() -> Task<void> {
+    Document other = co_await until_phase("other", "Running");
+    EXPECT_FALSE(pod("new")["status"].exists());
+    std::string id = pod("runs")["status"]["containerStatuses"].item(0)["containerID"].text();
+    std::string pid_file = base_ + "/run/pods/uid-runs/containers/" + id.substr(10) + "/pid";
+    int pid = static_cast<int>(parse_int64(slurp(pid_file)).value_or(0));
+    EXPECT_EQ(::kill(pid, 0), 0);
+    Document body = *Document::parse(std::string_view(R"({"metadata":{"annotations":{"mended":"yes"}}})"));
+    WriteOptions options;
+    auto patched = co_await client_.patch(kPods, key("new"), PatchType::kMerge, body, options);
+    Document now = co_await until_phase("new", "Running");
+    client_.objects.remove(kPods, key("runs"));  // by force: no grace
+    Document was = *Document::parse(std::string_view(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"runs","namespace":"default","uid":"uid-runs"},"spec":{"nodeName":"n1","containers":[{"name":"c"}]}})"));
+    client_.tell({kPods, was, {}});
+    for (int i = 0; i < 1000 && fs::exists(base_ + "/run/pods/uid-runs"); ++i) co_await sleep_ms(10);
+    EXPECT_FALSE(fs::exists(base_ + "/run/pods/uid-runs"));
+    EXPECT_NE(::kill(pid, 0), 0);
+  };
+  run(more());
+  EXPECT_EQ(skipped, (std::vector<std::string>{"new", "runs"}));
+  kubelet_.reset();
+}
+
 TEST_F(KubeletTest, replaces_a_shim_that_died_and_restarts_its_containers) {
   start_kubelet();
   put_pod("s", R"("containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])");
@@ -239,6 +280,20 @@ TEST_F(KubeletTest, replaces_a_shim_that_died_and_restarts_its_containers) {
   });
 }
 
+TEST_F(KubeletTest, uses_a_present_image_without_asking_when_the_policy_lets_it) {
+  start_kubelet();
+  for (const char* policy : {"IfNotPresent", "Never"}) {
+    put_pod(lower(policy), cat(R"("containers":[{"name":"c","image":"busybox:1","imagePullPolicy":")", policy, R"(","command":["sleep","1000"]}])"));
+  }
+  RUN({
+    for (const char* name : {"ifnotpresent", "never"}) {
+      Document d = co_await until_phase(name, "Running");
+      std::vector<std::string> events = client_.events(name);
+      EXPECT_TRUE(!events.empty() && events[0] == "Pulled: Container image \"busybox:1\" already present on machine and can be accessed by the pod") << join(events, "\n");
+    }
+  });
+}
+
 TEST_F(KubeletTest, says_why_a_container_cannot_start) {
   struct Row {
     const char* name;
@@ -249,6 +304,7 @@ TEST_F(KubeletTest, says_why_a_container_cannot_start) {
   static const Row rows[] = {
       {"never", R"("image":"absent:1","imagePullPolicy":"Never")", "ErrImageNeverPull", "Container image \"absent:1\" is not present with pull policy of Never"},
       {"pull", R"("image":"absent:1","imagePullPolicy":"IfNotPresent")", "ImagePullBackOff", "Back-off pulling image \"absent:1\": ErrImagePull: "},
+      {"always", R"("image":"busybox:1","imagePullPolicy":"Always")", "ImagePullBackOff", "Back-off pulling image \"busybox:1\": ErrImagePull: image \"docker.io/library/busybox:1\" is on this node, but imagePullPolicy Always asks its registry first"},
       {"name", R"("image":"Bad:::x")", "InvalidImageName", "Failed to apply default image tag \"Bad:::x\": couldn't parse image name \"Bad:::x\""},
       {"config", R"("image":"busybox:1","env":[{"name":"A","valueFrom":{"configMapKeyRef":{"name":"none","key":"k"}}}])", "CreateContainerConfigError", "configmap \"none\" not found"},
       {"root", R"("image":"busybox:1","securityContext":{"runAsNonRoot":true})", "CreateContainerConfigError", "container has runAsNonRoot and image will run as root (pod: \"root_default(uid-root)\", container: c)"},

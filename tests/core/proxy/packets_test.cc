@@ -16,6 +16,7 @@
 #include "core/base/unique_fd.h"
 #include "core/client/map_snapshot.h"
 #include "core/proxy/proxy.h"
+#include "tests/core/quarantine/dying.h"
 
 namespace bramble {
 namespace {
@@ -198,6 +199,36 @@ TEST(ServicePorts, headless_and_external_name_services_have_none) {
     Document d = Document::parse(cat("{\"metadata\":{\"name\":\"s\",\"namespace\":\"n\"},\"spec\":", spec, "}")).value();
     EXPECT_TRUE(ports_of_service(d.root(), {}).empty()) << spec;
   }
+}
+
+TEST_F(Packets, a_service_that_ended_the_server_is_left_out_until_it_changes) {
+  DyingProcesses died;
+  died.die_at("proxy", "services default/web", {});
+  auto quarantine = died.open();
+  EchoServer a(dir_ + "/pod-a", "a");
+  Status s = in_netns(dir_ + "/host", [&]() -> Status {
+    Loop loop;
+    TRY_ASSIGN(auto network, PodNetwork::open({dir_ + "/state", "10.42.0.0/24", "cni0", 1450}));
+    TRY(network->add({"a", dir_ + "/pod-a", "default", "a", "a", {}}));
+    FixedClient client;
+    Proxy proxy({{"bramble", "10.42.0.0/16"}, "10.43.0.0/16", quarantine.get()}, client);
+    client.put(resource_ids::kServices, kService);
+    client.put(resource_ids::kServices, R"({"metadata":{"name":"good","namespace":"default"},"spec":{"clusterIP":"10.43.0.51",
+      "clusterIPs":["10.43.0.51"],"ports":[{"name":"http","port":8080,"protocol":"TCP"}]}})");
+    client.put(resource_ids::kEndpointSlices, slice({"10.42.0.2"}).c_str());
+    client.put(resource_ids::kEndpointSlices, replace_all(replace_all(slice({"10.42.0.2"}), "web-x", "good-x"), "\"web\"", "\"good\"").c_str());
+    TRY(proxy.start());
+    EXPECT_EQ(ask("10.43.0.51", 8080).substr(0, 1), "a");
+    EXPECT_NE(ask("10.43.0.50", 8080).substr(0, 1), "a");
+
+    client.put(resource_ids::kServices, replace_all(kService, "\"namespace\"", "\"labels\":{\"mended\":\"yes\"},\"namespace\"").c_str());
+    Timer soon([&] { loop.stop(); });
+    soon.arm_ms(50);
+    loop.run();
+    EXPECT_EQ(ask("10.43.0.50", 8080).substr(0, 1), "a");
+    return proxy.down();
+  });
+  EXPECT_TRUE(s.ok()) << s.error().message();
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "core/base/limits.h"
 #include "core/base/random.h"
 #include "storage/memory/memory_store.h"
+#include "tests/core/quarantine/dying.h"
 
 namespace bramble {
 namespace {
@@ -126,6 +127,22 @@ TEST_F(Cache, shows_each_change_before_and_after) {
   EXPECT_THAT(after(last, pods_), IsEmpty());
   EXPECT_EQ(cache_.get(pods_ + "default/a"), nullptr);
   EXPECT_EQ(cache_.revision(), last);
+}
+
+TEST_F(Cache, loads_all_but_what_ended_the_server_when_it_was_loaded) {
+  DyingProcesses died;
+  died.die_at("store", pods_ + "default/bad", {});
+  auto quarantine = died.open();
+  auto disk = std::make_shared<MemoryDisk>();
+  disk->rows[5] = {5, pods_ + "default/a", 7, make_buffer("{\"v\":\"1\"}")};
+  disk->rows[6] = {6, pods_ + "default/bad", 8, make_buffer("{\"v\":\"1\"}")};
+  disk->revision = 9;
+  MemoryStore store(clock_, disk);
+  WatchCache cache(clock_);
+  ASSERT_TRUE(cache.load(store, quarantine.get()).ok());
+  EXPECT_NE(cache.get(pods_ + "default/a"), nullptr);
+  EXPECT_EQ(cache.get(pods_ + "default/bad"), nullptr);
+  EXPECT_THAT(cache.unreadable(), ElementsAre(pods_ + "default/bad"));
 }
 
 TEST_F(Cache, loads_what_the_store_has_and_resumes_from_the_start_revision_only) {

@@ -77,6 +77,42 @@ TEST(Decision, says_in_upstreams_words_why_no_node_fits) {
   }
 }
 
+// Never placed against what it demands, though the demand cannot be judged yet.
+TEST(Decision, a_pod_that_requires_what_is_not_served_waits_and_says_so) {
+  const std::string required = R"("requiredDuringSchedulingIgnoredDuringExecution":[{"topologyKey":"kubernetes.io/hostname","labelSelector":{}}]})";
+  const std::string preferred = R"("preferredDuringSchedulingIgnoredDuringExecution":[{"weight":1,"podAffinityTerm":{"topologyKey":"kubernetes.io/hostname"}}]})";
+  const std::string hostname = R"({"kubernetes.io/hostname":"n1"})";
+  auto affinity = [](const char* sort, const std::string& terms) { return cat(R"(,"affinity":{")", sort, R"(":{)", terms, "}"); };
+  auto spread = [](const std::string& more) { return cat(R"(,"topologySpreadConstraints":[{"maxSkew":1,"topologyKey":"kubernetes.io/hostname")", more, "}]"); };
+  const std::string strict = R"(,"whenUnsatisfiable":"DoNotSchedule")";
+  struct Case {
+    const char* name;
+    std::string more_spec;
+    std::vector<std::string> nodes;
+    std::string node, demand;
+  };
+  const std::vector<Case> cases = {
+      {"required anti-affinity", affinity("podAntiAffinity", required), {node("n1")}, "", "pod requires podAntiAffinity"},
+      {"required affinity", affinity("podAffinity", required), {node("n1")}, "", "pod requires podAffinity"},
+      {"preferred ones hold nobody up", affinity("podAntiAffinity", preferred), {node("n1")}, "n1", ""},
+      {"strict spread over two nodes", spread(strict), {node("n1", "{}", hostname), node("n2")}, "", "pod requires a topology spread"},
+      {"strict spread on the only node", spread(strict), {node("n1", "{}", hostname)}, "n1", ""},
+      {"the only node is in no domain", spread(strict), {node("n1")}, "", "pod requires a topology spread"},
+      {"strict spread over two domains at least", spread(strict + R"(,"minDomains":2)"), {node("n1", "{}", hostname)}, "", "pod requires a topology spread"},
+      {"lenient spread", spread(R"(,"whenUnsatisfiable":"ScheduleAnyway")"), {node("n1")}, "n1", ""},
+  };
+  for (const Case& test : cases) {
+    SCOPED_TRACE(test.name);
+    Decision d = decide_for(pod("p", "{}", test.more_spec), test.nodes);
+    EXPECT_EQ(d.node, test.node);
+    if (test.demand.empty()) continue;
+    std::string all = cat("0/", test.nodes.size(), " nodes are available: ");
+    EXPECT_TRUE(d.message.starts_with(cat(all, test.demand, ", which this version of bramble does not serve yet ("))) << d.message;
+    EXPECT_TRUE(d.message.ends_with(cat("preemption: ", all, test.nodes.size(), " Preemption is not helpful for scheduling."))) << d.message;
+    EXPECT_EQ(d.objections, std::set<Plugin>{Plugin::kUnserved});
+  }
+}
+
 TEST(Decision, volume_claims_stand_in_the_way_on_every_node) {
   Decision d = decide_for(pod("p"), {node("n1")}, "persistentvolumeclaim \"c\" not found");
   EXPECT_EQ(d.message, "0/1 nodes are available: persistentvolumeclaim \"c\" not found. no new claims to deallocate, preemption: " + kNotHelpful1);
