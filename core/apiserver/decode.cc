@@ -107,6 +107,9 @@ Result<Builder> decode_object(const ExpectedType& expected, Value in, FieldValid
   Mut root = canonical->root();
   root.set("kind", expected.kind);
   root.set("apiVersion", version);
+  // An empty list says something (managed_fields.h), which the canonical form would lose.
+  Value managed = in["metadata"]["managedFields"];
+  if (managed.is_array() && managed.size() == 0) root.object("metadata").array("managedFields");
   if (expected.set_defaults) expected.set_defaults(root);
   return canonical;
 }

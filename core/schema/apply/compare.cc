@@ -24,7 +24,7 @@ class Comparer {
   Status outcome() const { return failed_ ? Status(*failed_) : ok(); }
 
   // One place. What is below it goes into `out`.
-  Marks place(const Shape& shape, Value l, Value r, Comparison& out) {
+  Marks place(const MergeShape& shape, Value l, Value r, Comparison& out) {
     Marks marks;
     const unsigned of_l = shape.sort_of(l), of_r = shape.sort_of(r);
     bool leaf = false;
@@ -45,14 +45,14 @@ class Comparer {
 
  private:
   // Whether the place is a leaf.
-  bool visit(const Shape& shape, unsigned sort, Value l, Value r, Comparison& out, Marks& marks) {
-    if (sort & Shape::kMap) {
+  bool visit(const MergeShape& shape, unsigned sort, Value l, Value r, Comparison& out, Marks& marks) {
+    if (sort & MergeShape::kMap) {
       Value a = as_map(l), b = as_map(r);
       if (shape.map_atomic() || (empty_container(a) && empty_container(b))) return leaf(l, r, marks);
       members(shape, a, b, out);
       return false;
     }
-    if (sort & Shape::kScalar) return leaf(l, r, marks);
+    if (sort & MergeShape::kScalar) return leaf(l, r, marks);
     Value a = as_list(l), b = as_list(r);
     if (shape.list_atomic() || (empty_container(a) && empty_container(b))) return leaf(l, r, marks);
     items(shape, a, b, out);
@@ -78,7 +78,7 @@ class Comparer {
     c.added.sort();
   }
 
-  void members(const Shape& shape, Value l, Value r, Comparison& out) {
+  void members(const MergeShape& shape, Value l, Value r, Comparison& out) {
     each_member_pair(l, r, [&](std::string_view key, Value a, Value b) {
       if (a && b && !a.is_object() && !a.is_array() && equal(a, b)) return;  // most members
       Comparison below;
@@ -93,7 +93,7 @@ class Comparer {
     std::string element;
     std::vector<Value> left, right;
   };
-  void group(const Shape& shape, Value list, bool left, std::vector<Group>& groups, std::unordered_map<std::string, size_t>& index) {
+  void group(const MergeShape& shape, Value list, bool left, std::vector<Group>& groups, std::unordered_map<std::string, size_t>& index) {
     for (Value item : list.items()) {
       auto element = shape.item_element(item);
       if (!element.ok()) {
@@ -107,12 +107,12 @@ class Comparer {
     }
   }
 
-  void items(const Shape& shape, Value l, Value r, Comparison& out) {
+  void items(const MergeShape& shape, Value l, Value r, Comparison& out) {
     std::vector<Group> groups;
     std::unordered_map<std::string, size_t> index;
     group(shape, l, true, groups, index);
     group(shape, r, false, groups, index);
-    const Shape inner = shape.items();
+    const MergeShape inner = shape.items();
     for (const Group& g : groups) {
       Comparison below;
       Marks marks;
@@ -136,9 +136,9 @@ class Comparer {
 };
 
 // field_set_of: whether the place itself is a member.
-bool mention(const Shape& shape, Value v, FieldSet& out);
+bool mention(const MergeShape& shape, Value v, FieldSet& out);
 
-void mention_members(const Shape& shape, Value map, FieldSet& out) {
+void mention_members(const MergeShape& shape, Value map, FieldSet& out) {
   for (auto [key, value] : map.members()) {
     FieldSet below;
     bool member = mention(shape.member(key), value, below);
@@ -148,7 +148,7 @@ void mention_members(const Shape& shape, Value map, FieldSet& out) {
   out.sort();
 }
 
-void mention_items(const Shape& shape, Value list, FieldSet& out) {
+void mention_items(const MergeShape& shape, Value list, FieldSet& out) {
   std::unordered_map<std::string, int> seen;
   std::vector<std::string> elements;
   for (Value item : list.items()) {
@@ -156,7 +156,7 @@ void mention_items(const Shape& shape, Value list, FieldSet& out) {
     elements.push_back(element.ok() ? std::move(*element) : std::string());
     seen[elements.back()]++;
   }
-  const Shape inner = shape.items();
+  const MergeShape inner = shape.items();
   size_t i = 0;
   for (Value item : list.items()) {
     const std::string& element = elements[i++];
@@ -168,14 +168,14 @@ void mention_items(const Shape& shape, Value list, FieldSet& out) {
   out.sort();
 }
 
-bool mention(const Shape& shape, Value v, FieldSet& out) {
+bool mention(const MergeShape& shape, Value v, FieldSet& out) {
   const unsigned sort = shape.sort_of(v);
-  if (sort & Shape::kMap) {
+  if (sort & MergeShape::kMap) {
     if (shape.map_atomic()) return true;
     mention_members(shape, as_map(v), out);
     return false;
   }
-  if (sort & Shape::kScalar) return true;
+  if (sort & MergeShape::kScalar) return true;
   if (shape.list_atomic()) return true;
   mention_items(shape, as_list(v), out);
   return false;
@@ -183,7 +183,7 @@ bool mention(const Shape& shape, Value v, FieldSet& out) {
 
 }  // namespace
 
-Result<Comparison> compare_values(const Shape& shape, Value before, Value after) {
+Result<Comparison> compare_values(const MergeShape& shape, Value before, Value after) {
   Comparison out;
   Comparer comparer;
   comparer.place(shape, before, after, out);
@@ -191,7 +191,7 @@ Result<Comparison> compare_values(const Shape& shape, Value before, Value after)
   return out;
 }
 
-FieldSet field_set_of(const Shape& shape, Value value) {
+FieldSet field_set_of(const MergeShape& shape, Value value) {
   FieldSet out;
   mention(shape, value, out);
   return out;

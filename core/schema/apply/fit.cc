@@ -13,10 +13,10 @@ class Fitter {
  public:
   explicit Fitter(bool duplicates_fit) : duplicates_fit_(duplicates_fit) {}
 
-  void place(const Shape& shape, Value v) {
+  void place(const MergeShape& shape, Value v) {
     const unsigned sort = shape.sort_of(v);
-    if (sort & Shape::kMap) return members(shape, v);
-    if (sort & Shape::kScalar) return scalar(shape, v);
+    if (sort & MergeShape::kMap) return members(shape, v);
+    if (sort & MergeShape::kScalar) return scalar(shape, v);
     items(shape, v);
   }
 
@@ -28,7 +28,7 @@ class Fitter {
  private:
   void wrong(std::string_view why) { errors_.push_back(path_.empty() ? std::string(why) : cat(path_text(path_), ": ", why)); }
 
-  void scalar(const Shape& shape, Value v) {
+  void scalar(const MergeShape& shape, Value v) {
     if (!v || v.is_null()) return;
     switch (shape.scalar()) {
       case ScalarSort::kNumber:
@@ -52,12 +52,12 @@ class Fitter {
     return v.is_array() ? "[]interface {}" : "map[string]interface {}";
   }
 
-  void members(const Shape& shape, Value v) {
+  void members(const MergeShape& shape, Value v) {
     if (!v || v.is_null()) return;
     if (!v.is_object()) return wrong(cat("expected map, got &{", go_plain(v), "}"));
     for (auto [key, value] : v.members()) {
       path_.push_back(member_element(key));
-      const Shape inner = shape.member(key);
+      const MergeShape inner = shape.member(key);
       if (inner.known()) place(inner, value);
       else wrong("field not declared in schema");
       path_.pop_back();
@@ -65,11 +65,11 @@ class Fitter {
     }
   }
 
-  void items(const Shape& shape, Value v) {
+  void items(const MergeShape& shape, Value v) {
     if (!v || v.is_null()) return;
     if (!v.is_array()) return wrong(cat("expected list, got &{", go_plain(v), "}"));
     std::unordered_set<std::string> seen;
-    const Shape inner = shape.items();
+    const MergeShape inner = shape.items();
     size_t i = 0;
     for (Value item : v.items()) {
       std::string element = index_element(i);
@@ -91,7 +91,7 @@ class Fitter {
   std::vector<std::string> errors_;
 };
 
-Shape step(const Shape& shape, std::string_view element) {
+MergeShape step(const MergeShape& shape, std::string_view element) {
   if (is_member_element(element)) return shape.member(member_name(element));
   return shape.items();
 }
@@ -99,10 +99,10 @@ Shape step(const Shape& shape, std::string_view element) {
 class Reconciler {
  public:
   // `set` is what stands below the place that path_ names; `whole`: the place is a member with nothing below.
-  void place(const Shape& shape, const FieldSet& set, bool whole) {
+  void place(const MergeShape& shape, const FieldSet& set, bool whole) {
     const unsigned may = shape.allowed();
-    if (may == 0 || may == Shape::kScalar || shape.free_form()) return;
-    const bool map = may & Shape::kMap;
+    if (may == 0 || may == MergeShape::kScalar || shape.free_form()) return;
+    const bool map = may & MergeShape::kMap;
     const bool atomic = map ? shape.map_atomic() : shape.list_atomic();
     if (!whole && atomic) {
       // Parts of an object that is atomic now, or a list of which nothing says that it is owned whole.
@@ -112,7 +112,7 @@ class Reconciler {
       return;
     }
     for (const FieldSet::Node& node : set.nodes()) {
-      const Shape inner = map ? member(shape, node.element) : shape.items();
+      const MergeShape inner = map ? member(shape, node.element) : shape.items();
       if (!inner.known()) continue;
       path_.push_back(node.element);
       place(inner, node.below, node.member && node.below.empty());
@@ -126,8 +126,8 @@ class Reconciler {
   }
 
  private:
-  static Shape member(const Shape& shape, std::string_view element) {
-    return is_member_element(element) ? shape.member(member_name(element)) : Shape();
+  static MergeShape member(const MergeShape& shape, std::string_view element) {
+    return is_member_element(element) ? shape.member(member_name(element)) : MergeShape();
   }
   FieldPath path_;
   FieldSet remove_, add_;
@@ -135,13 +135,13 @@ class Reconciler {
 
 }  // namespace
 
-std::string misfit(const Shape& shape, Value value, bool duplicates_fit) {
+std::string misfit(const MergeShape& shape, Value value, bool duplicates_fit) {
   Fitter fitter(duplicates_fit);
   fitter.place(shape, value);
   return fitter.outcome();
 }
 
-FieldSet with_named_fields(const Shape& shape, const FieldSet& set) {
+FieldSet with_named_fields(const MergeShape& shape, const FieldSet& set) {
   FieldSet out;
   for (const FieldSet::Node& node : set.nodes()) {
     const bool named = !node.below.empty() && is_member_element(node.element) && shape.has_field(member_name(node.element));
@@ -150,7 +150,7 @@ FieldSet with_named_fields(const Shape& shape, const FieldSet& set) {
   return out;
 }
 
-std::optional<FieldSet> fit_to_schema(const Shape& shape, const FieldSet& set) {
+std::optional<FieldSet> fit_to_schema(const MergeShape& shape, const FieldSet& set) {
   Reconciler reconciler;
   reconciler.place(shape, set, false);
   return reconciler.outcome(set);

@@ -47,14 +47,14 @@ Error within(std::string_view element, const Error& error) {
 class Merger {
  public:
   // Writes what the two make of this place; nothing when they make nothing.
-  Status place(const Shape& shape, Value base, Value over, Place to) {
+  Status place(const MergeShape& shape, Value base, Value over, Place to) {
     const unsigned sort = shape.sort_of(over ? over : base);
-    if (sort & Shape::kMap) {
+    if (sort & MergeShape::kMap) {
       Value a = base.is_object() ? base : Value(), b = over.is_object() ? over : Value();
       if (shape.map_atomic() || (a.size() == 0 && b.size() == 0)) return leaf(base, over, to);
       return members(shape, a, b, to);
     }
-    if (sort & Shape::kScalar) return leaf(base, over, to);
+    if (sort & MergeShape::kScalar) return leaf(base, over, to);
     Value a = base.is_array() ? base : Value(), b = over.is_array() ? over : Value();
     if (shape.list_atomic() || (a.size() == 0 && b.size() == 0)) return leaf(base, over, to);
     return items(shape, a, b, to);
@@ -66,7 +66,7 @@ class Merger {
     return ok();
   }
 
-  Status members(const Shape& shape, Value base, Value over, Place to) {
+  Status members(const MergeShape& shape, Value base, Value over, Place to) {
     Mut object = to.put_object();
     Status first = ok();
     each_member_pair(base, over, [&](std::string_view key, Value a, Value b) {
@@ -90,7 +90,7 @@ class Merger {
     }
   };
 
-  static Status read(const Shape& shape, Value list, bool duplicates_fit, Side& side) {
+  static Status read(const MergeShape& shape, Value list, bool duplicates_fit, Side& side) {
     for (Value item : list.items()) {
       auto key = shape.item_element(item);
       if (!key.ok()) return Error(Code::kInvalidArgument, cat("element ", side.items.size(), ": ", key.error().message()));
@@ -106,12 +106,12 @@ class Merger {
     return ok();
   }
 
-  Status items(const Shape& shape, Value base_list, Value over_list, Place to) {
+  Status items(const MergeShape& shape, Value base_list, Value over_list, Place to) {
     Side base, over;
     TRY(read(shape, over_list, false, over));
     TRY(read(shape, base_list, true, base));
     Mut list = to.put_array();
-    const Shape inner = shape.items();
+    const MergeShape inner = shape.items();
     auto put = [&](Value a, Value b) { return place(inner, a, b, Place(list)); };
     // The keys of over that base has too, in over's order: where base's order differs, over's is kept.
     std::vector<const std::string*> shared;
@@ -161,9 +161,9 @@ class Merger {
 };
 
 // Writes what is left of the place; null when nothing is.
-void keep_rest(const Shape& shape, Value v, const FieldSet& fields, Place to);
+void keep_rest(const MergeShape& shape, Value v, const FieldSet& fields, Place to);
 
-void keep_members(const Shape& shape, Value v, const FieldSet& fields, Place to) {
+void keep_members(const MergeShape& shape, Value v, const FieldSet& fields, Place to) {
   Mut object = to.put_object();
   for (auto [key, value] : v.members()) {
     const FieldSet::Node* node = fields.find(member_element(key));
@@ -176,9 +176,9 @@ void keep_members(const Shape& shape, Value v, const FieldSet& fields, Place to)
   to.put_null();
 }
 
-void keep_items(const Shape& shape, Value v, const FieldSet& fields, Place to) {
+void keep_items(const MergeShape& shape, Value v, const FieldSet& fields, Place to) {
   Mut list = to.put_array();
-  const Shape inner = shape.items();
+  const MergeShape inner = shape.items();
   for (Value item : v.items()) {
     auto element = shape.item_element(item);
     const FieldSet::Node* node = element.ok() ? fields.find(*element) : nullptr;
@@ -191,13 +191,13 @@ void keep_items(const Shape& shape, Value v, const FieldSet& fields, Place to) {
   to.put_null();
 }
 
-void keep_rest(const Shape& shape, Value v, const FieldSet& fields, Place to) {
+void keep_rest(const MergeShape& shape, Value v, const FieldSet& fields, Place to) {
   const unsigned sort = shape.sort_of(v);
-  if (sort & Shape::kMap) {
+  if (sort & MergeShape::kMap) {
     if (v.size() == 0 || !v.is_object() || shape.map_atomic()) return to.put_null();
     return keep_members(shape, v, fields, to);
   }
-  if (sort & Shape::kScalar) return v ? to.put(v) : to.put_null();
+  if (sort & MergeShape::kScalar) return v ? to.put(v) : to.put_null();
   if (v.size() == 0 || !v.is_array() || shape.list_atomic()) return to.put_null();
   keep_items(shape, v, fields, to);
 }
@@ -206,14 +206,14 @@ constexpr std::string_view kRoot = "object";  // a Builder's root is an object: 
 
 }  // namespace
 
-Result<Document> merge_values(const Shape& shape, Value base, Value over) {
+Result<Document> merge_values(const MergeShape& shape, Value base, Value over) {
   Builder out;
   TRY(Merger().place(shape, base, over, Place(out.root(), kRoot)));
   out.set_root(out.root()[kRoot]);
   return out.finish();
 }
 
-Document remove_fields(const Shape& shape, Value value, const FieldSet& fields) {
+Document remove_fields(const MergeShape& shape, Value value, const FieldSet& fields) {
   Builder out;
   keep_rest(shape, value, fields, Place(out.root(), kRoot));
   Mut rest = out.root()[kRoot];

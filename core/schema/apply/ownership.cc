@@ -30,7 +30,7 @@ class Versions {
  public:
   struct View {
     Value object;
-    Shape shape;
+    MergeShape shape;
     FieldFilter filter;
     Document made;  // holds a converted object
   };
@@ -136,7 +136,7 @@ Result<Change> take_changes(const ApplyContext& context, Value before, Value aft
 struct Moving {
   Document object;
   std::string version;
-  Shape shape;
+  MergeShape shape;
 };
 
 std::optional<Moving> moved(const ApplyContext& context, const Moving& from, const std::string& version) {
@@ -227,15 +227,19 @@ Status own_by_update(const ApplyContext& context, Value before, Value after, std
 Result<ApplyOutcome> apply_config(const ApplyContext& context, Value live, Value config, std::string_view owner, bool force, Owners owners) {
   ApplyOutcome out;
   owners = reconciled(context, live, std::move(owners));
-  TRY_ASSIGN(Document merged, merge_values(context.shape, live, config));
+  auto made = merge_values(context.shape, live, config);
+  if (!made.ok()) return made.error().prefixed("failed to merge config");
+  Document merged = std::move(*made);
   const auto last_at = owners.find(owner);
   const OwnedFields last = last_at == owners.end() ? OwnedFields() : last_at->second;
   owners[std::string(owner)] = OwnedFields{context.filter.apply(field_set_of(context.shape, config)), context.version, true};
   if (!last.set.empty()) merged = prune(context, merged, owners, last);
-  TRY_ASSIGN(Change change, take_changes(context, live, merged.root(), owner, force, owners));
+  auto taken = take_changes(context, live, merged.root(), owner, force, owners);
+  if (!taken.ok()) return taken.error().prefixed("failed to compare objects");
+  const Change& change = *taken;
   if (!force) {
-    for (const auto& [id, taken] : change.conflicts) {
-      taken.set.each([&](const FieldPath& path) { out.conflicts.push_back({id, path}); });
+    for (const auto& conflict : change.conflicts) {
+      conflict.second.set.each([&](const FieldPath& path) { out.conflicts.push_back({conflict.first, path}); });
     }
     if (!out.conflicts.empty()) return out;
   }

@@ -38,13 +38,13 @@ class FieldFilter {
 // An object that is changed, and how managers of other versions see it.
 struct ApplyContext {
   std::string version;  // of the objects given
-  Shape shape;
+  MergeShape shape;
   FieldFilter filter;
   // The object in another version, with its shape there; nothing when that version is not served (any more): what a manager
   // owned there is forgotten. May be empty: no other version is known.
   struct InVersion {
     Document object;
-    Shape shape;
+    MergeShape shape;
     FieldFilter filter;
   };
   std::function<std::optional<InVersion>(Value object, std::string_view from, std::string_view to)> convert;

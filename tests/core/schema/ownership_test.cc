@@ -18,7 +18,7 @@ class History {
  public:
   explicit History(const char* type, FieldFilter filter = {}) {
     context.version = "v1";
-    context.shape = Shape(*Type::find(type));
+    context.shape = MergeShape(*Type::find(type));
     context.filter = std::move(filter);
   }
   // What was refused, as "owner: path ...", or "".
@@ -136,7 +136,7 @@ TEST(Ownership, of_another_version) {
     if (to == "gone") return std::nullopt;
     ApplyContext::InVersion out;
     out.object = from == "v1" ? rename(object, "data", "binaryData") : rename(object, "binaryData", "data");
-    out.shape = Shape(*Type::find("core.v1.ConfigMap"));
+    out.shape = MergeShape(*Type::find("core.v1.ConfigMap"));
     return out;
   };
   h.object = json(R"({"data":{"a":"1","b":"1"}})");

@@ -13,7 +13,7 @@ Document json(std::string_view text) {
   return parsed.ok() ? *parsed : Document();
 }
 
-Shape shape(const char* type) { return Shape(*Type::find(type)); }
+MergeShape shape(const char* type) { return MergeShape(*Type::find(type)); }
 FieldSet set(std::string_view text) { return FieldSet::parse(json(text).root()).value(); }
 
 constexpr const char* kPodSpec = "core.v1.PodSpec";

@@ -38,7 +38,7 @@ void run(std::string_view text) {
   Document object = canonical->finish();
   ApplyContext context;
   context.version = "v1";
-  context.shape = Shape(pod);
+  context.shape = MergeShape(pod);
   if (!misfit(context.shape, config->root(), false).empty()) return;
   auto outcome = apply_config(context, object.root(), config->root(), "one", true, owners);
   if (!outcome.ok()) return;

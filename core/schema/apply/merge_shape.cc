@@ -1,4 +1,4 @@
-#include "core/schema/apply/shape.h"
+#include "core/schema/apply/merge_shape.h"
 
 #include "core/base/strings.h"
 #include "core/schema/apply/path_element.h"
@@ -34,10 +34,10 @@ std::optional<std::string> key_default(const Field& key) {
 
 }  // namespace
 
-Shape Shape::element_of(const Field& field) {
-  Shape out;
+MergeShape MergeShape::element_of(const Field& field) {
+  MergeShape out;
   switch (field.kind()) {
-    case FieldKind::kMessage: return Shape(*field.type());
+    case FieldKind::kMessage: return MergeShape(*field.type());
     case FieldKind::kRaw:
       out.form_ = Form::kUntyped;
       out.atomic_ = true;
@@ -53,15 +53,15 @@ Shape Shape::element_of(const Field& field) {
   }
 }
 
-Shape Shape::of_field(const Field& field) {
-  Shape out;
+MergeShape MergeShape::of_field(const Field& field) {
+  MergeShape out;
   out.field_ = &field;
   switch (field.container()) {
     case Container::kList: out.form_ = Form::kList; return out;
     case Container::kMap: out.form_ = Form::kMap; break;
     case Container::kMapOfLists: out.form_ = Form::kMapOfLists; break;
     case Container::kOne: {
-      Shape one = element_of(field);
+      MergeShape one = element_of(field);
       one.atomic_ = one.atomic_ || field.map_atomic();
       return one;
     }
@@ -70,7 +70,7 @@ Shape Shape::of_field(const Field& field) {
   return out;
 }
 
-unsigned Shape::allowed() const {
+unsigned MergeShape::allowed() const {
   switch (form_) {
     case Form::kNone: return 0;
     case Form::kScalar: return kScalar;
@@ -82,38 +82,38 @@ unsigned Shape::allowed() const {
   }
 }
 
-unsigned Shape::sort_of(Value v) const {
+unsigned MergeShape::sort_of(Value v) const {
   const unsigned may = allowed();
   const unsigned is = v.is_object() ? kMap : v.is_array() ? kList : v && !v.is_null() ? kScalar : 0;
   return (may & is) != 0 ? is : may;
 }
 
-ScalarSort Shape::scalar() const { return sort_; }
+ScalarSort MergeShape::scalar() const { return sort_; }
 
-bool Shape::list_atomic() const {
+bool MergeShape::list_atomic() const {
   if (form_ != Form::kList) return true;
   return field_->list_type() == ListType::kNone || field_->list_type() == ListType::kAtomic;
 }
 
-bool Shape::has_field(std::string_view name) const { return form_ == Form::kMessage && type_->field(name) != nullptr; }
+bool MergeShape::has_field(std::string_view name) const { return form_ == Form::kMessage && type_->field(name) != nullptr; }
 
-Shape Shape::member(std::string_view name) const {
-  Shape out;
+MergeShape MergeShape::member(std::string_view name) const {
+  MergeShape out;
   switch (form_) {
     case Form::kMessage: {
       const Field* field = type_->field(name);
-      return field != nullptr ? of_field(*field) : Shape();
+      return field != nullptr ? of_field(*field) : MergeShape();
     }
     case Form::kMap: return element_of(*field_);
     case Form::kMapOfLists: out.form_ = Form::kStrings; return out;
     case Form::kDeduced:
     case Form::kUntyped: return *this;
-    default: return Shape();
+    default: return MergeShape();
   }
 }
 
-Shape Shape::items() const {
-  Shape out;
+MergeShape MergeShape::items() const {
+  MergeShape out;
   switch (form_) {
     case Form::kList: return element_of(*field_);
     case Form::kStrings:
@@ -125,11 +125,11 @@ Shape Shape::items() const {
       out.form_ = Form::kUntyped;
       out.atomic_ = true;
       return out;
-    default: return Shape();
+    default: return MergeShape();
   }
 }
 
-Result<std::string> Shape::item_element(Value item) const {
+Result<std::string> MergeShape::item_element(Value item) const {
   if (form_ == Form::kList && field_->list_type() == ListType::kMap) return keyed_element(item);
   auto refuse = [](std::string_view why) { return Error(Code::kInvalidArgument, std::string(why)); };
   if (list_atomic()) return refuse("invalid indexing of non-associative list");
@@ -139,7 +139,7 @@ Result<std::string> Shape::item_element(Value item) const {
   return set_element(item);
 }
 
-Result<std::string> Shape::keyed_element(Value item) const {
+Result<std::string> MergeShape::keyed_element(Value item) const {
   if (!item || item.is_null()) return Error(Code::kInvalidArgument, "associative list with keys may not have a null element");
   if (!item.is_object()) return Error(Code::kInvalidArgument, "associative list with keys may not have non-map elements");
   const std::vector<std::string_view> keys = field_->list_map_keys();
