@@ -117,6 +117,9 @@ Result<Builder> decode_object(const ExpectedType& expected, Value in, FieldValid
     return cannot_be_handled(expected.kind, expected.version, expected, cat("strict decoding error: ", join(found, ", ")));
   }
   if (warnings != nullptr) warnings->insert(warnings->end(), found.begin(), found.end());
+  // An empty list says something (managed_fields.h), which the canonical form would lose.
+  Value managed = in["metadata"]["managedFields"];
+  if (managed.is_array() && managed.size() == 0) decoded->object.root().object("metadata").array("managedFields");
   return std::move(decoded->object);
 }
 

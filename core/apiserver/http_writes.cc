@@ -1,15 +1,15 @@
 // Bodies and options of writes over HTTP, and their answers.
 #include "core/apiserver/apiserver.h"
+#include "core/apiserver/field_writer.h"
 #include "core/apiserver/go_json.h"
 #include "core/apiserver/reads.h"
 #include "core/apiserver/reviews.h"
+#include "core/json/yaml.h"
 #include "core/registry/api_status.h"
 
 namespace bramble {
 
 namespace {
-
-constexpr size_t kFieldManagerMax = 128;
 
 std::string go_string_list(const std::vector<std::string>& list) {
   std::string out = "[";
@@ -29,16 +29,19 @@ Status check_dry_run(const std::vector<std::string>& values, std::string_view op
   return ok();
 }
 
-// dryRun, fieldValidation, fieldManager of the URL.
+// dryRun, fieldValidation, fieldManager, force of the URL.
 Status read_options(const Request& request, std::string_view options_kind, bool apply, Call& call) {
   const Query& query = request.info.query;
   FieldErrors errors;
-  if (options_kind == "PatchOptions" && !apply && query.has("force")) {
+  call.manager = query.get("fieldManager");
+  if (apply) {
+    call.force = query.flag("force");
+    if (call.manager.empty()) errors.required(Path("fieldManager"), "is required for apply patch");
+  } else if (options_kind == "PatchOptions" && query.has("force")) {
     errors.forbidden(Path("force"), "may not be specified for non-apply patch");
   }
-  if (query.get("fieldManager").size() > kFieldManagerMax) {
-    errors.add({"FieldValueTooLong", "fieldManager", cat("Too long: may not be more than ", kFieldManagerMax, " bytes")});
-  }
+  check_field_manager(call.manager, errors);
+  if (call.manager.empty()) call.manager = manager_of_user_agent(request.http->header("user-agent"));
   if (!errors.empty()) return errors.to_error("meta.k8s.io", options_kind, "");
   TRY(check_dry_run(query.all("dryRun"), options_kind, call.dry_run));
   std::string_view validation = query.get("fieldValidation");
@@ -117,7 +120,23 @@ std::optional<PatchType> patch_type_of(std::string_view media_type) {
   if (media_type == "application/json-patch+json") return PatchType::kJson;
   if (media_type == "application/merge-patch+json") return PatchType::kMerge;
   if (media_type == "application/strategic-merge-patch+json") return PatchType::kStrategic;
+  if (media_type == "application/apply-patch+yaml") return PatchType::kApply;
   return std::nullopt;
+}
+
+// The body of an apply: YAML or JSON, of which fieldValidation=Strict refuses keys that stand twice.
+Result<Document> read_apply_patch(std::string_view body, FieldValidation validation) {
+  std::vector<std::string> repeated;
+  auto patch = parse_yaml_loosely(body, &repeated);
+  if (!patch.ok()) return api_bad_request(cat("error decoding YAML: error converting YAML to JSON: ", patch.error().message()));
+  if (!patch->root().is_object() && !patch->root().is_null()) {
+    return api_bad_request(cat("error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal ",
+                               patch->root().type_name(), " into Go value of type map[string]interface {}"));
+  }
+  if (!repeated.empty() && validation == FieldValidation::kStrict) {
+    return api_bad_request(cat("error strict decoding YAML: error converting YAML to JSON: yaml: unmarshal errors:\n  ", join(repeated, "\n  ")));
+  }
+  return patch;
 }
 
 }  // namespace
@@ -161,10 +180,16 @@ Task<void> ApiServer::serve_patch(RequestRef request) {
   auto type = patch_type_of(media_type_of(http.header("content-type")));
   if (!type) {
     co_return send_error(*request, api_unsupported_media({"application/json-patch+json", "application/merge-patch+json",
-                                                          "application/strategic-merge-patch+json"}));
+                                                          "application/strategic-merge-patch+json", "application/apply-patch+yaml"}));
   }
-  Status options = read_options(*request, "PatchOptions", false, *call);
+  Status options = read_options(*request, "PatchOptions", *type == PatchType::kApply, *call);
   if (!options.ok()) co_return send_error(*request, options.error());
+  if (*type == PatchType::kApply) {
+    auto config = read_apply_patch(http.body, call->validation);
+    if (!config.ok()) co_return send_error(*request, config.error());
+    auto reply = co_await verbs_.apply(call, *config);
+    co_return answer(*request, call, reply, registry_.clock());
+  }
   auto patch = Document::parse(std::string_view(http.body));
   if (!patch.ok()) {
     // Upstream reads the patch when it has the object.

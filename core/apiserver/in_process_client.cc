@@ -1,6 +1,7 @@
 #include "core/apiserver/in_process_client.h"
 
 #include "core/apiserver/apiserver.h"
+#include "core/apiserver/field_writer.h"
 #include "core/apiserver/reviews.h"
 #include "core/apiserver/write_step.h"
 #include "core/registry/api_status.h"
@@ -69,6 +70,8 @@ Result<CallRef> InProcessClient::call_of(const ResourceId& resource, const std::
   call->user = identity_;
   call->dry_run = options.dry_run;
   call->validation = FieldValidation::kIgnore;
+  call->manager = manager_of_part(identity_);
+  call->force = true;
   return call;
 }
 

@@ -1,5 +1,8 @@
 #include "core/apiserver/verbs.h"
 
+#include <algorithm>
+
+#include "core/apiserver/object_match.h"
 #include "core/apiserver/tokens.h"
 #include "core/registry/api_status.h"
 #include "core/registry/object_meta.h"
@@ -20,27 +23,27 @@ ExpectedType foreign(std::string_view group, std::string_view version, std::stri
   return e;
 }
 
-// The namespace in the object and the one in the URL must agree; the object gets the URL's.
-Status match_namespace(const Kind& kind, std::string_view ns, Mut object) {
-  Mut m = object.object("metadata");
-  if (!kind.namespaced) {
-    m.remove("namespace");
-    return ok();
-  }
-  std::string_view its = m["namespace"].str();
-  if (its == ns) return ok();
-  if (!its.empty()) {
-    return api_bad_request("the namespace of the provided object does not match the namespace sent on the request");
-  }
-  m.set("namespace", ns);
-  return ok();
+// What a client may not say of a new object; nobody owns it.
+Document without_system_fields(const Document& object) {
+  Value m = object["metadata"];
+  constexpr std::string_view kFields[] = {"deletionTimestamp", "deletionGracePeriodSeconds"};
+  if (std::none_of(std::begin(kFields), std::end(kFields), [&](std::string_view f) { return m.has(f); })) return object;
+  Builder out(object.root());
+  for (std::string_view f : kFields) out.root()["metadata"].remove(f);
+  return out.finish();
 }
 
-Status match_name(std::string_view name, Mut object) {
-  std::string_view its = object["metadata"]["name"].str();
-  if (its.empty()) return api_bad_request("the name of the object (based on URL) was undeterminable: name must be provided");
-  if (its == name) return ok();
-  return api_bad_request(cat("the name of the object (", its, ") does not match the name on the URL (", name, ")"));
+// `change` sees and makes the kind's own form, also where that is not the stored one.
+ChangeFn over_shown_form(const Kind& kind, ChangeFn change) {
+  if (!kind.stored_as.elsewhere()) return change;
+  return [&kind, change](Value current) -> Result<Builder> {
+    Document shown;
+    if (current) shown = kind.stored_as.to_shown(current);
+    TRY_ASSIGN(Builder next, change(shown.root()));
+    Document made = next.finish();
+    Document stored = kind.stored_as.from_shown(made.root());
+    return Builder(stored.root());
+  };
 }
 
 UpdatePart part_of(std::string_view subresource) {
@@ -99,9 +102,11 @@ Task<Result<Reply>> Verbs::create(CallRef call, Document object) {
   }
   if (call->subresource == "token") co_return tokens_.request(*call, object);
   if (!call->subresource.empty()) co_return api_method_not_allowed();
-  Builder builder(object.root());
+  Document named = without_system_fields(object);
+  Builder builder(named.root());
   Status matched = match_namespace(kind, call->ns, builder.root());
   CO_TRY(matched);
+  track_update(TrackedType::of(kind, {}), writer_of(*call), Value(), named.root(), builder.root());
   Document stored = stored_form(kind, builder.finish());
   WriteRequest request = write_request(call, Operation::kCreate);
   auto created = co_await registry_.create(request, Builder(stored.root()));
@@ -144,26 +149,39 @@ Task<Result<Reply>> Verbs::create_eviction(CallRef call, Document object) {
   co_return success(201);
 }
 
-Task<Result<Reply>> Verbs::update_with(CallRef call, ChangeFn change, bool from_put) {
+FieldWriter Verbs::writer_of(const Call& call) const {
+  return FieldWriter{call.manager, call.subresource, registry_.clock().now_rfc3339()};
+}
+
+Task<Result<Reply>> Verbs::update_with(CallRef call, ChangeFn change, Origin origin) {
   WriteRequest request = write_request(call, Operation::kUpdate);
-  request.from_put = from_put;
-  auto written = co_await registry_.update(request, part_of(call->subresource), change);
+  request.from_put = origin == Origin::kPut;
+  request.from_apply = origin == Origin::kApply;
+  auto written = co_await registry_.update(request, part_of(call->subresource), over_shown_form(*call->kind, change));
   CO_TRY(written);
   co_return Reply{written->created ? 201 : 200, shown_form(*call->kind, written->object)};
 }
 
-Task<Result<Reply>> Verbs::update_scale(CallRef call, std::function<Result<Document>(const Document& scale)> change) {
+// `tracked`: the change has written the Scale's managedFields itself.
+Task<Result<Reply>> Verbs::update_scale(CallRef call, std::function<Result<Document>(const Document& scale)> change, bool tracked) {
   const Kind* kind = call->kind;
-  std::string name = call->name;
-  ChangeFn scale_change = [kind, name, change](Value object) -> Result<Builder> {
-    Document before = scale_of(*kind, object);
+  FieldWriter writer = writer_of(*call);
+  ChangeFn scale_change = [kind, call, writer, change, tracked](Value object) -> Result<Builder> {
+    Builder shown(scale_of(*kind, object).root());
+    scale_managed_fields(*kind, object).write(shown.root().object("metadata"));
+    Document before = shown.finish();
     TRY_ASSIGN(Document scale, change(before));
     Builder named(scale.root());
-    TRY(match_name(name, named.root()));
+    TRY(match_name(call->name, named.root()));
     TRY(validate_scale(scale.root()));
-    return scaled(object, scale.root());
+    if (!tracked) track_update(TrackedType::scale(), writer, before.root(), scale.root(), named.root());
+    Document owned = named.finish();
+    Builder out = scaled(object, owned.root());
+    auto managed = ManagedFields::read(owned["metadata"]["managedFields"]);
+    unscaled_managed_fields(*kind, object, managed.ok() ? *managed : ManagedFields()).write(out.root().object("metadata"));
+    return out;
   };
-  auto reply = co_await update_with(call, scale_change, false);
+  auto reply = co_await update_with(call, scale_change, Origin::kPatch);
   CO_TRY(reply);
   co_return Reply{200, scale_of(*kind, reply->object.root())};
 }
@@ -171,7 +189,7 @@ Task<Result<Reply>> Verbs::update_scale(CallRef call, std::function<Result<Docum
 Task<Result<Reply>> Verbs::update(CallRef call, Document object) {
   if (call->subresource == "scale") {
     std::function<Result<Document>(const Document&)> change = [object](const Document&) -> Result<Document> { return object; };
-    auto reply = co_await update_scale(call, change);
+    auto reply = co_await update_scale(call, change, false);
     co_return reply;
   }
   Builder builder(object.root());
@@ -179,13 +197,23 @@ Task<Result<Reply>> Verbs::update(CallRef call, Document object) {
   CO_TRY(named);
   Status matched = match_namespace(*call->kind, call->ns, builder.root());
   CO_TRY(matched);
-  Document next = stored_form(*call->kind, builder.finish());
-  ChangeFn change = [next](Value) -> Result<Builder> { return Builder(next.root()); };
-  auto reply = co_await update_with(call, change, true);
+  Document next = builder.finish();
+  TrackedType tracked = TrackedType::of(*call->kind, call->subresource);
+  FieldWriter writer = writer_of(*call);
+  ChangeFn change = [next, tracked, writer](Value current) -> Result<Builder> {
+    Builder out(next.root());
+    track_update(tracked, writer, current, next.root(), out.root());
+    return out;
+  };
+  auto reply = co_await update_with(call, change, Origin::kPut);
   co_return reply;
 }
 
 Task<Result<Reply>> Verbs::patch(CallRef call, PatchType type, Document patch) {
+  if (type == PatchType::kApply) {
+    auto applied = co_await apply(call, patch);
+    co_return applied;
+  }
   auto expected = expected_type(*call->kind, call->subresource);
   CO_TRY(expected);
   ExpectedType want = *expected;
@@ -193,22 +221,20 @@ Task<Result<Reply>> Verbs::patch(CallRef call, PatchType type, Document patch) {
     std::function<Result<Document>(const Document&)> change = [call, want, type, patch](const Document& scale) {
       return apply_patch(want, type, scale.root(), patch, call->validation, &call->warnings);
     };
-    auto reply = co_await update_scale(call, change);
+    auto reply = co_await update_scale(call, change, false);
     co_return reply;
   }
-  ChangeFn change = [call, want, type, patch](Value current) -> Result<Builder> {
-    const Kind& kind = *call->kind;
-    Document shown;
-    if (kind.stored_as.elsewhere()) shown = kind.stored_as.to_shown(current);
-    TRY_ASSIGN(Document next, apply_patch(want, type, shown ? shown.root() : current, patch, call->validation, &call->warnings));
+  TrackedType tracked = TrackedType::of(*call->kind, call->subresource);
+  FieldWriter writer = writer_of(*call);
+  ChangeFn change = [call, want, type, patch, tracked, writer](Value current) -> Result<Builder> {
+    TRY_ASSIGN(Document next, apply_patch(want, type, current, patch, call->validation, &call->warnings));
     Builder builder(next.root());
     TRY(match_name(call->name, builder.root()));
-    TRY(match_namespace(kind, call->ns, builder.root()));
-    if (!kind.stored_as.elsewhere()) return builder;
-    Document stored = kind.stored_as.from_shown(builder.finish().root());
-    return Builder(stored.root());
+    TRY(match_namespace(*call->kind, call->ns, builder.root()));
+    track_update(tracked, writer, current, next.root(), builder.root());
+    return builder;
   };
-  auto reply = co_await update_with(call, change, false);
+  auto reply = co_await update_with(call, change, Origin::kPatch);
   co_return reply;
 }
 

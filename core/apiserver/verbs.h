@@ -10,6 +10,7 @@
 #include "core/apiserver/admission.h"
 #include "core/apiserver/decode.h"
 #include "core/client/client.h"
+#include "core/registry/managed_fields.h"
 #include "core/registry/registry.h"
 
 namespace bramble {
@@ -21,6 +22,8 @@ struct Call {
   Identity user;
   bool dry_run = false;
   FieldValidation validation = FieldValidation::kWarn;
+  std::string manager;  // of fields; "" counts as "unknown"
+  bool force = false;   // an apply takes what others own
   std::vector<std::string> warnings;
 };
 using CallRef = std::shared_ptr<Call>;
@@ -51,6 +54,8 @@ class Verbs {
   Task<Result<Reply>> create(CallRef call, Document object);
   Task<Result<Reply>> update(CallRef call, Document object);
   Task<Result<Reply>> patch(CallRef call, PatchType type, Document patch);
+  // Server-side apply (apply.cc). `patch` may be of any type.
+  Task<Result<Reply>> apply(CallRef call, Document patch);
   Task<Result<Reply>> remove(CallRef call, Removal removal);
   Result<Reply> get(const Call& call) const;
 
@@ -61,8 +66,10 @@ class Verbs {
   WriteRequest write_request(CallRef call, Operation operation) const;
   Task<Result<Reply>> create_binding(CallRef call, Document object);
   Task<Result<Reply>> create_eviction(CallRef call, Document object);
-  Task<Result<Reply>> update_with(CallRef call, ChangeFn change, bool from_put);
-  Task<Result<Reply>> update_scale(CallRef call, std::function<Result<Document>(const Document& scale)> change);
+  enum class Origin { kPatch, kPut, kApply };
+  Task<Result<Reply>> update_with(CallRef call, ChangeFn change, Origin origin);
+  Task<Result<Reply>> update_scale(CallRef call, std::function<Result<Document>(const Document& scale)> change, bool tracked);
+  FieldWriter writer_of(const Call& call) const;
 
   Registry& registry_;
   Admission admission_;

@@ -174,6 +174,8 @@ constexpr int64_t kImportProgressMs = 200;          // how often a waiting comma
 
 // registry
 constexpr int64_t kEventTtlUs = 3600 * 1000000LL;   // as upstream's --event-ttl
+constexpr size_t kUpdateManagersMax = 10;           // of one object, kept apart in managedFields: upstream's figure
+constexpr size_t kFieldManagerBytesMax = 128;       // of a manager's name: upstream's figure
 constexpr int64_t kEventSweepUs = 60 * 1000000LL;   // expired Events go in batches, at most once a minute
 
 // apiserver

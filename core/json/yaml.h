@@ -18,6 +18,10 @@ namespace bramble {
 // limits::kYamlExpandedBytesMax.
 Result<Document> parse_yaml(std::string_view text);
 
+// The same, but of a key that stands several times the last counts. Each further one is told of, as go-yaml's strict mode
+// words it: `line 4: key "a" already set in map`.
+Result<Document> parse_yaml_loosely(std::string_view text, std::vector<std::string>* repeated);
+
 // All documents of a stream, in order; empty ones are left out. Errors as above.
 Result<std::vector<Document>> parse_yaml_stream(std::string_view text);
 

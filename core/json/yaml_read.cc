@@ -1,7 +1,9 @@
 #include <yaml.h>
 
 #include <map>
+#include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "core/base/limits.h"
 #include "core/base/strings.h"
@@ -37,7 +39,8 @@ void append_quoted(std::string* out, std::string_view s) {
 // Reads the events of one stream and writes each document as JSON text. An anchored node is kept as its JSON text.
 class Reader {
  public:
-  explicit Reader(std::string_view text) : text_(text) {
+  // repeated: where keys that stand twice are told of; null: they are refused.
+  explicit Reader(std::string_view text, std::vector<std::string>* repeated = nullptr) : text_(text), repeated_(repeated) {
     yaml_parser_initialize(&parser_);
     yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
     yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
@@ -143,9 +146,11 @@ class Reader {
   }
 
   Status mapping(std::string* out, size_t depth) {
+    const size_t start = out->size();
     out->push_back('{');
     std::unordered_set<std::string> keys;
     std::vector<std::string> merges;  // JSON texts of what << names
+    bool empty = true, repeats = false;
     for (;;) {
       TRY(next());
       if (event_.type == YAML_MAPPING_END_EVENT) break;
@@ -159,15 +164,36 @@ class Reader {
         continue;
       }
       if (!keys.insert(name).second) {
-        return Error(Code::kInvalidArgument, cat("yaml: line ", mark.line + 1, ": key ", go_quote(name), " already set in map", place(mark)));
+        std::string twice = cat("line ", mark.line + 1, ": key ", go_quote(name), " already set in map");
+        if (repeated_ == nullptr) return Error(Code::kInvalidArgument, cat("yaml: ", twice, place(mark)));
+        if (repeated_->size() < limits::kStrictErrorsMax) repeated_->push_back(std::move(twice));
+        repeats = true;
       }
-      if (keys.size() > 1) out->push_back(',');
+      if (!std::exchange(empty, false)) out->push_back(',');
       append_quoted(out, name);
       out->push_back(':');
       TRY(node(out, depth + 1));
     }
+    if (repeats) TRY(keep_last(out, start));
     for (const std::string& text : merges) TRY(merge_into(out, text, &keys));
     out->push_back('}');
+    return ok();
+  }
+
+  // Of the open mapping that begins at `start`, each key's last member alone.
+  static Status keep_last(std::string* out, size_t start) {
+    TRY_ASSIGN(Document all, Document::parse(cat(std::string_view(*out).substr(start), "}")));
+    std::unordered_map<std::string_view, size_t> last;
+    size_t i = 0;
+    for (auto [name, value] : all.root().members()) last[name] = i++;
+    out->resize(start + 1);
+    i = 0;
+    for (auto [name, value] : all.root().members()) {
+      if (last[name] != i++) continue;
+      if (out->back() != '{') out->push_back(',');
+      append_quoted(out, name);
+      *out += cat(":", value.dump());
+    }
     return ok();
   }
 
@@ -245,7 +271,21 @@ class Reader {
   yaml_event_t event_{};
   std::map<std::string, std::string, std::less<>> anchors_;
   size_t anchor_bytes_ = 0;
+  std::vector<std::string>* repeated_;
 };
+
+// Whether a key stands twice in one object.
+bool repeats_a_key(Value v) {
+  for (Value item : v.items()) {
+    if (repeats_a_key(item)) return true;
+  }
+  std::unordered_set<std::string_view> keys;
+  for (auto [key, value] : v.members()) {
+    if (v.size() > 1 && !keys.insert(key).second) return true;
+    if (repeats_a_key(value)) return true;
+  }
+  return false;
+}
 
 bool looks_like_json(std::string_view text) {
   std::string_view t = trim(text);
@@ -260,6 +300,17 @@ Result<Document> parse_yaml(std::string_view text) {
     if (json.ok()) return json;
   }
   Reader reader(text);
+  std::string json;
+  TRY_ASSIGN(bool any, reader.document(&json));
+  return Document::parse(make_buffer(any ? std::move(json) : "null"));
+}
+
+Result<Document> parse_yaml_loosely(std::string_view text, std::vector<std::string>* repeated) {
+  if (looks_like_json(text)) {
+    auto json = Document::parse(text);
+    if (json.ok() && !repeats_a_key(json->root())) return json;
+  }
+  Reader reader(text, repeated);
   std::string json;
   TRY_ASSIGN(bool any, reader.document(&json));
   return Document::parse(make_buffer(any ? std::move(json) : "null"));

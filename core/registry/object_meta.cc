@@ -10,7 +10,7 @@ std::string api_version_of(const Kind& kind) {
 
 void fill_system_fields(Mut object, Clock& clock, Random& random) {
   Mut m = object.object("metadata");
-  for (const char* key : {"deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion", "managedFields"}) {
+  for (const char* key : {"deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"}) {
     m.remove(key);
   }
   m.set("uid", random.uuid());
@@ -58,7 +58,7 @@ void keep_system_fields(Mut object, Value old) {
   for (const char* key : {"deletionTimestamp", "deletionGracePeriodSeconds"}) {
     if (!m[key] && before[key]) m.set(key, before[key]);
   }
-  for (const char* key : {"generation", "selfLink", "managedFields"}) m.set(key, before[key]);
+  for (const char* key : {"generation", "selfLink"}) m.set(key, before[key]);
 }
 
 Builder ordered(Builder object, const Kind& kind) {

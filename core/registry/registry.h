@@ -38,6 +38,7 @@ struct WriteRequest {
   std::string ns, name;      // name empty on create
   bool dry_run = false;
   bool from_put = false;     // a whole object by PUT: its uid is a precondition; creates when missing if the kind allows it
+  bool from_apply = false;   // creates when missing, whatever the kind
   AdmitFn admit;             // may be empty
   std::vector<std::string>* warnings = nullptr;  // outlives the call; may be null
 };

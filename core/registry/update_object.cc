@@ -1,5 +1,6 @@
 #include "core/registry/api_status.h"
 #include "core/registry/durability.h"
+#include "core/registry/managed_fields.h"
 #include "core/registry/object_meta.h"
 #include "core/registry/registry.h"
 
@@ -71,6 +72,11 @@ void count_generation(const Kind& kind, Mut object, Value old) {
     changed = changed || !equal(object["metadata"]["annotations"], old["metadata"]["annotations"]);
   }
   object.object("metadata").set("generation", before + (changed ? 1 : 0));
+}
+
+// Managers' times alone are no change: nothing is written.
+bool unchanged(Value next, Value old) {
+  return same_but_version(next, old) && same_managed_fields(next["metadata"]["managedFields"], old["metadata"]["managedFields"]);
 }
 
 // An object whose last finalizer goes while it is being deleted goes with it.
@@ -157,7 +163,7 @@ Task<Result<Written>> Registry::update(WriteRequest request, UpdatePart part, Ch
       Status valid = validate_changed(request, part, next.root(), current.root());
       CO_TRY(valid);
       bool goes = goes_with_this_update(kind, next.root(), current.root());
-      if (!goes && same_but_version(next.root(), current.root())) co_return Written{current, false};
+      if (!goes && unchanged(next.root(), current.root())) co_return Written{current, false};
       if (goes || request.dry_run) {
         prepared->root().object("metadata").set("resourceVersion", version_of(current));
         Document last = prepared->finish();
@@ -175,11 +181,11 @@ Task<Result<Written>> Registry::update(WriteRequest request, UpdatePart part, Ch
   }
   ResourceName resource{kind.group, kind.resource};
   if (!missing) co_return api_conflict(resource, request.name, kModifiedText);
-  if (!request.from_put || !kind.allow_create_on_update || part != UpdatePart::kMain) {
-    co_return api_not_found(resource, request.name);
-  }
+  const bool creates = request.from_apply || (request.from_put && kind.allow_create_on_update);
+  if (!creates || part != UpdatePart::kMain) co_return api_not_found(resource, request.name);
   auto object = change(Value());
   CO_TRY(object);
+  object->root().object("metadata").remove("resourceVersion");
   auto created = co_await create(request, std::move(*object));
   CO_TRY(created);
   co_return Written{std::move(created).value(), true};

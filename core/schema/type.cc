@@ -16,7 +16,13 @@ extern const size_t kTypeCount;
 using schema_tables::kPool;
 
 std::string_view Field::name() const { return {kPool + name_, name_len_}; }
-std::string_view Field::merge_key() const { return {kPool + merge_, merge_len_}; }
+std::string_view Field::merge_key() const { return flags_ & 64 ? std::string_view() : std::string_view(kPool + merge_, merge_len_); }
+
+// A scalar has no merge key: its default stands in the same place.
+std::optional<std::string_view> Field::default_text() const {
+  if ((flags_ & 64) == 0) return std::nullopt;
+  return std::string_view(kPool + merge_, merge_len_);
+}
 
 const Type* Field::type() const {
   switch (kind_) {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -49,6 +50,7 @@ class Field {
   ListType list_type() const { return list_; }
   std::vector<std::string_view> list_map_keys() const;
   bool map_atomic() const;                          // a map or message that apply replaces whole
+  std::optional<std::string_view> default_text() const;  // what a missing key of a list map counts as, where it is not the zero
   std::vector<std::string_view> enum_values() const;  // known values of a string; not every set is closed
 
   // Only the generated tables make Fields.

@@ -36,7 +36,7 @@ def options():
         with open(files[name], "wb") as f:
             f.write(base64.b64decode(found.group(1)))
     return types.SimpleNamespace(mode="check", url="https://127.0.0.1:6443", token=None, insecure=False, only=None, strict_order=False,
-                                 ignore_managed_fields=True, max_diffs=12, timeout=30, **files)
+                                 ignore_managed_fields=False, max_diffs=12, timeout=30, **files)
 
 
 class Client(replay.Client):

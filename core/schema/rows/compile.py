@@ -10,8 +10,9 @@ types.tsv, one field a line, tab-separated:
                or list<T>, map<string,T>, map<string,list<string>>
   attributes   required; pointer (an explicit zero differs from absent); omit=never (always written), omit=zero;
                inline (an embedded struct: its fields stand in the parent in JSON, in a message of their own in protobuf);
-               patch=merge|replace|retainKeys, mergeKey=, listType=, listMapKeys=, mapType=, union:...; of a type: kind
-enums.tsv: type, field, values joined by |.  defaults.tsv: type, field, JSON of the default shown in OpenAPI.
+               patch=merge|replace|retainKeys, mergeKey=, listType=, listMapKeys=, mapType=, union:...; of a type: kind;
+               default= (what a missing key of a list map counts as; elsewhere it is the zero of an omit=never field)
+enums.tsv: type, field, values joined by |.
 Order of lines within a type is the order of writing. A type's lines stand together.
 """
 import re
@@ -23,7 +24,7 @@ KINDS = {'string': 'kString', 'bool': 'kBool', 'int32': 'kInt32', 'int64': 'kInt
          'schemaOrBool': 'kSchemaOrBool', 'schemaOrStrings': 'kSchemaOrStrings'}
 SCHEMA = 'apiextensions.v1.JSONSchemaProps'
 # Bits of Field::flags_, as type.h names them.
-REQUIRED, POINTER, MERGE, REPLACE, RETAIN, MAP_ATOMIC = 1, 2, 4, 8, 16, 32
+REQUIRED, POINTER, MERGE, REPLACE, RETAIN, MAP_ATOMIC, DEFAULT = 1, 2, 4, 8, 16, 32, 64
 KIND, ATOMIC_TYPE = 1, 2
 
 
@@ -142,10 +143,11 @@ def field_row(pool, index, owner, field, number, kind, words, via, enum):
     patch = words.get('patch', '').split(',')
     flags = ((REQUIRED if 'required' in words else 0) | (POINTER if 'pointer' in words else 0) |
              (MERGE if 'merge' in patch else 0) | (REPLACE if 'replace' in patch else 0) |
-             (RETAIN if 'retainKeys' in patch else 0) | (MAP_ATOMIC if words.get('mapType') == 'atomic' else 0))
+             (RETAIN if 'retainKeys' in patch else 0) | (MAP_ATOMIC if words.get('mapType') == 'atomic' else 0) |
+             (DEFAULT if 'default' in words else 0))
     omit = {'': 'kEmpty', 'never': 'kNever', 'zero': 'kZero'}[words.get('omit', '')]
     lists = {'': 'kNone', 'atomic': 'kAtomic', 'set': 'kSet', 'map': 'kMap'}[words.get('listType', '')]
-    merge, keys = words.get('mergeKey', ''), words.get('listMapKeys', '')
+    merge, keys = words.get('default', words.get('mergeKey', '')), words.get('listMapKeys', '')
     if len(via) > 2:
         fail(f'{owner}.{field}: embedded deeper than two levels')
     via = via + [0] * (2 - len(via))

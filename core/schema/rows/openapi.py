@@ -123,6 +123,8 @@ class Document:
                 out = {'allOf': [out]}
                 if 'pointer' not in words and kind not in REFS:
                     out['default'] = {}
+            elif 'default' in words:
+                out['default'] = words['default']
             elif words.get('omit') == 'never' and 'pointer' not in words and kind != 'bytes':
                 out['default'] = ZERO[out['type']]
         elif m[1] == 'list':
