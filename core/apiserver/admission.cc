@@ -1,5 +1,6 @@
 #include "core/apiserver/admission.h"
 
+#include "core/apiserver/rbac_escalation.h"
 #include "core/registry/api_status.h"
 
 namespace bramble {
@@ -38,6 +39,7 @@ Document Admission::find(std::string_view group, std::string_view version, std::
 
 Status Admission::admit(const AdmissionCall& call, Mut object, Value old) const {
   TRY(check_namespace(call, object));
+  TRY(check_escalation(authorizer_, call, object, old));
   if (is(*call.kind, "", "nodes") && call.operation == Operation::kCreate) taint_new_node(object);
   if (!is(*call.kind, "", "pods") || !call.subresource.empty()) return ok();
   default_tolerations(object);

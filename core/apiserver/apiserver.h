@@ -9,7 +9,9 @@
 #include <memory>
 #include <string>
 
+#include "core/apiserver/authz.h"
 #include "core/apiserver/discovery.h"
+#include "core/apiserver/impersonation.h"
 #include "core/apiserver/respond.h"
 #include "core/apiserver/tokens.h"
 #include "core/apiserver/verbs.h"
@@ -31,6 +33,8 @@ class ApiServer {
     std::function<NodeStreams*(std::string_view node)> streams;
     // Told before an object is admitted and validated; false: it is quarantined (core/quarantine). May be empty.
     StepNote note;
+    // Tests: the parts of this process need their roles' permission for each write, as they would over the network.
+    bool authorize_parts = false;
     // Named checks of /readyz and /livez beyond ping: false when failing.
     std::vector<std::pair<std::string, std::function<bool()>>> checks;
   };
@@ -48,13 +52,16 @@ class ApiServer {
   Registry& registry() { return registry_; }
   TokenIssuer& tokens() { return tokens_; }
   Verbs& verbs() { return verbs_; }
+  const Authorizer& authorizer() const { return authorizer_; }
 
  private:
   using RequestRef = std::shared_ptr<Request>;
   // pipeline.cc
-  Result<Identity> identify(const Request& request) const;
+  Result<Identity> identify(const Request& request);
   Status find_resource(Request& request) const;
   Task<void> serve_resource(RequestRef request);
+  // Whether the asker of an update may also create.
+  std::function<Status()> may_create(const Request& request) const;
   // http_writes.cc
   Task<void> serve_create(RequestRef request);
   Task<void> serve_update(RequestRef request);
@@ -75,8 +82,11 @@ class ApiServer {
   Registry& registry_;
   Options options_;
   TokenIssuer tokens_;
+  Authorizer authorizer_;
+  Impersonation impersonation_;
   Verbs verbs_;
   Discovery discovery_;
+  bool roles_written_ = false;  // this start's default roles
 };
 
 }  // namespace bramble

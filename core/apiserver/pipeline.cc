@@ -3,7 +3,6 @@
 
 #include "core/apiserver/apiserver.h"
 #include "core/apiserver/authn.h"
-#include "core/apiserver/authz.h"
 #include "core/apiserver/bootstrap.h"
 #include "core/apiserver/watch.h"
 #include "core/registry/api_status.h"
@@ -14,8 +13,12 @@ ApiServer::ApiServer(Registry& registry, Options options)
     : registry_(registry),
       options_(std::move(options)),
       tokens_(registry, options_.tokens),
-      verbs_(registry, tokens_, options_.note),
-      discovery_(options_.server_address) {}
+      authorizer_(registry),
+      impersonation_(authorizer_),
+      verbs_(registry, tokens_, authorizer_, options_.note),
+      discovery_(options_.server_address) {
+  options_.checks.emplace_back("poststarthook/rbac/bootstrap-roles", [this] { return roles_written_; });
+}
 
 Task<Status> ApiServer::bootstrap() {
   Identity self;
@@ -23,6 +26,7 @@ Task<Status> ApiServer::bootstrap() {
   self.groups = {"system:masters"};
   std::unique_ptr<Client> own = client(self);
   auto done = co_await bootstrap_objects(own.get());
+  roles_written_ = done.ok();
   co_return done;
 }
 
@@ -38,7 +42,7 @@ Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::share
   if (!user.ok()) co_return send_error(*request, user.error());
   request->user = *user;
 
-  Status allowed = authorize(request->user, Attributes::of(request->info));
+  Status allowed = authorizer_.authorize(request->user, Attributes::of(request->info));
   if (!allowed.ok()) co_return send_error(*request, allowed.error());
 
   if (!request->info.resource_request) co_return serve_path(request);
@@ -54,17 +58,22 @@ Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::share
   co_await serve_resource(request);
 }
 
-Result<Identity> ApiServer::identify(const Request& request) const {
+Result<Identity> ApiServer::identify(const Request& request) {
   const TokenIssuer* tokens = &tokens_;
   TokenFn check = [tokens](std::string_view token) -> Result<Identity> {
     TRY_ASSIGN(TokenIssuer::Checked checked, tokens->check(token, {}));
     return checked.user;
   };
   TRY_ASSIGN(Identity real, authenticate(*request.http, check));
-  TRY_ASSIGN(std::optional<Identity> other, impersonated(*request.http));
-  if (!other) return real;
-  TRY(authorize_impersonation(real, Attributes::of(request.info)));
-  return *other;
+  TRY_ASSIGN(std::optional<Identity> wanted, wanted_user(*request.http));
+  if (!wanted) return real;
+  return impersonation_.become(real, *wanted, Attributes::of(request.info));
+}
+
+std::function<Status()> ApiServer::may_create(const Request& request) const {
+  Attributes what = Attributes::of(request.info);
+  what.verb = "create";
+  return [this, user = request.user, what] { return authorizer_.authorize(user, what); };
 }
 
 // Finds the kind and checks that the path and the method fit it. Leaves kind null for a group that is not served at all.

@@ -22,6 +22,8 @@ struct Call {
   bool dry_run = false;
   FieldValidation validation = FieldValidation::kWarn;
   std::vector<std::string> warnings;
+  // Asked when an update finds nothing and creates: whether the user may. Empty: yes.
+  std::function<Status()> may_create;
 };
 using CallRef = std::shared_ptr<Call>;
 
@@ -45,8 +47,8 @@ using StepNote = std::function<bool(const ObjectKey& key)>;
 
 class Verbs {
  public:
-  Verbs(Registry& registry, TokenIssuer& tokens, StepNote note = {})
-      : registry_(registry), admission_(registry), tokens_(tokens), note_(std::move(note)) {}
+  Verbs(Registry& registry, TokenIssuer& tokens, const Authorizer& authorizer, StepNote note = {})
+      : registry_(registry), admission_(registry, authorizer), tokens_(tokens), note_(std::move(note)) {}
 
   // What a body sent to this resource or subresource must be; null type: takes none. 404 when there is no such subresource.
   static Result<ExpectedType> expected_type(const Kind& kind, std::string_view subresource);

@@ -7,6 +7,7 @@
 #include "core/app/small_files.h"
 #include "core/app/host_facts.h"
 #include "core/app/version.h"
+#include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/crypto/tls.h"
 #include "core/registry/api_status.h"
@@ -105,8 +106,12 @@ Status ControlPlane::open_api(const Credentials& credentials) {
 }
 
 Task<void> ControlPlane::bootstrap() {
-  Status done = co_await api_->bootstrap();
-  if (!done.ok()) log_error("api: system objects: ", done.error().message());
+  for (int64_t wait_ms = limits::kBootstrapRetryMsMin;; wait_ms = std::min(2 * wait_ms, limits::kBootstrapRetryMsMax)) {
+    Status done = co_await api_->bootstrap();
+    if (done.ok()) co_return;
+    log_error("api: system objects: ", done.error().message(), "; tried again in ", wait_ms / 1000, " s");
+    co_await sleep_ms(wait_ms);
+  }
 }
 
 void ControlPlane::start() {

@@ -41,6 +41,7 @@ class RealApi : public testing::Test {
     options.tokens.verify = {key->public_key()};
     options.tokens.sign = std::make_shared<PrivateKey>(std::move(*key));
     options.server_address = "192.0.2.1:6443";
+    options.authorize_parts = true;  // each controller and the scheduler have what upstream's roles give them
     api = std::make_unique<ApiServer>(*registry, options);
     tasks.start(boot(api.get()));
     Identity id;
@@ -198,6 +199,21 @@ TEST_F(RealApi, has_the_systems_own_objects) {
   EXPECT_EQ(admin->snapshot().get(kServices, "default", "kubernetes")["spec"]["clusterIP"].str(), "10.43.0.1");
   EXPECT_EQ(admin->snapshot().get(kEndpoints, "default", "kubernetes")["subsets"].item(0)["addresses"].item(0)["ip"].str(), "192.0.2.1");
   EXPECT_TRUE(admin->snapshot().get(kEndpointSlices, "default", "kubernetes"));
+}
+
+TEST_F(RealApi, aggregated_roles_hold_what_they_select) {
+  const ResourceId roles{"rbac.authorization.k8s.io", "v1", "clusterroles"};
+  auto rules = [&](const char* name) { return admin->snapshot().get(roles, "", name)["rules"].size(); };
+  EXPECT_EQ(rules("view"), rules("system:aggregate-to-view"));
+  EXPECT_EQ(rules("edit"), rules("system:aggregate-to-edit") + rules("view"));
+  EXPECT_EQ(rules("admin"), rules("system:aggregate-to-admin") + rules("edit"));
+  must(admin->create(roles, "", json(R"({"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"more","labels":{"rbac.authorization.k8s.io/aggregate-to-view":"true"}},"rules":[{"verbs":["get"],"apiGroups":["example.com"],"resources":["things"]}]})")));
+  size_t before = rules("admin");
+  settle(5);
+  EXPECT_EQ(rules("admin"), before + 1);
+  must(admin->remove(roles, {"", "more"}, {}));
+  settle(5);
+  EXPECT_EQ(rules("admin"), before);
 }
 
 TEST_F(RealApi, rolls_out_and_back_and_serves) {
