@@ -77,6 +77,12 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   TRY_ASSIGN(PrivateKey key, PrivateKey::from_pem(credentials.service_account_key_pem));
   api.tokens.verify = {key.public_key()};
   api.tokens.sign = std::make_shared<const PrivateKey>(std::move(key));
+  if (!options_.token_file.empty()) {
+    TRY_ASSIGN(std::string csv, read_small_file(options_.token_file));
+    auto listed = StaticTokens::parse(csv);
+    if (!listed.ok()) return listed.error().prefixed(options_.token_file);
+    api.tokens.listed = std::move(*listed);
+  }
   api.server_address = cat(options_.advertise_address, ":", options_.port);
   api.git_version = kubernetes_version();
   api.platform = cat("linux/", node_architecture());

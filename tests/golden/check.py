@@ -16,12 +16,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 STATE, BINARY = os.environ["GOLDEN_STATE"], os.environ["GOLDEN_BINARY"]
 EXPECTED = f"{HERE}/expected.txt"
 LATER = {"crd", "protobuf"}  # nothing serves these yet; --show replays them
+TOKEN = "golden-admin"  # the recordings' administrator had a token, so that a request may also come without
 KUBECONFIG, LOG = f"{STATE}/kubeconfig.yaml", f"{STATE}/server.log"
 
 
 def start():
+    with open(f"{STATE}/tokens.csv", "w") as f:
+        f.write(f"{TOKEN},admin,admin-uid,system:masters\n")
     arguments = [BINARY, "server", "--disable-agent", "--disable-scheduler", "--disable-controller-manager", "--data-dir", f"{STATE}/data",
-                 "--run-dir", f"{STATE}/run", "--write-kubeconfig", KUBECONFIG]
+                 "--run-dir", f"{STATE}/run", "--write-kubeconfig", KUBECONFIG, "--kube-apiserver-arg", f"token-auth-file={STATE}/tokens.csv"]
     with open(LOG, "wb") as log:
         return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
@@ -29,13 +32,11 @@ def start():
 def options():
     with open(KUBECONFIG) as f:
         text = f.read()
-    files = {}
-    for field, name in (("certificate-authority-data", "cacert"), ("client-certificate-data", "cert"), ("client-key-data", "key")):
-        found = re.search(rf"^\s*(?:- )?{field}:\s*\"?([A-Za-z0-9+/=]+)", text, re.M)
-        files[name] = f"{STATE}/{name}.pem"
-        with open(files[name], "wb") as f:
-            f.write(base64.b64decode(found.group(1)))
-    return types.SimpleNamespace(mode="check", url="https://127.0.0.1:6443", token=None, insecure=False, only=None, strict_order=False,
+    found = re.search(r"^\s*(?:- )?certificate-authority-data:\s*\"?([A-Za-z0-9+/=]+)", text, re.M)
+    with open(f"{STATE}/cacert.pem", "wb") as f:
+        f.write(base64.b64decode(found.group(1)))
+    files = {"cacert": f"{STATE}/cacert.pem", "cert": None, "key": None}
+    return types.SimpleNamespace(mode="check", url="https://127.0.0.1:6443", token=TOKEN, insecure=False, only=None, strict_order=False,
                                  ignore_managed_fields=True, max_diffs=12, timeout=30, **files)
 
 

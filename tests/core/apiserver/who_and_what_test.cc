@@ -124,6 +124,21 @@ TEST_F(Tokens, wrong_requests_are_refused_with_upstreams_words) {
             "[\"https://kubernetes.default.svc.cluster.local\"]]");
 }
 
+TEST(StaticTokens, are_read_from_csv) {
+  auto tokens = StaticTokens::parse("abc,admin,1\n\nx y,\"doe, jane\",\"2\",\"dev,\"\"ops\"\"\"\r\nlast,l,,g");
+  ASSERT_TRUE(tokens.ok()) << tokens.error().message();
+  EXPECT_EQ(tokens->size(), 3u);
+  EXPECT_EQ(tokens->find("abc")->user, "admin");
+  EXPECT_EQ(tokens->find("abc")->uid, "1");
+  EXPECT_TRUE(tokens->find("abc")->groups.empty());
+  EXPECT_EQ(tokens->find("x y")->user, "doe, jane");
+  EXPECT_EQ(tokens->find("x y")->groups, (std::vector<std::string>{"dev", "\"ops\""}));
+  EXPECT_EQ(tokens->find("last")->groups, std::vector<std::string>{"g"});
+  EXPECT_EQ(tokens->find("nope"), nullptr);
+  EXPECT_EQ(tokens->find(""), nullptr);
+  for (const char* bad : {"a,b", "a,b\"c\",d", "a,\"b,c", "a,\"b\"c,d", ",user,1"}) EXPECT_FALSE(StaticTokens::parse(bad).ok()) << bad;
+}
+
 class Clients : public ApiTest {
  protected:
   static Task<void> keep(Task<Result<Document>> task, Result<Document>* out) { *out = co_await task; }
