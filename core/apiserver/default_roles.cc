@@ -145,24 +145,21 @@ void each_paragraph(F fn) {
 
 }  // namespace
 
-std::vector<DefaultObject> default_rbac_objects() {
-  std::vector<DefaultObject> bindings, roles;
+void each_default_rbac_object(const std::function<void(DefaultObject)>& fn) {
   each_paragraph([&](const Paragraph& p) {
     std::string_view form = p.words[0], name = p.words[1];
-    if (form == "clusterrole") return roles.push_back(role(false, key_of(name, false), p));
-    if (form == "role") return roles.push_back(role(true, key_of(name, true), p));
+    if (form == "clusterrole") return fn(role(false, key_of(name, false), p));
+    if (form == "role") return fn(role(true, key_of(name, true), p));
     if (form == "controller") {
       std::string full = cat(kControllerPrefix, name), account = cat("ServiceAccount:kube-system/", name);
-      roles.push_back(role(false, key_of(full, false), p));
-      return bindings.push_back(binding(false, key_of(full, false), cat("ClusterRole/", full), {account}));
+      fn(binding(false, key_of(full, false), cat("ClusterRole/", full), {account}));
+      return fn(role(false, key_of(full, false), p));
     }
     bool namespaced = form == "rolebinding";
     CHECK(namespaced || form == "clusterrolebinding", form);
     std::vector<std::string_view> subjects(p.words.begin() + 3, p.words.end());
-    bindings.push_back(binding(namespaced, key_of(name, namespaced), p.words[2], subjects));
+    fn(binding(namespaced, key_of(name, namespaced), p.words[2], subjects));
   });
-  std::move(roles.begin(), roles.end(), std::back_inserter(bindings));
-  return bindings;
 }
 
 Document default_cluster_role(std::string_view name) {

@@ -10,12 +10,15 @@
 //   rolebinding NAMESPACE/NAME KIND/ROLE SUBJECT...
 // "read" stands for get,list,watch and "write" for create,delete,deletecollection,patch,update.
 //
+// The first is the account that fills aggregated roles: it may act while the rest is being written.
 // bramble:well-known-viewer is ours: recorded clusters let every authenticated user read /.well-known.
 #include "core/apiserver/default_roles.h"
 
 namespace bramble {
 
-const std::string_view kDefaultRolesText = R"(clusterrole admin selects=aggregate-to-admin
+const std::string_view kDefaultRolesText = R"(controller clusterrole-aggregation-controller
+  read,escalate,patch,update rbac.authorization.k8s.io:clusterroles
+clusterrole admin selects=aggregate-to-admin
 clusterrole cluster-admin
   * *:*
   * *
@@ -196,8 +199,6 @@ controller certificate-controller
   sign certificates.k8s.io:signers=kubernetes.io/kube-apiserver-client,kubernetes.io/kube-apiserver-client-kubelet,kubernetes.io/kubelet-serving,kubernetes.io/legacy-unknown
   create authorization.k8s.io:subjectaccessreviews
   record
-controller clusterrole-aggregation-controller
-  read,escalate,patch,update rbac.authorization.k8s.io:clusterroles
 controller cronjob-controller
   read,update batch:cronjobs
   read,create,delete,patch,update batch:jobs

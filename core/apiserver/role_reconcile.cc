@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "core/apiserver/rbac_rules.h"
+#include "core/base/limits.h"
 #include "core/json/builder.h"
 #include "core/loop/loop.h"
 
@@ -71,41 +72,52 @@ bool merge_aggregation(Mut role, Value existing, Value wanted) {
   return changed;
 }
 
+// What is still to be written, and the writers of it.
 struct Round {
-  size_t waiting = 0;
+  std::vector<DefaultObject> left;  // last first
+  size_t writers = 0;
   std::optional<Error> first_error;
   Event all_done;
 };
 
-Task<Status> write_one(Client* client, const DefaultObject* wanted) {
-  bool role = !wanted->object["roleRef"].is_object();
+Document present(const Client& client, const DefaultObject& o) { return client.snapshot().get(o.resource, o.key.ns, o.key.name); }
+
+Reconciliation reconcile(const Document& existing, const Document& wanted) {
+  return wanted["roleRef"].is_object() ? reconcile_binding(existing, wanted) : reconcile_role(existing, wanted);
+}
+
+Task<Status> write_one(Client* client, DefaultObject wanted) {
   for (int attempt = 1;; ++attempt) {
-    Document existing = client->snapshot().get(wanted->resource, wanted->key.ns, wanted->key.name);
-    Reconciliation r = role ? reconcile_role(existing, wanted->object) : reconcile_binding(existing, wanted->object);
+    Document existing = present(*client, wanted);
+    Reconciliation r = reconcile(existing, wanted.object);
     if (r.step == Reconciliation::Step::kNone) co_return ok();
     if (r.step == Reconciliation::Step::kRecreate) {
       DeleteOptions same;
       same.uid = uid_of(existing);
-      auto removed = co_await client->remove(wanted->resource, wanted->key, same);
+      auto removed = co_await client->remove(wanted.resource, wanted.key, same);
       if (!removed.ok() && removed.error().code() != Code::kNotFound && attempt >= kAttempts) co_return removed.error();
     }
     Task<Result<Document>> write = r.step == Reconciliation::Step::kUpdate
-                                       ? client->update(wanted->resource, wanted->key, r.object)
-                                       : client->create(wanted->resource, wanted->key.ns, r.object);
+                                       ? client->update(wanted.resource, wanted.key, r.object)
+                                       : client->create(wanted.resource, wanted.key.ns, r.object);
     auto written = co_await write;
     if (written.ok()) co_return ok();
     Code code = written.error().code();
     bool raced = code == Code::kConflict || code == Code::kAlreadyExists || code == Code::kNotFound;
-    if (!raced || attempt >= kAttempts) co_return written.error().prefixed(cat(wanted->resource.resource, " ", wanted->key.text()));
+    if (!raced || attempt >= kAttempts) co_return written.error().prefixed(cat(wanted.resource.resource, " ", wanted.key.text()));
   }
 }
 
-Task<void> write_and_tell(Client* client, const DefaultObject* wanted, std::shared_ptr<Round> round) {
-  Task<Status> write = write_one(client, wanted);
-  Status done = co_await write;
-  if (!done.ok() && !round->first_error) round->first_error = done.error();
+Task<void> writer(Client* client, std::shared_ptr<Round> round) {
+  while (!round->left.empty()) {
+    DefaultObject wanted = std::move(round->left.back());
+    round->left.pop_back();
+    Task<Status> write = write_one(client, std::move(wanted));
+    Status done = co_await write;
+    if (!done.ok() && !round->first_error) round->first_error = done.error();
+  }
   // Told from the loop: who waits owns this very task.
-  if (--round->waiting == 0) Loop::current().post([round] { round->all_done.set(); });
+  if (--round->writers == 0) Loop::current().post([round] { round->all_done.set(); });
 }
 
 }  // namespace
@@ -143,11 +155,16 @@ Reconciliation reconcile_binding(const Document& existing, const Document& wante
 }
 
 Task<Status> reconcile_default_roles(Client* client) {
-  std::vector<DefaultObject> wanted = default_rbac_objects();
   auto round = std::make_shared<Round>();
-  round->waiting = wanted.size();
-  TaskGroup writes;
-  for (const DefaultObject& object : wanted) writes.start(write_and_tell(client, &object, round));
+  each_default_rbac_object([&](DefaultObject wanted) {
+    bool done = reconcile(present(*client, wanted), wanted.object).step == Reconciliation::Step::kNone;
+    if (!done) round->left.push_back(std::move(wanted));
+  });
+  if (round->left.empty()) co_return ok();
+  std::reverse(round->left.begin(), round->left.end());
+  round->writers = std::min(round->left.size(), limits::kBootstrapWriters);
+  TaskGroup writers;
+  for (size_t n = round->writers; n > 0; --n) writers.start(writer(client, round));
   co_await round->all_done.wait();
   if (round->first_error) co_return *round->first_error;
   co_return ok();

@@ -19,7 +19,7 @@ struct Reconciliation {
 Reconciliation reconcile_role(const Document& existing, const Document& wanted);
 Reconciliation reconcile_binding(const Document& existing, const Document& wanted);
 
-// Writes what all default objects need, at the same time, so that they share the disk's flush. The first error; the rest is
+// Writes what all default objects need, many at a time, so that they share the disk's flush. The first error; the rest is
 // tried all the same.
 Task<Status> reconcile_default_roles(Client* client);
 

@@ -170,14 +170,14 @@ TEST(RoleReconcile, adds_subjects_and_makes_a_binding_to_another_role_anew) {
 // The facts of the table, counted: a line lost in it would grant less without a word.
 TEST(DefaultRoles, are_upstreams) {
   size_t roles = 0, bindings = 0, rules = 0;
-  for (const DefaultObject& o : default_rbac_objects()) {
+  each_default_rbac_object([&](const DefaultObject& o) {
     bool role = o.resource.resource == "clusterroles" || o.resource.resource == "roles";
     (role ? roles : bindings)++;
     rules += o.object["rules"].size();
     EXPECT_EQ(o.object["metadata"]["labels"]["kubernetes.io/bootstrapping"].str(), "rbac-defaults") << o.key.text();
     EXPECT_EQ(o.object["metadata"]["annotations"][kAutoUpdateAnnotation].str(), "true") << o.key.text();
     EXPECT_TRUE(find_kind(o.resource.group, o.resource.version, o.resource.resource) != nullptr) << o.key.text();
-  }
+  });
   EXPECT_EQ(roles, 77u + 1) << "upstream's and bramble:well-known-viewer";
   EXPECT_EQ(bindings, 58u + 1);
   EXPECT_EQ(rules, 328u + 1);
