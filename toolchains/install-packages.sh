@@ -23,7 +23,7 @@ build=(
 test=(
   libgtest-dev libgmock-dev
   clang-19 libclang-rt-19-dev              # libFuzzer and its sanitizers
-  crun e2fsprogs strace debootstrap curl procps
+  crun e2fsprogs strace debootstrap curl procps openssl
   python3-yaml
   shellcheck
 )

@@ -2,6 +2,7 @@
 
 #include "core/apiserver/admission_limits.h"
 #include "core/apiserver/admission_runtime_class.h"
+#include "core/apiserver/rbac_escalation.h"
 #include "core/registry/api_status.h"
 
 namespace bramble {
@@ -40,6 +41,7 @@ Document Admission::find(std::string_view group, std::string_view version, std::
 
 Status Admission::admit(const AdmissionCall& call, Mut object, Value old) const {
   TRY(check_namespace(call, object));
+  TRY(check_escalation(authorizer_, call, object, old));
   if (is(*call.kind, "", "nodes") && call.operation == Operation::kCreate) taint_new_node(object);
   if (!call.subresource.empty()) return ok();
   const bool create = call.operation == Operation::kCreate;

@@ -1,5 +1,5 @@
 // Stage 4, admission: what depends on the cluster's state or on who asks, decided before validation: namespaces that end,
-// service accounts and their tokens in pods, tolerations, priorities. Runs inside the registry's write, on each attempt.
+// service accounts and their tokens in pods, tolerations, priorities, grants of permissions. Runs inside the registry's write, on each attempt.
 // Reads the watch cache and the Random given; writes only the object. Owner's loop thread.
 // Specification: Kubernetes "Admission Controllers Reference" (NamespaceLifecycle, ServiceAccount,
 // DefaultTolerationSeconds, Priority, TaintNodesByCondition, LimitRanger, RuntimeClass).
@@ -20,9 +20,11 @@ struct AdmissionCall {
   bool dry_run = false;
 };
 
+class Authorizer;
+
 class Admission {
  public:
-  explicit Admission(Registry& registry) : registry_(registry) {}
+  Admission(Registry& registry, const Authorizer& authorizer) : registry_(registry), authorizer_(authorizer) {}
 
   // Completes or refuses an object on its way in. kPermissionDenied, kNotFound with upstream's texts.
   Status admit(const AdmissionCall& call, Mut object, Value old) const;
@@ -38,6 +40,7 @@ class Admission {
                 std::string_view name) const;
 
   Registry& registry_;
+  const Authorizer& authorizer_;
 };
 
 // The parts that need no state.

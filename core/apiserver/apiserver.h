@@ -9,8 +9,10 @@
 #include <memory>
 #include <string>
 
+#include "core/apiserver/authz.h"
 #include "core/apiserver/discovery.h"
 #include "core/apiserver/health.h"
+#include "core/apiserver/impersonation.h"
 #include "core/apiserver/respond.h"
 #include "core/apiserver/tokens.h"
 #include "core/apiserver/verbs.h"
@@ -30,6 +32,8 @@ class ApiServer {
     std::string platform = "linux/amd64";
     // Finds the way to a node's pods, by node name; null when there is none.
     std::function<NodeStreams*(std::string_view node)> streams;
+    // Tests: the parts of this process need their roles' permission for each write, as they would over the network.
+    bool authorize_parts = false;
     std::vector<HealthCheck> checks;  // beside the ApiServer's own: ping, log, and the objects that bootstrap() makes
   };
   ApiServer(Registry& registry, Options options);
@@ -46,14 +50,17 @@ class ApiServer {
   Registry& registry() { return registry_; }
   TokenIssuer& tokens() { return tokens_; }
   Verbs& verbs() { return verbs_; }
+  const Authorizer& authorizer() const { return authorizer_; }
 
  private:
   using RequestRef = std::shared_ptr<Request>;
   // pipeline.cc
-  Result<Identity> identify(const Request& request) const;
+  Result<Identity> identify(const Request& request);
   Status find_resource(Request& request) const;
   Task<void> serve_resource(RequestRef request);
   Task<void> serve_write(RequestRef request);
+  // Whether the asker of an update may also create.
+  std::function<Status()> may_create(const Request& request) const;
   // http_writes.cc
   Task<void> serve_create(RequestRef request);
   Task<void> serve_update(RequestRef request);
@@ -73,6 +80,8 @@ class ApiServer {
   Registry& registry_;
   Options options_;
   TokenIssuer tokens_;
+  Authorizer authorizer_;
+  Impersonation impersonation_;
   Verbs verbs_;
   Discovery discovery_;
   std::vector<HealthCheck> checks_;

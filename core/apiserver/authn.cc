@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/apiserver/query.h"
 #include "core/registry/api_status.h"
 
 namespace bramble {
@@ -59,40 +58,6 @@ Result<Identity> authenticate(const HttpRequest& request, const TokenFn& check_t
   user.user = "system:anonymous";
   user.groups = {"system:unauthenticated"};
   return user;
-}
-
-Result<std::optional<Identity>> impersonated(const HttpRequest& request) {
-  constexpr std::string_view kExtra = "impersonate-extra-";
-  Identity user;
-  bool asked = false;
-  for (const Header& h : request.headers) {
-    if (h.name == "impersonate-user") user.user = h.value, asked = true;
-    if (h.name == "impersonate-group") user.groups.push_back(h.value), asked = true;
-    if (h.name == "impersonate-uid") user.uid = h.value, asked = true;
-    if (h.name.compare(0, kExtra.size(), kExtra) != 0) continue;
-    asked = true;
-    std::string key = percent_decode(std::string_view(h.name).substr(kExtra.size()), false).value_or(h.name);
-    auto it = std::find_if(user.extra.begin(), user.extra.end(), [&](const auto& e) { return e.first == key; });
-    if (it == user.extra.end()) it = user.extra.insert(it, {key, {}});
-    it->second.push_back(h.value);
-  }
-  if (!asked) return std::optional<Identity>();
-  if (user.user.empty()) {
-    std::string groups;
-    for (const std::string& g : user.groups) groups += cat(groups.empty() ? "" : ", ", go_quote(g));
-    return api_bad_request(cat("requested &user.DefaultInfo{Name:\"\", UID:", go_quote(user.uid), ", Groups:[]string{", groups,
-                               "}, Extra:map[string][]string(nil)} without impersonating a user name"));
-  }
-  std::vector<std::string_view> parts = split(user.user, ':');
-  if (user.groups.empty() && parts.size() == 4 && parts[0] == "system" && parts[1] == "serviceaccount") {
-    user.groups = {"system:serviceaccounts", cat("system:serviceaccounts:", parts[2])};
-  }
-  if (user.user == "system:anonymous") {
-    if (!in_group(user, "system:unauthenticated")) user.groups.emplace_back("system:unauthenticated");
-  } else if (!in_group(user, kAuthenticated) && !in_group(user, "system:unauthenticated")) {
-    user.groups.emplace_back(kAuthenticated);
-  }
-  return std::optional<Identity>(std::move(user));
 }
 
 }  // namespace bramble

@@ -1,5 +1,5 @@
 // Stage 2, authn: who is asking. A bearer token, if one is sent; else the client certificate (CN is the user, O the groups);
-// else system:anonymous. Then impersonation. Pure but for the token checker given.
+// else system:anonymous. Pure but for the token checker given. Impersonation comes after it (impersonation.h).
 #pragma once
 
 #include <functional>
@@ -15,10 +15,6 @@ namespace bramble {
 using TokenFn = std::function<Result<Identity>(std::string_view token)>;
 
 Result<Identity> authenticate(const HttpRequest& request, const TokenFn& check_token);
-
-// The identity that the Impersonate-* headers ask for, or nothing when there are none. kInvalidArgument when a group, uid or
-// extra comes without a user. Who may impersonate is for authz.
-Result<std::optional<Identity>> impersonated(const HttpRequest& request);
 
 bool in_group(const Identity& user, std::string_view group);
 

@@ -1,45 +1,39 @@
 #include "core/apiserver/authz.h"
 
+#include <algorithm>
+
 #include "core/apiserver/authn.h"
+#include "core/apiserver/default_roles.h"
+#include "core/apiserver/rbac_rules.h"
 #include "core/registry/api_status.h"
 
 namespace bramble {
 
 namespace {
 
-bool is_public_path(std::string_view path) {
-  for (std::string_view open : {"/healthz", "/livez", "/readyz", "/version", "/version/"}) {
-    if (path == open) return true;
+// Errors must not look like HTML; quotes are fine.
+std::string without_markup(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (char c : text) {
+    if (c == '&') out += "&amp;";
+    else if (c == '<') out += "&lt;";
+    else if (c == '>') out += "&gt;";
+    else out += c;
   }
-  return path.substr(0, 8) == "/readyz/" || path.substr(0, 7) == "/livez/" || path.substr(0, 9) == "/healthz/";
+  return out;
 }
 
-bool is_self_review(const Attributes& a) {
-  if (!a.resource_request || a.verb != "create" || !a.subresource.empty()) return false;
-  if (a.group == "authorization.k8s.io") {
-    return a.resource == "selfsubjectaccessreviews" || a.resource == "selfsubjectrulesreviews";
-  }
-  return a.group == "authentication.k8s.io" && a.resource == "selfsubjectreviews";
-}
-
-bool is_node(const Identity& user) {
-  return user.user.compare(0, 12, "system:node:") == 0 && in_group(user, "system:nodes");
-}
-
-// `User "x" cannot list resource "pods" in API group "" in the namespace "default"`
-std::string refusal(const Identity& user, const Attributes& a, std::string_view verb) {
-  std::string who = cat("User ", go_quote(user.user), " cannot ", verb);
+std::string refusal(const Identity& user, const Attributes& a) {
+  std::string who = cat("User ", go_quote(user.user), " cannot ", a.verb);
   if (!a.resource_request) return cat(who, " path ", go_quote(a.path));
   std::string resource = a.subresource.empty() ? a.resource : cat(a.resource, "/", a.subresource);
   std::string where = a.ns.empty() ? std::string("at the cluster scope") : cat("in the namespace ", go_quote(a.ns));
   return cat(who, " resource ", go_quote(resource), " in API group ", go_quote(a.group), " ", where);
 }
 
-Error forbidden(const Identity& user, const Attributes& a, std::string_view verb, std::string_view reason) {
-  std::string why = refusal(user, a, verb);
-  if (!reason.empty()) why = cat(why, ": ", reason);
-  if (!a.resource_request) return api_forbidden({"", ""}, "", why);
-  return api_forbidden({a.group, a.resource}, a.name, why);
+std::string rbac_reason(const std::vector<std::string>& problems) {
+  return problems.empty() ? std::string() : cat("RBAC: ", aggregate_text(problems));
 }
 
 }  // namespace
@@ -52,23 +46,63 @@ Attributes Attributes::of(const RequestInfo& info) {
   return a;
 }
 
-AuthzDecision decide(const Identity& user, const Attributes& what) {
-  if (in_group(user, "system:masters")) return {true, ""};
-  if (is_node(user)) return {true, ""};
-  if (!what.resource_request && (what.verb == "get" || what.verb == "head") && is_public_path(what.path)) return {true, ""};
-  if (in_group(user, "system:authenticated") && is_self_review(what)) return {true, ""};
-  return {false, ""};
+bool is_privileged(const Identity& user) { return in_group(user, "system:masters"); }
+
+bool is_node(const Identity& user) {
+  constexpr std::string_view kPrefix = "system:node:";
+  return user.user.size() > kPrefix.size() && user.user.compare(0, kPrefix.size(), kPrefix) == 0 && in_group(user, "system:nodes");
 }
 
-Status authorize(const Identity& user, const Attributes& what) {
-  AuthzDecision d = decide(user, what);
-  if (d.allowed) return ok();
-  return forbidden(user, what, what.verb, d.reason);
+Error forbidden_error(const Identity& user, const Attributes& what, std::string_view reason) {
+  std::string why = without_markup(refusal(user, what));
+  if (!reason.empty()) why = cat(why, ": ", reason);
+  return api_forbidden({what.group, what.resource}, what.name, why);
 }
 
-Status authorize_impersonation(const Identity& real, const Attributes& what) {
-  if (in_group(real, "system:masters")) return ok();
-  return forbidden(real, what, cat("impersonate-on:user-info:", what.verb), "");
+std::string aggregate_text(const std::vector<std::string>& problems) {
+  std::vector<std::string> once;
+  for (const std::string& p : problems) {
+    if (std::find(once.begin(), once.end(), p) == once.end()) once.push_back(p);
+  }
+  return once.size() == 1 ? once[0] : cat("[", join(once, ", "), "]");
+}
+
+Authorizer::Authorizer(Registry& registry) : rbac_(registry), node_role_(default_cluster_role("system:node")) {}
+
+bool Authorizer::evaluate(const Identity& user, const Attributes& what, const RbacBinding*& by,
+                          std::vector<std::string>* problems) const {
+  if (is_privileged(user)) return true;
+  if (is_node(user)) {
+    for (Value rule : node_role_["rules"].items()) {
+      if (rule_allows(rule, what)) return true;
+    }
+  }
+  rbac_.visit(user, what.resource_request ? std::string_view(what.ns) : std::string_view(),
+              [&](const RbacBinding& binding, Value rule) {
+                if (rule_allows(rule, what)) by = &binding;
+                return by == nullptr;
+              },
+              problems);
+  return by != nullptr;
+}
+
+bool Authorizer::allows(const Identity& user, const Attributes& what) const {
+  const RbacBinding* by = nullptr;
+  return evaluate(user, what, by, nullptr);
+}
+
+AuthzDecision Authorizer::decide(const Identity& user, const Attributes& what) const {
+  const RbacBinding* by = nullptr;
+  std::vector<std::string> problems;
+  if (!evaluate(user, what, by, &problems)) return {false, rbac_reason(problems)};
+  return {true, by == nullptr ? std::string() : cat("RBAC: allowed by ", rbac_.describe(*by, user))};
+}
+
+Status Authorizer::authorize(const Identity& user, const Attributes& what) const {
+  const RbacBinding* by = nullptr;
+  std::vector<std::string> problems;
+  if (evaluate(user, what, by, &problems)) return ok();
+  return forbidden_error(user, what, rbac_reason(problems));
 }
 
 }  // namespace bramble

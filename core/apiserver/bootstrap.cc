@@ -1,5 +1,6 @@
 #include "core/apiserver/bootstrap.h"
 
+#include "core/apiserver/role_reconcile.h"
 #include "core/json/builder.h"
 #include "core/resources/kind.h"
 
@@ -46,7 +47,8 @@ Task<Status> bootstrap_objects(Client* client) {
     auto created = co_await client->create(resource, "", object, WriteOptions());
     if (!created.ok() && created.error().code() != Code::kAlreadyExists) co_return created.error();
   }
-  co_return ok();
+  auto roles = co_await reconcile_default_roles(client);
+  co_return roles;
 }
 
 }  // namespace bramble

@@ -1,4 +1,4 @@
-// What a cluster has before anybody writes to it: the system's namespaces and priority classes.
+// What a cluster has before anybody writes to it: the system's namespaces, priority classes, roles and their bindings.
 #pragma once
 
 #include "core/client/client.h"

@@ -152,7 +152,7 @@ Task<void> ApiServer::serve_create(RequestRef request) {
   if (!object.ok()) co_return send_error(*request, object.error());
   Document document = object->finish();
   if (is_review(*request->kind) && call->subresource.empty()) {
-    auto review = answer_review(*request->kind, call->ns, request->user, document, tokens_, registry_.clock());
+    auto review = answer_review(*request->kind, call->ns, request->user, document, authorizer_, tokens_, registry_.clock());
     if (!review.ok()) co_return send_error(*request, review.error());
     co_return send_object(*request, 201, *review, registry_.clock());
   }
@@ -170,6 +170,7 @@ Task<void> ApiServer::serve_update(RequestRef request) {
   auto object = decode_body(*expected, http.body, media_type_of(http.header("content-type")), call->validation, &call->warnings);
   if (!object.ok()) co_return send_error(*request, object.error());
   Document document = object->finish();
+  call->may_create = may_create(*request);
   auto reply = co_await verbs_.update(call, document);
   answer(*request, call, reply, registry_.clock());
 }
@@ -199,6 +200,7 @@ Task<void> ApiServer::serve_patch(RequestRef request) {
     std::string_view prefix = *type == PatchType::kStrategic ? "" : "error decoding patch: ";
     co_return send_error(*request, api_bad_request(cat(prefix, go.empty() ? patch.error().message() : go)));
   }
+  call->may_create = may_create(*request);
   auto reply = co_await verbs_.patch(call, *type, *patch);
   answer(*request, call, reply, registry_.clock());
 }

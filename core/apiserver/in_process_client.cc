@@ -18,11 +18,11 @@ class CacheSubscription final : public Subscription {
 }  // namespace
 
 std::unique_ptr<Client> ApiServer::client(Identity identity) {
-  return std::make_unique<InProcessClient>(verbs_, std::move(identity));
+  return std::make_unique<InProcessClient>(verbs_, std::move(identity), options_.authorize_parts ? &authorizer_ : nullptr);
 }
 
-InProcessClient::InProcessClient(Verbs& verbs, Identity identity)
-    : verbs_(verbs), identity_(std::move(identity)), snapshot_(verbs.registry().cache()) {}
+InProcessClient::InProcessClient(Verbs& verbs, Identity identity, const Authorizer* authorizer)
+    : verbs_(verbs), identity_(std::move(identity)), authorizer_(authorizer), snapshot_(verbs.registry().cache()) {}
 
 Document InProcessClient::CacheSnapshot::get(const ResourceId& resource, std::string_view ns, std::string_view name) const {
   const Kind* kind = find_kind(resource.group, resource.version, resource.resource);
@@ -59,10 +59,17 @@ std::unique_ptr<Subscription> InProcessClient::subscribe(std::vector<ResourceId>
   return out;
 }
 
-Result<CallRef> InProcessClient::call_of(const ResourceId& resource, const std::string& ns, const std::string& name,
-                                         const WriteOptions& options) const {
+Result<CallRef> InProcessClient::call_of(std::string_view verb, const ResourceId& resource, const std::string& ns,
+                                         const std::string& name, const WriteOptions& options) const {
   const Kind* kind = find_kind(resource.group, resource.version, resource.resource);
   if (kind == nullptr) return api_no_such_resource();
+  if (authorizer_ != nullptr) {
+    Attributes what;
+    what.verb = verb, what.group = resource.group, what.version = resource.version, what.resource = resource.resource;
+    what.subresource = options.subresource, what.name = name;
+    if (kind->namespaced || resource.resource == "namespaces") what.ns = kind->namespaced ? ns : name;
+    TRY(authorizer_->authorize(identity_, what));
+  }
   auto call = std::make_shared<Call>();
   call->kind = kind;
   call->ns = kind->namespaced ? ns : std::string();
@@ -77,7 +84,7 @@ Result<CallRef> InProcessClient::call_of(const ResourceId& resource, const std::
 
 Task<Result<Document>> InProcessClient::create(ResourceId resource, std::string ns, Document object, WriteOptions options) {
   std::string parent = options.subresource.empty() ? std::string() : std::string(name_of(object));
-  auto call = call_of(resource, ns, parent, options);
+  auto call = call_of("create", resource, ns, parent, options);
   CO_TRY(call);
   const Kind& kind = *(*call)->kind;
   WriteStep step(verbs_.registry(), kind, "create", options.subresource, ns, name_of(object), *object.bytes());
@@ -93,7 +100,7 @@ Task<Result<Document>> InProcessClient::create(ResourceId resource, std::string 
 }
 
 Task<Result<Document>> InProcessClient::update(ResourceId resource, ObjectKey key, Document object, WriteOptions options) {
-  auto call = call_of(resource, key.ns, key.name, options);
+  auto call = call_of("update", resource, key.ns, key.name, options);
   CO_TRY(call);
   WriteStep step(verbs_.registry(), *(*call)->kind, "update", options.subresource, key.ns, key.name, *object.bytes());
   if (!step.allowed()) co_return step.refusal();
@@ -109,7 +116,7 @@ Task<Result<Document>> InProcessClient::update(ResourceId resource, ObjectKey ke
 
 Task<Result<Document>> InProcessClient::patch(ResourceId resource, ObjectKey key, PatchType type, Document patch,
                                               WriteOptions options) {
-  auto call = call_of(resource, key.ns, key.name, options);
+  auto call = call_of("patch", resource, key.ns, key.name, options);
   CO_TRY(call);
   WriteStep step(verbs_.registry(), *(*call)->kind, "patch", options.subresource, key.ns, key.name, *patch.bytes());
   if (!step.allowed()) co_return step.refusal();
@@ -120,7 +127,7 @@ Task<Result<Document>> InProcessClient::patch(ResourceId resource, ObjectKey key
 
 Task<Result<Document>> InProcessClient::remove(ResourceId resource, ObjectKey key, DeleteOptions options) {
   WriteOptions plain;
-  auto call = call_of(resource, key.ns, key.name, plain);
+  auto call = call_of("delete", resource, key.ns, key.name, plain);
   CO_TRY(call);
   WriteStep step(verbs_.registry(), *(*call)->kind, "delete", {}, key.ns, key.name, {});
   if (!step.allowed()) co_return step.refusal();

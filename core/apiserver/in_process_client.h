@@ -1,8 +1,10 @@
 // InProcessClient: the Client of the parts that live in the apiserver's process. It skips transport, authentication and
 // authorization, nothing else: writes enter at admission with the part's identity, reads are the watch cache itself.
+// With an authorizer (tests) writes are authorized too, which shows that a part does no more than its role allows.
 // Owner's loop thread; must not outlive the ApiServer.
 #pragma once
 
+#include "core/apiserver/authz.h"
 #include "core/apiserver/verbs.h"
 #include "core/client/client.h"
 
@@ -10,7 +12,7 @@ namespace bramble {
 
 class InProcessClient final : public Client {
  public:
-  InProcessClient(Verbs& verbs, Identity identity);
+  InProcessClient(Verbs& verbs, Identity identity, const Authorizer* authorizer);
 
   const Snapshot& snapshot() const override { return snapshot_; }
   std::unique_ptr<Subscription> subscribe(std::vector<ResourceId> resources, std::function<void(const Change&)> fn) override;
@@ -29,10 +31,12 @@ class InProcessClient final : public Client {
    private:
     WatchCache& cache_;
   };
-  Result<CallRef> call_of(const ResourceId& resource, const std::string& ns, const std::string& name, const WriteOptions& options) const;
+  Result<CallRef> call_of(std::string_view verb, const ResourceId& resource, const std::string& ns, const std::string& name,
+                          const WriteOptions& options) const;
 
   Verbs& verbs_;
   Identity identity_;
+  const Authorizer* authorizer_;  // may be null
   CacheSnapshot snapshot_;
 };
 

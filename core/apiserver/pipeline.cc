@@ -3,7 +3,6 @@
 
 #include "core/apiserver/apiserver.h"
 #include "core/apiserver/authn.h"
-#include "core/apiserver/authz.h"
 #include "core/apiserver/bootstrap.h"
 #include "core/apiserver/watch.h"
 #include "core/apiserver/write_step.h"
@@ -15,14 +14,16 @@ ApiServer::ApiServer(Registry& registry, Options options)
     : registry_(registry),
       options_(std::move(options)),
       tokens_(registry, options_.tokens),
-      verbs_(registry, tokens_),
+      authorizer_(registry),
+      impersonation_(authorizer_),
+      verbs_(registry, tokens_, authorizer_),
       discovery_(options_.server_address) {
   auto passes = []() -> Status { return ok(); };
   checks_ = {{"ping", HealthCheck::kEverywhere, passes},
              {"log", HealthCheck::kEverywhere, passes}};  // a line is written where it is made: a log that blocks blocks this too
   checks_.insert(checks_.end(), options_.checks.begin(), options_.checks.end());
   auto bootstrapped = [this]() -> Status { return bootstrapped_ ? ok() : Status(Error(Code::kUnavailable, "not finished")); };
-  for (const char* hook : {"poststarthook/scheduling/bootstrap-system-priority-classes", "poststarthook/start-system-namespaces-controller"}) {
+  for (const char* hook : {"poststarthook/scheduling/bootstrap-system-priority-classes", "poststarthook/rbac/bootstrap-roles", "poststarthook/start-system-namespaces-controller"}) {
     checks_.push_back({hook, HealthCheck::kEverywhere, bootstrapped});
   }
 }
@@ -50,7 +51,7 @@ Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::share
   if (!user.ok()) co_return send_error(*request, user.error());
   request->user = *user;
 
-  Status allowed = authorize(request->user, Attributes::of(request->info));
+  Status allowed = authorizer_.authorize(request->user, Attributes::of(request->info));
   if (!allowed.ok()) co_return send_error(*request, allowed.error());
 
   if (!request->info.resource_request) co_return serve_path(request);
@@ -66,17 +67,22 @@ Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::share
   co_await serve_resource(request);
 }
 
-Result<Identity> ApiServer::identify(const Request& request) const {
+Result<Identity> ApiServer::identify(const Request& request) {
   const TokenIssuer* tokens = &tokens_;
   TokenFn check = [tokens](std::string_view token) -> Result<Identity> {
     TRY_ASSIGN(TokenIssuer::Checked checked, tokens->check(token, {}));
     return checked.user;
   };
   TRY_ASSIGN(Identity real, authenticate(*request.http, check));
-  TRY_ASSIGN(std::optional<Identity> other, impersonated(*request.http));
-  if (!other) return real;
-  TRY(authorize_impersonation(real, Attributes::of(request.info)));
-  return *other;
+  TRY_ASSIGN(std::optional<Identity> wanted, wanted_user(*request.http));
+  if (!wanted) return real;
+  return impersonation_.become(real, *wanted, Attributes::of(request.info));
+}
+
+std::function<Status()> ApiServer::may_create(const Request& request) const {
+  Attributes what = Attributes::of(request.info);
+  what.verb = "create";
+  return [this, user = request.user, what] { return authorizer_.authorize(user, what); };
 }
 
 // Finds the kind and checks that the path and the method fit it. Leaves kind null for a group that is not served at all.

@@ -105,6 +105,14 @@ Task<void> serve_log(std::shared_ptr<Request> request, NodeStreams* node, Object
 Task<void> ApiServer::serve_stream(RequestRef request) {
   const RequestInfo& info = request->info;
   ResourceName resource{request->kind->group, request->kind->resource};
+  // A WebSocket begins with a GET, and runs commands all the same.
+  bool acts = info.subresource == "exec" || info.subresource == "attach" || info.subresource == "portforward";
+  if (acts && info.verb != "create") {
+    Attributes what = Attributes::of(info);
+    what.verb = "create";
+    AuthzDecision decision = authorizer_.decide(request->user, what);
+    if (!decision.allowed) co_return send_error(*request, api_forbidden(resource, info.name, decision.reason));
+  }
   Document object = registry_.get(*request->kind, request->kind->namespaced ? info.ns : std::string(), info.name);
   if (!object) co_return send_error(*request, api_not_found(resource, info.name));
   if (info.subresource == "proxy") {

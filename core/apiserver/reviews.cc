@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/apiserver/authn.h"
-#include "core/apiserver/authz.h"
+#include "core/apiserver/review_rules.h"
 #include "core/registry/api_status.h"
 
 namespace bramble {
@@ -17,7 +17,9 @@ void write_user(Mut out, const Identity& user) {
     Mut groups = out.array("groups");
     for (const std::string& g : user.groups) groups.append(g);
   }
-  for (const auto& [key, values] : user.extra) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> extra = user.extra;
+  std::sort(extra.begin(), extra.end());
+  for (const auto& [key, values] : extra) {
     Mut list = out.object("extra").array(key);
     for (const std::string& v : values) list.append(v);
   }
@@ -27,38 +29,27 @@ Attributes attributes_of(Value spec) {
   Attributes a;
   Value r = spec["resourceAttributes"];
   if (r) {
-    a.verb = r["verb"].text(), a.group = r["group"].text(), a.version = r["version"].text();
+    a.verb = r["verb"].text(), a.group = r["group"].text(), a.version = r["version"].text("*");
     a.resource = r["resource"].text(), a.subresource = r["subresource"].text();
     a.ns = r["namespace"].text(), a.name = r["name"].text();
     return a;
   }
   a.resource_request = false;
-  a.verb = lower(spec["nonResourceAttributes"]["verb"].str());
+  a.verb = spec["nonResourceAttributes"]["verb"].text();
   a.path = spec["nonResourceAttributes"]["path"].text();
   return a;
 }
 
-// Go's JSON of a struct without tags: {"Path":"/","Verb":""}.
-std::string go_struct(Value v) {
-  Builder b;
-  for (const char* key : {"Path", "Verb"}) b.root().set(key, v[lower(key)].str());
-  return b.dump();
-}
-
-Status check_spec(Value spec) {
-  bool resource = static_cast<bool>(spec["resourceAttributes"]), path = static_cast<bool>(spec["nonResourceAttributes"]);
-  FieldErrors errors;
-  Path at("spec");
-  if (resource && path) {
-    errors.invalid_raw(at.at("nonResourceAttributes"), go_struct(spec["nonResourceAttributes"]),
-                       "cannot be specified in combination with resourceAttributes");
+Identity subject_of(Value spec) {
+  Identity out;
+  out.user = spec["user"].text();
+  out.uid = spec["uid"].text();
+  for (Value g : spec["groups"].items()) out.groups.push_back(g.text());
+  for (auto [key, values] : spec["extra"].members()) {
+    out.extra.push_back({std::string(key), {}});
+    for (Value v : values.items()) out.extra.back().second.push_back(v.text());
   }
-  if (!resource && !path) {
-    errors.invalid_raw(at.at("resourceAttributes"), "null",
-                       "exactly one of nonResourceAttributes or resourceAttributes must be specified");
-  }
-  if (errors.empty()) return ok();
-  return errors.to_error("authorization.k8s.io", "", "");
+  return out;
 }
 
 Document with_decision(const Document& object, const AuthzDecision& decision) {
@@ -68,25 +59,18 @@ Document with_decision(const Document& object, const AuthzDecision& decision) {
   status.clear();
   status.set("allowed", decision.allowed);
   if (!decision.reason.empty()) status.set("reason", decision.reason);
+  std::string problems = selector_problems(object["spec"]["resourceAttributes"]);
+  if (!problems.empty()) status.set("evaluationError", problems);
   return b.finish();
 }
 
-void rule(Mut rules, std::initializer_list<std::string_view> verbs, std::string_view group,
-          std::initializer_list<std::string_view> resources) {
-  Mut r = rules.append_object();
-  for (std::string_view v : verbs) r.array("verbs").append(v);
-  r.array("apiGroups").append(group);
-  for (std::string_view v : resources) r.array("resources").append(v);
+void copy_list(Mut out, std::string_view key, Value list) {
+  if (list.size() != 0) out.set(key, list);
 }
 
-void path_rule(Mut rules, std::initializer_list<std::string_view> verbs, std::initializer_list<std::string_view> paths) {
-  Mut r = rules.append_object();
-  for (std::string_view v : verbs) r.array("verbs").append(v);
-  for (std::string_view p : paths) r.array("nonResourceURLs").append(p);
-}
-
-Result<Document> review_rules(const Identity& user, const Document& object) {
-  if (object["spec"]["namespace"].str().empty()) return api_bad_request("no namespace on request");
+Result<Document> review_rules(const Authorizer& authorizer, const Identity& user, const Document& object) {
+  std::string ns = object["spec"]["namespace"].text();
+  if (ns.empty()) return api_bad_request("no namespace on request");
   Builder b(object.root());
   Mut out = b.root();
   out.object("metadata");
@@ -95,14 +79,40 @@ Result<Document> review_rules(const Identity& user, const Document& object) {
   status.clear();
   Mut resources = status.array("resourceRules");
   Mut paths = status.array("nonResourceRules");
-  if (in_group(user, "system:masters")) {
-    rule(resources, {"*"}, "*", {"*"});
-    path_rule(paths, {"*"}, {"*"});
+  std::vector<std::string> problems;
+  // What the node authorizer allows depends on the pods of the node: it has no list.
+  if (is_node(user)) problems.emplace_back("node authorizer does not support user rule resolution");
+  std::vector<std::string> missing;
+  authorizer.rbac().visit(user, ns,
+                          [&](const RbacBinding&, Value rule) {
+                            bool path = rule["nonResourceURLs"].size() != 0;
+                            if (rule["resources"].size() != 0) {
+                              Mut r = resources.append_object();
+                              for (const char* key : {"verbs", "apiGroups", "resources", "resourceNames"}) copy_list(r, key, rule[key]);
+                            }
+                            if (!path) return true;
+                            Mut r = paths.append_object();
+                            for (const char* key : {"verbs", "nonResourceURLs"}) copy_list(r, key, rule[key]);
+                            return true;
+                          },
+                          &missing);
+  if (!missing.empty()) problems.push_back(aggregate_text(missing));
+  status.set("incomplete", is_node(user));
+  if (!problems.empty()) status.set("evaluationError", aggregate_text(problems));
+  return b.finish();
+}
+
+// The object's namespace is the request's.
+Result<Document> in_namespace(const Kind& kind, const std::string& ns, const Document& object) {
+  std::string_view its = namespace_of(object);
+  if (its == ns) return object;
+  if (kind.namespaced && !its.empty()) {
+    return api_bad_request("the namespace of the provided object does not match the namespace sent on the request");
   }
-  rule(resources, {"create"}, "authorization.k8s.io", {"selfsubjectaccessreviews", "selfsubjectrulesreviews"});
-  rule(resources, {"create"}, "authentication.k8s.io", {"selfsubjectreviews"});
-  path_rule(paths, {"get"}, {"/healthz", "/livez", "/readyz", "/version", "/version/"});
-  status.set("incomplete", false);
+  Builder b(object.root());
+  Mut m = b.root().object("metadata");
+  if (kind.namespaced) m.set("namespace", ns);
+  else m.remove("namespace");
   return b.finish();
 }
 
@@ -114,7 +124,7 @@ bool is_review(const Kind& kind) {
 }
 
 Result<Document> answer_review(const Kind& kind, const std::string& ns, const Identity& user, const Document& object,
-                               const TokenIssuer& tokens, const Clock& clock) {
+                               const Authorizer& authorizer, const TokenIssuer& tokens, const Clock& clock) {
   if (kind.resource == "tokenreviews") {
     if (object["spec"]["token"].str().empty()) {
       return api_bad_request("token is required for TokenReview in authentication");
@@ -127,23 +137,12 @@ Result<Document> answer_review(const Kind& kind, const std::string& ns, const Id
     write_user(b.root().object("status").object("userInfo"), user);
     return b.finish();
   }
-  if (kind.resource == "selfsubjectrulesreviews") return review_rules(user, object);
-  Value spec = object["spec"];
-  TRY(check_spec(spec));
-  if (kind.resource == "selfsubjectaccessreviews") return with_decision(object, decide(user, attributes_of(spec)));
-  Identity subject;
-  subject.user = spec["user"].text();
-  for (Value g : spec["groups"].items()) subject.groups.push_back(g.text());
-  Attributes attributes = attributes_of(spec);
-  if (kind.resource == "localsubjectaccessreviews" && attributes.ns != ns) {
-    return api_bad_request(cat("spec.resourceAttributes.namespace must match namespace: ", ns));
-  }
-  if (subject.user.empty() && subject.groups.empty()) {
-    FieldErrors errors;
-    errors.invalid_raw(Path("spec").at("user"), "\"\"", "at least one of user or group must be specified");
-    return errors.to_error("authorization.k8s.io", "", "");
-  }
-  return with_decision(object, decide(subject, attributes));
+  if (kind.resource == "selfsubjectrulesreviews") return review_rules(authorizer, user, object);
+  TRY_ASSIGN(Document review, in_namespace(kind, ns, object));
+  TRY(validate_access_review(kind, review.root()));
+  Value spec = review["spec"];
+  bool self = kind.resource == "selfsubjectaccessreviews";
+  return with_decision(review, authorizer.decide(self ? user : subject_of(spec), attributes_of(spec)));
 }
 
 }  // namespace bramble

@@ -130,6 +130,15 @@ Result<Reply> TokenIssuer::request(const Call& call, const Document& token_reque
 }
 
 Result<TokenIssuer::Checked> TokenIssuer::check(std::string_view token, const std::vector<std::string>& wanted) const {
+  const std::vector<std::string>& target = wanted.empty() ? keys_.audiences : wanted;
+  if (const Identity* user = keys_.listed.find(token)) {  // good for the API server alone
+    Checked out{*user, {}};
+    for (const std::string& a : target) {
+      if (std::find(keys_.audiences.begin(), keys_.audiences.end(), a) != keys_.audiences.end()) out.audiences.push_back(a);
+    }
+    if (out.audiences.empty()) return invalid_token();
+    return out;
+  }
   auto text = verify_jwt(token, keys_.verify);
   if (!text.ok()) return invalid_token();
   auto parsed = Document::parse(std::string_view(*text));
@@ -143,7 +152,6 @@ Result<TokenIssuer::Checked> TokenIssuer::check(std::string_view token, const st
 
   std::vector<std::string> has;
   for (Value a : claims["aud"].items()) has.push_back(a.text());
-  const std::vector<std::string>& target = wanted.empty() ? keys_.audiences : wanted;
   Checked out;
   for (const std::string& a : target) {
     if (std::find(has.begin(), has.end(), a) != has.end()) out.audiences.push_back(a);
@@ -196,7 +204,7 @@ Document TokenIssuer::review(const Document& token_review) const {
   }
   status.set("authenticated", true);
   user.set("username", checked->user.user);
-  user.set("uid", checked->user.uid);
+  if (!checked->user.uid.empty()) user.set("uid", checked->user.uid);
   for (const std::string& g : checked->user.groups) user.array("groups").append(g);
   user.array("groups").append("system:authenticated");
   for (const auto& [key, values] : checked->user.extra) {

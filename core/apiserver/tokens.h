@@ -1,4 +1,4 @@
-// Service account tokens: issuing (TokenRequest), checking (bearer, TokenReview). Bound tokens in Kubernetes' form: ES256,
+// Bearer tokens: checking them (TokenReview too), and issuing those of service accounts (TokenRequest). Bound tokens in Kubernetes' form: ES256,
 // with the account's and the bound object's uid, so that a token ends with what it was given for. Owner's loop thread.
 // Specification: Kubernetes "Managing Service Accounts", KEP 1205; RFC 7519.
 #pragma once
@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/apiserver/static_tokens.h"
 #include "core/client/client.h"
 #include "core/crypto/jwt.h"
 #include "core/registry/registry.h"
@@ -18,6 +19,7 @@ struct Reply;
 struct TokenKeys {
   std::shared_ptr<const PrivateKey> sign;
   std::vector<PublicKey> verify;  // sign's own among them
+  StaticTokens listed;            // besides those of service accounts
   std::string issuer = "https://kubernetes.default.svc.cluster.local";
   std::vector<std::string> audiences = {"https://kubernetes.default.svc.cluster.local"};
 };

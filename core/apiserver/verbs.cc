@@ -81,8 +81,10 @@ WriteRequest Verbs::write_request(CallRef call, Operation operation) const {
   request.warnings = &call->warnings;
   const Admission* admission = &admission_;
   request.admit = [call, operation, admission](Mut object, Value old) -> Status {
+    bool creates = !old.exists();  // an update of what is not there
+    if (creates && operation == Operation::kUpdate && call->may_create) TRY(call->may_create());
     AdmissionCall a;
-    a.operation = operation;
+    a.operation = creates ? Operation::kCreate : operation;
     a.kind = call->kind, a.subresource = call->subresource, a.ns = call->ns, a.name = call->name;
     a.user = call->user, a.dry_run = call->dry_run;
     return admission->admit(a, object, old);

@@ -25,6 +25,8 @@ struct Call {
   std::string manager;  // of fields; "" counts as "unknown"
   bool force = false;   // an apply takes what others own
   std::vector<std::string> warnings;
+  // Asked when an update finds nothing and creates: whether the user may. Empty: yes.
+  std::function<Status()> may_create;
 };
 using CallRef = std::shared_ptr<Call>;
 
@@ -45,7 +47,8 @@ class TokenIssuer;
 
 class Verbs {
  public:
-  Verbs(Registry& registry, TokenIssuer& tokens) : registry_(registry), admission_(registry), tokens_(tokens) {}
+  Verbs(Registry& registry, TokenIssuer& tokens, const Authorizer& authorizer)
+      : registry_(registry), admission_(registry, authorizer), tokens_(tokens) {}
 
   // What a body sent to this resource or subresource must be; null type: takes none. 404 when there is no such subresource.
   static Result<ExpectedType> expected_type(const Kind& kind, std::string_view subresource);

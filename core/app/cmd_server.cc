@@ -98,6 +98,20 @@ Status read_node(const Flags& flags, Setup* s) {
   return ok();
 }
 
+// Of kube-apiserver's many arguments those that have a meaning here.
+Status read_api_arguments(const Flags& flags, ControlPlaneOptions* p) {
+  for (const std::string& argument : flags.list("kube-apiserver-arg")) {
+    auto parts = cut(argument, "=");
+    std::string_view name = parts ? parts->first : std::string_view(argument);
+    while (name.substr(0, 1) == "-") name.remove_prefix(1);
+    if (name != "token-auth-file" || !parts) {
+      return Error(Code::kInvalidArgument, cat("flag --kube-apiserver-arg: ", go_quote(argument), " is not known; known is token-auth-file=PATH"));
+    }
+    p->token_file = std::string(parts->second);
+  }
+  return ok();
+}
+
 Result<Setup> read_setup(const Flags& flags) {
   Setup s;
   s.agent = !flags.on("disable-agent");
@@ -110,6 +124,7 @@ Result<Setup> read_setup(const Flags& flags) {
   p.advertise_address = flags.text("advertise-address").empty() ? s.node.address : flags.text("advertise-address");
   TRY_ASSIGN(p.port, parse_port(flags, "https-listen-port"));
   p.host = s.node.name;
+  TRY(read_api_arguments(flags, &p));
   p.controllers = !flags.on("disable-controller-manager");
   p.scheduler = !flags.on("disable-scheduler");
 

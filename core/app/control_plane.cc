@@ -75,6 +75,12 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   TRY_ASSIGN(PrivateKey key, PrivateKey::from_pem(credentials.service_account_key_pem));
   api.tokens.verify = {key.public_key()};
   api.tokens.sign = std::make_shared<const PrivateKey>(std::move(key));
+  if (!options_.token_file.empty()) {
+    TRY_ASSIGN(std::string csv, read_small_file(options_.token_file));
+    auto listed = StaticTokens::parse(csv);
+    if (!listed.ok()) return listed.error().prefixed(options_.token_file);
+    api.tokens.listed = std::move(*listed);
+  }
   api.server_address = cat(options_.advertise_address, ":", options_.port);
   api.git_version = kubernetes_version();
   api.platform = cat("linux/", node_architecture());
@@ -122,11 +128,11 @@ std::vector<HealthCheck> ControlPlane::health_checks() {
 
 // A disk that is full now may not be later.
 Task<void> ControlPlane::bootstrap() {
-  for (;;) {
+  for (int64_t wait_ms = limits::kBootstrapRetryMsMin;; wait_ms = std::min(2 * wait_ms, limits::kBootstrapRetryMsMax)) {
     Status done = co_await api_->bootstrap();
     if (done.ok()) co_return;
-    log_error("api: system objects: ", done.error().message());
-    co_await sleep_ms(limits::kBootstrapRetryMs);
+    log_error("api: system objects: ", done.error().message(), "; tried again in ", wait_ms / 1000, " s");
+    co_await sleep_ms(wait_ms);
   }
 }
 

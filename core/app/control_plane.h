@@ -24,6 +24,7 @@ struct ControlPlaneOptions {
   uint16_t port = 6443;
   std::string pod_range, service_range, dns_address, api_service_address;
   int node_port_first = 30000, node_port_last = 32767;
+  std::string token_file;            // static tokens; empty: none
   std::string host;                  // names this process in Events
   bool controllers = true, scheduler = true;
   std::function<NodeStreams*(std::string_view node)> streams;

@@ -20,6 +20,11 @@ Identity node_identity(const std::string& name) {
   return {cat("system:node:", name), "", {"system:nodes", "system:authenticated"}, {}};
 }
 
+// Reads what names resolve to; upstream's DNS pods run as this account.
+Identity dns_identity() {
+  return {"system:serviceaccount:kube-system:kube-dns", "", {"system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"}, {}};
+}
+
 // The cluster DNS address is an address of lo: every pod of this node reaches this node's resolver by it.
 Status add_dns_address(const std::string& address) {
   TRY_ASSIGN(Rtnetlink rt, Rtnetlink::open());
@@ -69,6 +74,7 @@ struct Node::Parts {
   NodeOptions options;
   std::unique_ptr<Client> client;        // as the node
   std::unique_ptr<Client> proxy_client;  // as the proxy
+  std::unique_ptr<Client> dns_client;    // as the cluster DNS
   std::unique_ptr<ImageStore> images;
   std::unique_ptr<LateNetwork> network;
   std::unique_ptr<Proxy> proxy;
@@ -101,7 +107,7 @@ Status Node::Parts::open_network() {
   dns_options.domain = options.domain;
   dns_options.resolv_conf = options.resolv_conf;
   dns_options.quarantine = options.quarantine;
-  dns = std::make_unique<DnsServer>(dns_options, *client);
+  dns = std::make_unique<DnsServer>(dns_options, *dns_client);
   return dns->start();
 }
 
@@ -148,6 +154,7 @@ Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials&
   TRY(make_directories(o.run_dir, 0700));
   parts->client = clients(node_identity(o.name));
   parts->proxy_client = clients({"system:kube-proxy", "", {"system:authenticated"}, {}});
+  parts->dns_client = clients(dns_identity());
   TRY(parts->open_kubelet_port(credentials));
   TRY_ASSIGN(parts->images, ImageStore::open(o.data_dir + "/agent/image-store"));
   TRY(parts->open_network());

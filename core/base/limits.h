@@ -69,7 +69,6 @@ constexpr int kBackupPagesPerStep = 64;                    // copied between two
 constexpr int64_t kDiskRetryMs = 10 * 1000;                 // between tries to write while the disk is full or read-only
 constexpr int kUnreadableStarts = 3;                       // in a row over a block that the disk cannot read; then it is lost
 constexpr int kBackupsKept = 5;
-constexpr int64_t kBootstrapRetryMs = 5 * 1000;             // of the system's own objects, when the disk refuses them
 constexpr int64_t kEpochGuardUs = 30 * 60 * 1000000LL;      // of running after a repair or a restore, nothing is deleted for being absent
 
 // watch cache
@@ -186,6 +185,9 @@ constexpr size_t kWatchBatch = 100;                 // events looked up at once
 constexpr size_t kSpdyFrameBytesMax = 1024 * 1024;   // one frame of a port-forward; clients send at most 32 KiB
 constexpr size_t kForwardStreamsMax = 256;           // connections of one port-forward at once
 constexpr size_t kStreamChunkBytes = 32 * 1024;      // of exec and port-forward, sent at once
+constexpr size_t kBootstrapWriters = 24;             // default roles written at once: each takes some 20 kB until it is on disk
+constexpr int64_t kBootstrapRetryMsMin = 1000, kBootstrapRetryMsMax = 60 * 1000;  // of the system's own objects (disk full)
+constexpr size_t kImpersonatorsMax = 256;            // users of whom it is known how they impersonate (upstream: 10000)
 constexpr size_t kWatchChunkBytes = 32 * 1024;      // existing objects at a watch's begin go in chunks of about this
 
 // quarantine

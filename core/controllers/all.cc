@@ -8,6 +8,7 @@ std::vector<Controller> all_controllers(const ControllerOptions& options) {
   all.push_back(kubernetes_service_controller(options.advertise_address, options.api_port, options.api_cluster_ip));
   all.push_back(namespace_controller());
   all.push_back(service_account_controller());
+  all.push_back(clusterrole_aggregation_controller());
   all.push_back(root_ca_publisher_controller(options.ca_pem));
   all.push_back(replicaset_controller());
   all.push_back(deployment_controller());

@@ -18,6 +18,7 @@ struct ControllerOptions {
 Controller system_namespaces_controller();
 Controller namespace_controller();
 Controller service_account_controller();
+Controller clusterrole_aggregation_controller();
 Controller root_ca_publisher_controller(std::string ca_pem);
 Controller replicaset_controller();
 Controller deployment_controller();

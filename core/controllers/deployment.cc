@@ -143,13 +143,13 @@ Plan plan_revision(const Document& d, const DeploymentSets& sets, int64_t now_us
   }
   std::string_view revision = newest->annotation(kRevision);
   if (d["metadata"]["annotations"][kRevision].str() != revision) {
-    Builder patch;
-    patch.root().object("metadata").object("annotations").set(kRevision, revision);
+    Builder next(d.root());
+    next.root().object("metadata").object("annotations").set(kRevision, revision);
     Write w;
-    w.verb = Write::Verb::kPatch;
+    w.verb = Write::Verb::kUpdate;  // the account may not patch deployments
     w.resource = kDeployments;
     w.key = key_of(d.root());
-    w.body = patch.finish();
+    w.body = next.finish();
     plan.writes.push_back(std::move(w));
     return plan;
   }

@@ -1,6 +1,4 @@
 // Role and ClusterRole: what may be done.
-#include <algorithm>
-
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 
@@ -29,20 +27,6 @@ void validate_rules(Value o, bool namespaced, FieldErrors& errors) {
     validate_rule(o["rules"].item(i), namespaced, Path("rules").at(i), errors);
 }
 
-// The lists of a rule are sets; upstream shows them sorted.
-void sort_rules(Mut o) {
-  for (Mut rule : o["rules"].items())
-    for (const char* list : {"verbs", "apiGroups", "resources", "resourceNames", "nonResourceURLs"}) {
-      Mut values = rule[list];
-      std::vector<std::string> sorted;
-      for (Mut v : values.items()) sorted.push_back(v.text());
-      if (sorted.size() < 2 || std::is_sorted(sorted.begin(), sorted.end())) continue;
-      std::sort(sorted.begin(), sorted.end());
-      values.clear();
-      for (const std::string& v : sorted) values.append(v);
-    }
-}
-
 void validate_role(Value o, FieldErrors& errors) { validate_rules(o, true, errors); }
 
 void validate_cluster_role(Value o, FieldErrors& errors) {
@@ -59,14 +43,12 @@ void validate_cluster_role(Value o, FieldErrors& errors) {
 }  // namespace
 
 void role_rules(Kind& k) {
-  k.set_defaults = sort_rules;
   k.validate = validate_role;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_role(o, errors); };
   k.validate_name = name_is_path_segment;
 }
 
 void clusterrole_rules(Kind& k) {
-  k.set_defaults = sort_rules;
   k.validate = validate_cluster_role;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_cluster_role(o, errors); };
   k.validate_name = name_is_path_segment;

@@ -73,6 +73,7 @@ class RealApi : public testing::Test {
     options.tokens.verify = {key->public_key()};
     options.tokens.sign = std::make_shared<PrivateKey>(std::move(*key));
     options.server_address = "192.0.2.1:6443";
+    options.authorize_parts = true;  // each controller and the scheduler have what upstream's roles give them
     api = std::make_unique<ApiServer>(*registry, options);
     tasks.start(boot(api.get()));
     Identity id;

@@ -17,6 +17,21 @@ TEST_F(RealApi, has_the_systems_own_objects) {
   EXPECT_TRUE(admin->snapshot().get(kEndpointSlices, "default", "kubernetes"));
 }
 
+TEST_F(RealApi, aggregated_roles_hold_what_they_select) {
+  const ResourceId roles{"rbac.authorization.k8s.io", "v1", "clusterroles"};
+  auto rules = [&](const char* name) { return admin->snapshot().get(roles, "", name)["rules"].size(); };
+  EXPECT_EQ(rules("view"), rules("system:aggregate-to-view"));
+  EXPECT_EQ(rules("edit"), rules("system:aggregate-to-edit") + rules("view"));
+  EXPECT_EQ(rules("admin"), rules("system:aggregate-to-admin") + rules("edit"));
+  must(admin->create(roles, "", json(R"({"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"more","labels":{"rbac.authorization.k8s.io/aggregate-to-view":"true"}},"rules":[{"verbs":["get"],"apiGroups":["example.com"],"resources":["things"]}]})")));
+  size_t before = rules("admin");
+  settle(5);
+  EXPECT_EQ(rules("admin"), before + 1);
+  must(admin->remove(roles, {"", "more"}, {}));
+  settle(5);
+  EXPECT_EQ(rules("admin"), before);
+}
+
 TEST_F(RealApi, rolls_out_and_back_and_serves) {
   add_node("n1", "4");
   settle(5);

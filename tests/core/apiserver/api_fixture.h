@@ -98,6 +98,7 @@ class ApiTest : public testing::Test {
     options.streams = [this](std::string_view) { return node; };
     api = std::make_unique<ApiServer>(*registry, options);
     tasks.start(boot(api.get()));
+    settle();
     ASSERT_EQ(call("GET", "/api/v1/namespaces/default")->status, 200);
     make_default_account("default");
   }

@@ -1,6 +1,5 @@
 // Stages route, authn, authz, tokens and reviews.
 #include "core/apiserver/authn.h"
-#include "core/apiserver/authz.h"
 #include "core/apiserver/negotiation.h"
 #include "core/apiserver/route.h"
 #include "tests/core/apiserver/api_fixture.h"
@@ -80,35 +79,6 @@ TEST(Authn, nobody_is_anonymous_and_a_bad_token_is_refused) {
   EXPECT_EQ(user.error().code(), Code::kUnauthenticated);
 }
 
-TEST(Authz, until_roles_are_served_few_may_anything) {
-  struct Row {
-    const char* name;
-    Identity who;
-    const char* method;
-    const char* path;
-    bool allowed;
-  };
-  Identity master{"a", "", {"system:masters", "system:authenticated"}, {}};
-  Identity node{"system:node:n", "", {"system:nodes", "system:authenticated"}, {}};
-  Identity false_node{"system:node:n", "", {"system:authenticated"}, {}};
-  Identity account{"system:serviceaccount:kube-system:x", "", {"system:authenticated"}, {}};
-  Identity nobody{"system:anonymous", "", {"system:unauthenticated"}, {}};
-  std::string self = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-  for (const Row& row : {
-           Row{"masters", master, "DELETE", "/api/v1/nodes/x", true},
-           Row{"the node", node, "GET", "/api/v1/nodes/x", true},
-           Row{"a node's name alone", false_node, "GET", "/api/v1/nodes/x", false},
-           Row{"service accounts", account, "GET", "/api/v1/pods", false},
-           Row{"self review", account, "POST", self.c_str(), true},
-           Row{"self review of nobody", nobody, "POST", self.c_str(), false},
-           Row{"health", nobody, "GET", "/readyz", true},
-           Row{"metrics", nobody, "GET", "/metrics", false},
-           Row{"discovery", nobody, "GET", "/api", false},
-       }) {
-    EXPECT_EQ(decide(row.who, Attributes::of(route(row.method, row.path, ""))).allowed, row.allowed) << row.name;
-  }
-}
-
 class Tokens : public ApiTest {
  protected:
   std::string token(const std::string& spec, int expected = 201) {
@@ -154,16 +124,19 @@ TEST_F(Tokens, wrong_requests_are_refused_with_upstreams_words) {
             "[\"https://kubernetes.default.svc.cluster.local\"]]");
 }
 
-class Impersonation : public ApiTest {};
-
-TEST_F(Impersonation, masters_may_and_others_may_not) {
-  auto who = call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "{}",
-                  {{"impersonate-user", "a"}, {"impersonate-group", "g"}, {"impersonate-extra-k", "v"}});
-  EXPECT_EQ(who->json()["status"]["userInfo"]["username"].str(), "a");
-  EXPECT_EQ(who->json()["status"]["userInfo"]["extra"]["k"].item(0).str(), "v");
-  EXPECT_EQ(call("GET", std::string(kPods), "", {{"impersonate-group", "g"}})->status, 400);
-  groups = {};
-  EXPECT_EQ(call("GET", std::string(kPods), "", {{"impersonate-user", "a"}})->status, 403);
+TEST(StaticTokens, are_read_from_csv) {
+  auto tokens = StaticTokens::parse("abc,admin,1\n\nx y,\"doe, jane\",\"2\",\"dev,\"\"ops\"\"\"\r\nlast,l,,g");
+  ASSERT_TRUE(tokens.ok()) << tokens.error().message();
+  EXPECT_EQ(tokens->size(), 3u);
+  EXPECT_EQ(tokens->find("abc")->user, "admin");
+  EXPECT_EQ(tokens->find("abc")->uid, "1");
+  EXPECT_TRUE(tokens->find("abc")->groups.empty());
+  EXPECT_EQ(tokens->find("x y")->user, "doe, jane");
+  EXPECT_EQ(tokens->find("x y")->groups, (std::vector<std::string>{"dev", "\"ops\""}));
+  EXPECT_EQ(tokens->find("last")->groups, std::vector<std::string>{"g"});
+  EXPECT_EQ(tokens->find("nope"), nullptr);
+  EXPECT_EQ(tokens->find(""), nullptr);
+  for (const char* bad : {"a,b", "a,b\"c\",d", "a,\"b,c", "a,\"b\"c,d", ",user,1"}) EXPECT_FALSE(StaticTokens::parse(bad).ok()) << bad;
 }
 
 class Clients : public ApiTest {

@@ -52,7 +52,7 @@ TEST(Deployment, takes_one_step_of_a_rolling_update_at_a_time) {
            {R"(create replicasets default/web- ~ "deployment.kubernetes.io/revision":"2" ~ "replicas":1,"selector")",
             "then Normal ScalingReplicaSet: Scaled up replica set web- ~  from 0 to 1", "update deployments/status default/web"}},
           {"its revision becomes the deployment's", {deployment({.revision = "1"}), set("v1", 3, 3, 1), set("v2", 1, 0, 2)}, kWeb,
-           {R"(patch deployments default/web {"metadata":{"annotations":{"deployment.kubernetes.io/revision":"2"}}})"}},
+           {R"(update deployments default/web ~ "annotations":{"deployment.kubernetes.io/revision":"2"} ~ "template":)"}},
           {"nothing to take away while the new pod is not available", {deployment({}), set("v1", 3, 3, 1), set("v2", 1, 0, 2)}, kWeb,
            {R"(update deployments/status default/web ~ "replicas":4,"updatedReplicas":1,"readyReplicas":3,"availableReplicas":3,"unavailableReplicas":1)"}},
           {"an available new pod lets an old one go", {deployment({}), set("v1", 3, 3, 1), set("v2", 1, 1, 2)}, kWeb,

@@ -64,5 +64,31 @@ TEST(Namespace, every_change_inside_an_ending_one_wakes_it) {
   EXPECT_THAT(keys_of(c, s, {resource_ids::kPods, in_y, {}}), testing::ElementsAre());
 }
 
+std::string cluster_role(const std::string& name, const std::string& labels, const std::string& rules, const std::string& selectors = {}) {
+  std::string aggregation = selectors.empty() ? std::string() : cat(R"(,"aggregationRule":{"clusterRoleSelectors":[)", selectors, "]}");
+  return cat(R"({"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":")", name, R"(","labels":)", labels, R"(},"rules":)", rules,
+             aggregation, "}");
+}
+
+TEST(ClusterRoleAggregation, gathers_rules_by_label_each_once) {
+  const std::string a = R"({"matchLabels":{"to":"a"}})", b = R"({"matchExpressions":[{"key":"to","operator":"In","values":["b"]}]})";
+  const std::string get = R"({"verbs":["get"],"apiGroups":[""],"resources":["pods"]})", list = R"({"verbs":["list"],"apiGroups":[""],"resources":["pods"]})";
+  const std::string x = cluster_role("x", R"({"to":"a"})", cat("[", get, "]")), y = cluster_role("y", R"({"to":"b"})", cat("[", list, ",", get, "]")),
+                    z = cluster_role("z", "{}", cat("[", list, "]"));
+  auto sum = [&](const std::string& rules) { return cluster_role("sum", R"({"to":"a"})", rules, cat(b, ",", a)); };
+  const std::string both = cat("[", list, ",", get, "]");
+  Controller c = clusterrole_aggregation_controller();
+  check_reconcile(c, {{"empty", {x, y, z, sum("null")}, {"", "sum"}, {cat("update clusterroles sum ~ \"rules\":", both)}},
+                      {"as it should be", {x, y, z, sum(both)}, {"", "sum"}, {}},
+                      {"one left", {y, z, sum(both), cluster_role("x", "{}", "[]")}, {"", "sum"}, {}},
+                      {"none left", {z, sum(both)}, {"", "sum"}, {"update clusterroles sum ~ \"rules\":[]"}},
+                      {"nothing to gather", {z, sum("null")}, {"", "sum"}, {}},
+                      {"its own rules count", {x}, {"", "x"}, {}},
+                      {"gone", {x}, {"", "sum"}, {}}});
+  MapSnapshot s = snapshot_of({x, sum("null")});
+  Document changed = *Document::parse(std::string_view(x));
+  EXPECT_THAT(keys_of(c, s, {ResourceId{"rbac.authorization.k8s.io", "v1", "clusterroles"}, changed, {}}), testing::ElementsAre("sum"));
+}
+
 }  // namespace
 }  // namespace bramble

@@ -1,7 +1,9 @@
-// The first things a stranger's request meets: route, Accept, a body's JSON errors.
+// The first things a stranger's request meets: route, Accept, a body's JSON errors, whom it wants to be. And a file of tokens.
 #include "core/apiserver/go_json.h"
+#include "core/apiserver/impersonation.h"
 #include "core/apiserver/negotiation.h"
 #include "core/apiserver/route.h"
+#include "core/apiserver/static_tokens.h"
 #include "core/base/check.h"
 #include "core/json/value.h"
 
@@ -12,6 +14,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)bramble::negotiate(text, true).ok();
   (void)bramble::negotiate_discovery(text).ok();
   (void)bramble::summarize_body(text);
+  (void)bramble::StaticTokens::parse(text).ok();
+  bramble::HttpRequest request;
+  request.headers = {{"impersonate-group", std::string(text.substr(half))}, {bramble::cat("impersonate-extra-", text.substr(0, half)), "v"}};
+  (void)bramble::wanted_user(request).ok();
   std::string error = bramble::go_json_error(text);
   // What the scanner takes for JSON need not be UTF-8; what it refuses the parser must refuse too.
   if (!error.empty()) CHECK(!bramble::Document::parse(text).ok(), error);
