@@ -29,6 +29,7 @@ class ApiServer {
     std::string platform = "linux/amd64";
     // Finds the way to a node's pods, by node name; null when there is none.
     std::function<NodeStreams*(std::string_view node)> streams;
+    int64_t bookmark_ms = limits::kBookmarkMs;  // between bookmarks of one watch
     // Told before an object is admitted and validated; false: it is quarantined (core/quarantine). May be empty.
     StepNote note;
     // Named checks of /readyz and /livez beyond ping: false when failing.

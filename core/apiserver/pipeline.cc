@@ -108,7 +108,7 @@ Task<void> ApiServer::serve_resource(RequestRef request) {
   } else if (info.verb == "list") {
     serve_list(request);
   } else if (info.verb == "watch") {
-    co_await serve_watch(request, &registry_);
+    co_await serve_watch(request, &registry_, options_.bookmark_ms);
   } else if (info.verb == "create") {
     co_await serve_create(request);
   } else if (info.verb == "update") {
