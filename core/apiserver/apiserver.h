@@ -32,6 +32,7 @@ class ApiServer {
     std::string platform = "linux/amd64";
     // Finds the way to a node's pods, by node name; null when there is none.
     std::function<NodeStreams*(std::string_view node)> streams;
+    int64_t bookmark_ms = limits::kBookmarkMs;  // between bookmarks of one watch
     // Tests: the parts of this process need their roles' permission for each write, as they would over the network.
     bool authorize_parts = false;
     std::vector<HealthCheck> checks;  // beside the ApiServer's own: ping, log, and the objects that bootstrap() makes

@@ -36,26 +36,27 @@ bool in_group(const Identity& user, std::string_view group) {
 }
 
 Result<Identity> authenticate(const HttpRequest& request, const TokenFn& check_token) {
-  std::string token(bearer_token(request));
-  if (token.empty()) token = websocket_token(request).value_or("");
-  if (!token.empty()) {
-    if (!check_token) return unauthorized();
-    auto user = check_token(token);
-    if (!user.ok()) return unauthorized();
-    if (!in_group(*user, kAuthenticated)) user->groups.emplace_back(kAuthenticated);
-    return user;
-  }
   Identity user;
   if (!request.peer.common_name.empty()) {
     user.user = request.peer.common_name;
     user.groups = request.peer.organizations;
-    user.groups.emplace_back(kAuthenticated);
+    if (!in_group(user, kAuthenticated)) user.groups.emplace_back(kAuthenticated);
     if (!request.peer.der_sha256_hex.empty()) {
       user.extra.push_back({"authentication.kubernetes.io/credential-id", {cat("X509SHA256=", request.peer.der_sha256_hex)}});
     }
     return user;
   }
-  user.user = "system:anonymous";
+  std::string token(bearer_token(request));
+  if (token.empty()) token = websocket_token(request).value_or("");
+  if (!token.empty()) {
+    if (!check_token) return unauthorized();
+    auto holder = check_token(token);
+    if (!holder.ok()) return unauthorized();
+    if (!in_group(*holder, kAuthenticated)) holder->groups.emplace_back(kAuthenticated);
+    return holder;
+  }
+  if (request.peer_certificate_invalid) return unauthorized();
+  user.user = kAnonymous;
   user.groups = {"system:unauthenticated"};
   return user;
 }

@@ -1,5 +1,6 @@
-// Stage 2, authn: who is asking. A bearer token, if one is sent; else the client certificate (CN is the user, O the groups);
-// else system:anonymous. Pure but for the token checker given. Impersonation comes after it (impersonation.h).
+// Stage 2, authn: who is asking. In upstream's order: a valid client certificate (CN is the user, O the groups), else a bearer
+// token, else system:anonymous; a certificate or token that is not good makes nobody anonymous. Pure but for the
+// token checker given. Impersonation comes after it (impersonation.h).
 #pragma once
 
 #include <functional>
@@ -14,6 +15,9 @@ namespace bramble {
 // Who a token is for; kUnauthenticated when it is for nobody.
 using TokenFn = std::function<Result<Identity>(std::string_view token)>;
 
+inline constexpr std::string_view kAnonymous = "system:anonymous";
+
+// kUnauthenticated "Unauthorized".
 Result<Identity> authenticate(const HttpRequest& request, const TokenFn& check_token);
 
 bool in_group(const Identity& user, std::string_view group);

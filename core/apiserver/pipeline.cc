@@ -126,7 +126,7 @@ Task<void> ApiServer::serve_resource(RequestRef request) {
   } else if (info.verb == "list") {
     serve_list(request);
   } else if (info.verb == "watch") {
-    co_await serve_watch(request, &registry_);
+    co_await serve_watch(request, &registry_, options_.bookmark_ms);
   } else {
     co_await serve_write(request);
   }

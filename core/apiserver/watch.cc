@@ -21,6 +21,7 @@ struct WatchOptions {
   bool initial_end = false;   // with a bookmark at its end
   bool bookmarks = false;
   int64_t timeout_ms = 0;
+  int64_t bookmark_ms = 0;
   TableOptions table;
 };
 
@@ -78,7 +79,7 @@ class Watcher {
     helpers_.start(stop_when(&peer_gone, this));
     news_ = cache_.observe_topic(WatchCache::topic_of(options_.prefix), [this](const std::vector<EventRef>&) { wake(); });
     timeout_.arm_ms(options_.timeout_ms);
-    if (options_.bookmarks) bookmark_timer_.arm_ms(limits::kBookmarkMs);
+    if (options_.bookmarks) bookmark_timer_.arm_ms(options_.bookmark_ms);
     bool good = true;
     if (options_.existing) good = co_await send_existing();
     while (good && !stop_) {
@@ -157,8 +158,9 @@ class Watcher {
 
   Task<bool> send_bookmark() {
     bookmark_due_ = false;
-    bookmark_timer_.arm_ms(limits::kBookmarkMs);
-    uint64_t reached = std::max(options_.revision, cache_.revision());
+    bookmark_timer_.arm_ms(options_.bookmark_ms);
+    // Only what this watcher has seen, or knows not to be for it: the cache may be further while a write waits for the peer.
+    uint64_t reached = options_.revision;
     Buffer frame = make_buffer(bookmark(reached, false));
     bool good = co_await request_->responder->write(frame);
     co_return good;
@@ -235,12 +237,13 @@ class Watcher {
 
 }  // namespace
 
-Task<void> serve_watch(std::shared_ptr<Request> request, Registry* registry) {
+Task<void> serve_watch(std::shared_ptr<Request> request, Registry* registry, int64_t bookmark_ms) {
   auto options = parse_watch(*request, *registry);
   if (!options.ok()) {
     send_error(*request, options.error());
     co_return;
   }
+  options->bookmark_ms = bookmark_ms;
   std::string_view accept = request->http->header("accept");
   std::string type = accept.find("stream=watch") != std::string_view::npos ? "application/json;stream=watch" : "application/json";
   request->responder->begin(200, answer_headers(*request, type));

@@ -9,7 +9,8 @@
 
 namespace bramble {
 
-// Serves one watch until its time is over, the client goes, or it falls behind.
-Task<void> serve_watch(std::shared_ptr<Request> request, Registry* registry);
+// Serves one watch until its time is over, the client goes, or it falls behind. When it asked for bookmarks one goes
+// out every bookmark_ms.
+Task<void> serve_watch(std::shared_ptr<Request> request, Registry* registry, int64_t bookmark_ms);
 
 }  // namespace bramble

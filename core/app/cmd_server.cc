@@ -1,6 +1,7 @@
 // bramble server: the control plane and, unless --disable-agent, this machine's node. Flags, then parts in order, then the
 // loop until SIGTERM or SIGINT. Pods are left running when it stops.
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdio>
 
@@ -12,6 +13,7 @@
 #include "core/app/server_flags.h"
 #include "core/app/small_files.h"
 #include "core/app/version.h"
+#include "core/base/limits.h"
 #include "core/base/log.h"
 
 namespace bramble {
@@ -151,47 +153,74 @@ Status write_kubeconfig(const Setup& s, const Credentials& credentials) {
                                s.kubeconfig_mode);
 }
 
-Task<void> shut_down(std::unique_ptr<Node>* node, ControlPlane* plane, Loop* loop, int* exit_code) {
+// The parts of a running server, in the order in which they are built.
+struct Running {
+  std::unique_ptr<ControlPlane> plane;
+  std::unique_ptr<Node> node;  // null without an agent
+  int exit_code = 0;
+};
+
+// Backwards: first who may ask (ports and their handlers), then offloaded work, which points into the node, then the node, at
+// last what all of them write to. Work that does not end in time keeps its node; like after a crash the next start clears up.
+Task<void> shut_down(Running* running, Loop* loop) {
   notify_service_manager("STOPPING=1");
-  node->reset();
-  auto closed = co_await plane->close();
+  running->plane->close_port();
+  if (running->node) running->node->close_ports();
+  OffloadHalt halt;
+  bool quiet = co_await halt.quiet(limits::kStopWorkMs);
+  if (quiet) running->node.reset();
+  if (!quiet) log_warning("stop: disk work did not end within ", limits::kStopWorkMs / 1000, " s");
+  auto closed = co_await running->plane->close();
   if (!closed.ok()) {
     log_error("stop: ", closed.error().message());
-    *exit_code = 1;
+    running->exit_code = 1;
   }
   loop->stop();
 }
 
-Result<int> serve(Setup setup) {
+Status bring_up(Running* running, const Setup& setup, const Credentials& credentials, Clock& clock, Random& random) {
+  ControlPlane* plane = running->plane.get();
+  plane->start();
+  if (setup.agent) {
+    auto clients = [plane](Identity i) { return plane->client(std::move(i)); };
+    NodeOptions node = setup.node;
+    node.quarantine = plane->quarantine();
+    TRY_ASSIGN(running->node, Node::open(std::move(node), credentials, clients, clock, random));
+  }
+  TRY(write_kubeconfig(setup, credentials));
+  log_info("bramble ", version_text(), ": API on port ", plane->port(), ", kubeconfig ", setup.kubeconfig_path);
+  notify_service_manager("READY=1");
+  return ok();
+}
+
+// Runs until a signal. Returns only when it could not begin; else the process ends here, without unwinding: threads of the pool
+// may still be inside a call.
+Status serve(Setup setup) {
   RealClock clock;
   RealRandom random;
   Loop loop;
   TRY(make_directories(setup.plane.data_dir, 0700));
   TRY_ASSIGN(Credentials credentials, load_or_make_credentials(setup.credentials, clock));
 
-  std::unique_ptr<Node> node;
-  setup.plane.streams = [&node, name = setup.node.name](std::string_view asked) {
-    return node && asked == name ? node->streams() : nullptr;
+  Running running;
+  setup.plane.streams = [&running, name = setup.node.name](std::string_view asked) {
+    return running.node && asked == name ? running.node->streams() : nullptr;
   };
-  TRY_ASSIGN(auto plane, ControlPlane::open(setup.plane, credentials, loop, clock, random));
-  plane->start();
-  if (setup.agent) {
-    setup.node.quarantine = plane->quarantine();
-    auto clients = [&plane](Identity i) { return plane->client(std::move(i)); };
-    TRY_ASSIGN(node, Node::open(setup.node, credentials, clients, clock, random));
-  }
-  TRY(write_kubeconfig(setup, credentials));
-  log_info("bramble ", version_text(), ": API on port ", plane->port(), ", kubeconfig ", setup.kubeconfig_path);
-  notify_service_manager("READY=1");
+  TRY_ASSIGN(running.plane, ControlPlane::open(setup.plane, credentials, loop, clock, random));
 
-  int exit_code = 0;
   TaskGroup stopping;
   auto stop = [&] {
-    if (stopping.size() == 0) stopping.start(shut_down(&node, plane.get(), &loop, &exit_code));
+    if (stopping.size() == 0) stopping.start(shut_down(&running, &loop));
   };
   SignalWatch on_term(SIGTERM, stop), on_int(SIGINT, stop);
+  Status up = bring_up(&running, setup, credentials, clock, random);
+  if (!up.ok()) {
+    running.exit_code = fail(cat("server: ", up.error().message()));
+    stop();
+  }
   loop.run();
-  return exit_code;
+  std::fflush(nullptr);
+  _exit(running.exit_code);
 }
 
 }  // namespace
@@ -213,8 +242,8 @@ int run_server(const std::vector<std::string>& argv) {
   signal(SIGPIPE, SIG_IGN);
   auto setup = read_setup(*flags);
   if (!setup.ok()) return fail(cat("server: ", setup.error().message()));
-  auto code = serve(std::move(*setup));
-  return code.ok() ? *code : fail(cat("server: ", code.error().message()));
+  Status served = serve(std::move(*setup));
+  return fail(cat("server: ", served.error().message()));
 }
 
 }  // namespace bramble

@@ -156,8 +156,9 @@ void ControlPlane::start() {
   }
 }
 
+void ControlPlane::close_port() { http_.reset(); }
+
 Task<Status> ControlPlane::close() {
-  http_.reset();
   scheduler_.reset();
   controllers_.reset();
   own_events_.reset();

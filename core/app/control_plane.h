@@ -38,7 +38,9 @@ class ControlPlane {
   ~ControlPlane();
   // Controllers and scheduler begin.
   void start();
-  // No more requests; what is volatile goes to disk. The process may end afterwards.
+  // No more requests from outside: the port is closed, requests in flight are dropped. What they used may end afterwards.
+  void close_port();
+  // After close_port(): controllers and scheduler end, what is volatile goes to disk. The process may end afterwards.
   Task<Status> close();
 
   std::unique_ptr<Client> client(Identity identity) { return api_->client(std::move(identity)); }

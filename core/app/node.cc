@@ -160,15 +160,19 @@ Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials&
   TRY(parts->open_network());
   TRY_ASSIGN(parts->kubelet,
              Kubelet::open(kubelet_options(o), *parts->client, *parts->images, *parts->network, clock, random));
-  parts->kubelet->start();
   Kubelet* kubelet = parts->kubelet.get();
   parts->local_api = std::make_unique<LocalApi>(*parts->images, [kubelet] { kubelet->images_changed(); });
   TRY(parts->local_api->listen(o.run_dir + "/bramble.sock"));
+  kubelet->start();  // last: from here on offloaded work points to the parts, and nothing may fail any more
   return std::unique_ptr<Node>(new Node(std::move(parts)));
 }
 
 Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Node::~Node() = default;
+void Node::close_ports() {
+  parts_->local_api.reset();
+  parts_->kubelet_port.reset();
+}
 NodeStreams* Node::streams() { return parts_->kubelet.get(); }
 
 }  // namespace bramble

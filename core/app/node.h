@@ -34,8 +34,11 @@ class Node {
   // Errors are one line that says what and what to do.
   static Result<std::unique_ptr<Node>> open(NodeOptions options, const Credentials& credentials, const Clients& clients, Clock& clock,
                                             Random& random);
+  // Offloaded work points into the Node: destroy it once an OffloadHalt is quiet, or not at all.
   ~Node();
   NodeStreams* streams();
+  // No more requests: the kubelet's port and the socket of local commands are closed, requests in flight are dropped.
+  void close_ports();
 
  private:
   struct Parts;

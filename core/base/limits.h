@@ -168,6 +168,7 @@ constexpr size_t kPodsOfNodeMax = 110;
 constexpr size_t kLogReadBytes = 32 * 1024;
 
 // app
+constexpr int64_t kStopWorkMs = 20 * 1000;          // at the end: for mounts, removals and imports that run
 constexpr size_t kSmallFileBytesMax = 1024 * 1024;  // config files, certificates, tokens
 constexpr int64_t kImportProgressMs = 200;          // how often a waiting command hears of an import
 

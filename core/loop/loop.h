@@ -53,11 +53,22 @@ class Loop {
 // Waits. Dropping the task cancels the timer.
 Task<void> sleep_ms(int64_t ms);
 
-// Runs a blocking function on the pool of worker threads (min(4, cores) of them, started on demand, gone when idle) and gives its value on this loop. When the
-// task is dropped the function still runs to its end and its value is thrown away; so fn owns all that it touches.
-// fn must not touch state of the loop's thread.
+// Runs a blocking function on the pool of worker threads (min(4, cores) of them, started on demand, gone when idle) and gives
+// its value on this loop. When the task is dropped the function still runs to its end and its value is thrown away; so fn owns
+// all that it touches, or points to what lives until an OffloadHalt was quiet. fn must not touch state of the loop's thread.
 template <class F>
 auto offload(F fn) -> Task<decltype(fn())>;
+
+// While one lives no offloaded work begins: what waited for a thread and what comes is thrown away, and its tasks never
+// resume. For the end of a process: once quiet() says so, no thread of the pool touches anything any more.
+class OffloadHalt {
+ public:
+  OffloadHalt();
+  ~OffloadHalt();  // work is taken again
+  OffloadHalt(const OffloadHalt&) = delete;
+  // Waits for what runs already; false when that takes longer.
+  Task<bool> quiet(int64_t timeout_ms);
+};
 
 // A timer that may be armed and disarmed at will, for code that is not a coroutine.
 class Timer {

@@ -7,6 +7,8 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 #include "core/base/limits.h"
 #include "core/loop/loop.h"
@@ -25,12 +27,30 @@ class WorkerPool {
  public:
   void submit(Job job) {
     std::lock_guard<std::mutex> lock(mu_);
+    if (halts_ > 0) return;  // the caller destroys it
     jobs_.push_back(std::move(job));
     if (idle_ >= jobs_.size()) {
       wake_.notify_one();
     } else if (threads_ < threads_max_) {
       start_thread();
     }
+  }
+
+  void halt() {
+    std::deque<Job> unrun;  // destroyed when the lock is gone: what it owns may want the pool
+    std::lock_guard<std::mutex> lock(mu_);
+    halts_++;
+    unrun.swap(jobs_);
+  }
+  void go_on() {
+    std::lock_guard<std::mutex> lock(mu_);
+    halts_--;
+  }
+  // While halted: tell is called once nothing runs, on whatever thread.
+  void when_quiet(std::function<void()> tell) {
+    std::lock_guard<std::mutex> lock(mu_);
+    if (running_ > 0) return quiet_.push_back(std::move(tell));
+    tell();
   }
 
  private:
@@ -70,6 +90,7 @@ class WorkerPool {
       }
       Job job = std::move(jobs_.front());
       jobs_.pop_front();
+      running_++;
       lock.unlock();
       {
         WorkingOn its_own(job.working_on);
@@ -79,6 +100,8 @@ class WorkerPool {
       job.finish();
       job.finish = nullptr;
       lock.lock();
+      if (--running_ > 0) continue;
+      for (auto& tell : std::exchange(quiet_, {})) tell();
     }
   }
 
@@ -94,6 +117,9 @@ class WorkerPool {
   std::deque<Job> jobs_;
   size_t threads_ = 0;
   size_t idle_ = 0;
+  size_t running_ = 0;  // jobs
+  size_t halts_ = 0;
+  std::vector<std::function<void()>> quiet_;  // to tell when nothing runs
   const size_t threads_max_ = worker_count();
 };
 
@@ -118,3 +144,27 @@ void offload_start(std::function<void()> work, std::function<void()> done, std::
 }
 
 }  // namespace bramble::loop_detail
+
+namespace bramble {
+
+OffloadHalt::OffloadHalt() { loop_detail::pool().halt(); }
+OffloadHalt::~OffloadHalt() { loop_detail::pool().go_on(); }
+
+Task<bool> OffloadHalt::quiet(int64_t timeout_ms) {
+  Event over;
+  bool quiet = false;
+  loop_detail::OffloadTicket ticket;
+  Loop::Remote home = Loop::current().remote();
+  std::function<void()> here = [&over, &quiet, dropped = ticket.dropped] {
+    if (*dropped) return;
+    quiet = true;
+    over.set();
+  };
+  loop_detail::pool().when_quiet([home, here] { home.post(here); });
+  Timer deadline([&over] { over.set(); });
+  deadline.arm_ms(timeout_ms);
+  co_await over.wait();
+  co_return quiet;
+}
+
+}  // namespace bramble

@@ -2,9 +2,10 @@
 import io
 import json
 import os
+import subprocess
 import tarfile
 
-from cluster import BINARY, IMAGE, dig, run
+from cluster import BINARY, IMAGE, PATIENCE, dig, run, tail, until
 
 
 def waiting_reason(pod):
@@ -45,7 +46,7 @@ def test_invalid_image_name(cluster):
 
 def names(cluster):
     listed = cluster.bramble("images", "list", "--run-dir", f"{cluster.state}/run").stdout
-    return sorted(line.split()[0] for line in listed.splitlines()[1:] if line.strip())
+    return sorted(line.split()[0] for line in listed.splitlines() if line.strip())
 
 
 def test_images_listed_on_node_and_by_command(cluster):
@@ -119,3 +120,20 @@ def test_image_removed_and_imported_again(cluster):
         assert "bramble.local/twice:1" in cluster.bramble("images", "list", *run_dir).stdout.split()
         cluster.bramble("images", "remove", *run_dir, "bramble.local/twice:1")
         assert "bramble.local/twice:1" not in cluster.bramble("images", "list", *run_dir).stdout.split()
+
+
+def test_stop_lets_a_running_import_end(cluster):
+    path = docker_archive(cluster, "large", [(f"data{i}", os.urandom(1 << 20) * 16) for i in range(12)])
+    store = f"{cluster.state}/data/agent/image-store"
+
+    def written():
+        return sum(os.path.getsize(os.path.join(folder, f)) for folder, _, files in os.walk(store) for f in files)
+    before = written()
+    with subprocess.Popen([BINARY, "images", "import", "--run-dir", f"{cluster.state}/run", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as asking:
+        until("the import to write", lambda: written() > before)
+        code = cluster.server.stop()
+        asking.communicate(timeout=PATIENCE)
+    assert code == 0, tail(cluster.server.log, 20)
+    cluster.start()
+    assert "bramble.local/large:1" in names(cluster), names(cluster)
+    cluster.bramble("images", "remove", "--run-dir", f"{cluster.state}/run", "bramble.local/large:1")

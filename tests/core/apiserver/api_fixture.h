@@ -19,6 +19,8 @@ class KeptAnswer final : public Responder {
   std::string body;
   bool ended = false;
   bool drop_writes = false;
+  bool full = false;  // the peer does not read: writes wait for room
+  Event room;
   std::unique_ptr<WebSocket> socket;  // handed out by accept_websocket
   std::vector<std::string> offered;
   Event gone_event;
@@ -32,6 +34,7 @@ class KeptAnswer final : public Responder {
     status = s, headers = std::move(h);
   }
   Task<bool> write(Buffer chunk) override {
+    if (full) co_await room.wait();
     if (gone_event.is_set() || drop_writes) co_return false;
     body += *chunk;
     co_return true;
@@ -77,6 +80,7 @@ class ApiTest : public testing::Test {
   std::unique_ptr<Registry> registry;
   std::unique_ptr<ApiServer> api;
   NodeStreams* node = nullptr;
+  int64_t bookmark_ms = limits::kBookmarkMs;
   std::string user = "admin";
   std::vector<std::string> groups = {"system:masters"};
   std::vector<std::shared_ptr<KeptAnswer>> kept;
@@ -95,6 +99,7 @@ class ApiTest : public testing::Test {
     options.tokens.verify = {key->public_key()};
     options.tokens.sign = std::make_shared<PrivateKey>(std::move(*key));
     options.server_address = "192.0.2.1:6443";
+    options.bookmark_ms = bookmark_ms;
     options.streams = [this](std::string_view) { return node; };
     api = std::make_unique<ApiServer>(*registry, options);
     tasks.start(boot(api.get()));
@@ -123,8 +128,10 @@ class ApiTest : public testing::Test {
     if (mark != std::string::npos) request->query = target.substr(mark + 1);
     request->body = std::move(body);
     request->headers = std::move(headers);
-    request->peer.common_name = user;
-    request->peer.organizations = groups;
+    if (request->header("authorization").empty()) {  // a certificate would win over the token
+      request->peer.common_name = user;
+      request->peer.organizations = groups;
+    }
     kept.push_back(answer);
     tasks.start(api->handle(request, answer));
     return answer;

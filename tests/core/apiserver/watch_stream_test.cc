@@ -137,5 +137,50 @@ TEST_F(WatchStream, shows_an_event_in_the_form_of_each_group) {
   EXPECT_EQ(meta(other->lines().back()["object"], "resourceVersion"), cat(cache.revision()));
 }
 
+class WatchBookmarks : public WatchStream {
+ protected:
+  WatchBookmarks() { bookmark_ms = 50; }  // later than the first event
+  // Runs the loop until a timer of this long has fired.
+  void pass_ms(int64_t ms) {
+    Timer over([this] { loop.stop(); });
+    over.arm_ms(ms);
+    loop.run();
+  }
+};
+
+TEST_F(WatchBookmarks, never_run_ahead_of_events_that_a_slow_reader_has_not_seen) {
+  auto w = start("GET", cat(kMaps, "?watch=1&allowWatchBookmarks=true&resourceVersion=", cache.revision()));
+  w->full = true;
+  call("POST", std::string(kMaps), config_map("a"));  // its event waits for the reader
+  settle();
+  call("POST", std::string(kMaps), config_map("b"));
+  pass_ms(60);  // a bookmark is due
+  w->full = false;
+  w->room.set();
+  settle();
+  std::vector<std::string> order;
+  uint64_t promised = 0;
+  for (const Document& e : w->lines()) {
+    uint64_t revision = *parse_uint64(meta(e["object"], "resourceVersion"));
+    if (e["type"].str() == "BOOKMARK") {
+      promised = revision;
+    } else {
+      EXPECT_GT(revision, promised) << meta(e["object"], "name") << " comes after a bookmark that covers it";
+      order.emplace_back(meta(e["object"], "name"));
+    }
+  }
+  EXPECT_EQ(order, (List{"a", "b"}));
+  EXPECT_GT(promised, 0u) << "a bookmark was sent";
+}
+
+TEST_F(WatchBookmarks, tell_an_idle_watcher_how_far_the_cluster_has_come) {
+  auto w = start("GET", cat(kMaps, "?watch=1&allowWatchBookmarks=true&resourceVersion=", cache.revision()));
+  call("POST", "/api/v1/namespaces/default/secrets", R"({"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"}})");
+  pass_ms(60);
+  auto lines = w->lines();
+  ASSERT_FALSE(lines.empty());
+  EXPECT_EQ(meta(lines.back()["object"], "resourceVersion"), cat(cache.revision()));
+}
+
 }  // namespace
 }  // namespace bramble

@@ -79,6 +79,41 @@ TEST(Authn, nobody_is_anonymous_and_a_bad_token_is_refused) {
   EXPECT_EQ(user.error().code(), Code::kUnauthenticated);
 }
 
+TEST(Authn, a_valid_certificate_wins_and_one_that_is_not_makes_nobody_anonymous) {
+  TokenFn accept = [](std::string_view token) -> Result<Identity> {
+    if (token == "good") return Identity{"account", "", {}, {}};
+    return Error(Code::kUnauthenticated, "no");
+  };
+  struct Row {
+    const char* name;
+    const char* common_name;
+    bool invalid;
+    const char* token;
+    const char* expected;  // user, or "" for 401
+  };
+  for (const Row& row : {
+           Row{"certificate", "jane", false, "", "jane"},
+           Row{"certificate and token", "jane", false, "good", "jane"},
+           Row{"certificate and bad token", "jane", false, "bad", "jane"},
+           Row{"token", "", false, "good", "account"},
+           Row{"bad token", "", false, "bad", ""},
+           Row{"invalid certificate", "", true, "", ""},
+           Row{"invalid certificate and token", "", true, "good", "account"},
+           Row{"invalid certificate and bad token", "", true, "bad", ""},
+           Row{"nothing", "", false, "", "system:anonymous"},
+       }) {
+    HttpRequest r;
+    r.peer.common_name = row.common_name;
+    r.peer_certificate_invalid = row.invalid;
+    if (*row.token) r.headers = {{"authorization", cat("Bearer ", row.token)}};
+    auto user = authenticate(r, accept);
+    if (!user.ok()) {
+      EXPECT_EQ(user.error().code(), Code::kUnauthenticated) << row.name;
+    }
+    EXPECT_EQ(user.ok() ? user->user : "", row.expected) << row.name;
+  }
+}
+
 class Tokens : public ApiTest {
  protected:
   std::string token(const std::string& spec, int expected = 201) {

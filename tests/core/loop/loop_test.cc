@@ -6,8 +6,10 @@
 
 #include <atomic>
 #include <fstream>
+#include <semaphore>
 #include <thread>
 
+#include "core/base/limits.h"
 #include "core/loop/channel.h"
 #include "core/loop/file_watch.h"
 #include "tests/core/loop/run_task.h"
@@ -156,6 +158,53 @@ TEST(Offload, many_at_once_all_come_home) {
   for (int i = 0; i < 500; i++) group.start(offload_count(i, &done));
   run_until(loop, [&] { return done == 500; });
   EXPECT_EQ(group.size(), 0u);
+}
+
+// Work that runs until it is let go.
+struct Held {
+  std::atomic<bool> begun{false};
+  std::binary_semaphore go{0};
+};
+Task<void> offload_held(std::shared_ptr<Held> held) {
+  auto work = [held] {
+    held->begun = true;
+    held->go.acquire();
+    return 0;
+  };
+  co_await offload(work);
+}
+
+TEST(OffloadHalt, waits_for_what_runs_and_lets_nothing_begin) {
+  Loop loop;
+  auto running = std::make_shared<Held>(), late = std::make_shared<Held>();
+  TaskGroup group;
+  group.start(offload_held(running));
+  run_until(loop, [&] { return running->begun.load(); });
+  {
+    OffloadHalt halt;
+    group.start(offload_held(late));
+    EXPECT_FALSE(run_task(loop, halt.quiet(1))) << "it still runs";
+    running->go.release();
+    EXPECT_TRUE(run_task(loop, halt.quiet(60 * 1000)));
+    EXPECT_FALSE(late->begun);
+  }
+  EXPECT_EQ(run_task(loop, offload_sum(4)), 10) << "work is taken again";
+  EXPECT_FALSE(late->begun);
+}
+
+TEST(OffloadHalt, throws_away_what_waits_for_a_thread) {
+  Loop loop;
+  std::vector<std::shared_ptr<Held>> all;
+  TaskGroup group;
+  for (size_t i = 0; i < limits::kOffloadThreadsMax + 1; i++) {
+    all.push_back(std::make_shared<Held>());
+    group.start(offload_held(all.back()));
+  }
+  run_until(loop, [&] { return all[0]->begun.load(); });
+  OffloadHalt halt;
+  for (auto& h : all) h->go.release();
+  EXPECT_TRUE(run_task(loop, halt.quiet(60 * 1000)));
+  EXPECT_FALSE(all.back()->begun);
 }
 
 TEST(FdWatch, reports_readable_and_may_go_in_its_callback) {
