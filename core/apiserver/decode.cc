@@ -100,6 +100,9 @@ Result<Decoded> decode_noting(const ExpectedType& expected, Value in, bool note,
   Mut root = canonical.root();
   root.set("kind", expected.kind);
   root.set("apiVersion", version_text(expected.group, expected.version));
+  // An empty list says something (managed_fields.h), which the canonical form would lose.
+  Value managed = in["metadata"]["managedFields"];
+  if (managed.is_array() && managed.size() == 0) root.object("metadata").array("managedFields");
   if (expected.set_defaults) expected.set_defaults(root);
   return Decoded{std::move(canonical), std::move(notes.all)};
 }
@@ -117,9 +120,6 @@ Result<Builder> decode_object(const ExpectedType& expected, Value in, FieldValid
     return cannot_be_handled(expected.kind, expected.version, expected, cat("strict decoding error: ", join(found, ", ")));
   }
   if (warnings != nullptr) warnings->insert(warnings->end(), found.begin(), found.end());
-  // An empty list says something (managed_fields.h), which the canonical form would lose.
-  Value managed = in["metadata"]["managedFields"];
-  if (managed.is_array() && managed.size() == 0) decoded->object.root().object("metadata").array("managedFields");
   return std::move(decoded->object);
 }
 

@@ -187,6 +187,7 @@ void PodWorker::on_state(const ContainerState& s) {
     r->signal = 0;  // upstream's runtimes report 128 + signal only
     r->finished_us = s.finished_us;
     if (!r->started_us) r->started_us = r->created_us;
+    tell_end(r);
     unsettled_.insert(r->id);
   }
   parts_.followers->wake();
@@ -215,12 +216,20 @@ Task<void> PodWorker::recover_from_lost_shim() {
     r.exit_code = 137;
     r.reason = "ContainerStatusUnknown";
     r.finished_us = parts_.clock.wall_us();
+    tell_end(&r);
     unsettled_.insert(r.id);
   }
   parts_.followers->wake();
 }
 
-// Looks at each container that ended: why, what it left to say; then frees its runtime state and root file system.
+// Why a container ended and what it left to say: known at once, since a status may be written at any time.
+void PodWorker::tell_end(ContainerRecord* r) const {
+  bool oom = parts_.cgroups.oom_killed(cat(parts_.cgroups.pod_path(qos_, uid_), "/", r->id));
+  if (r->reason.empty()) r->reason = oom && r->exit_code == 137 ? "OOMKilled" : r->exit_code == 0 ? "Completed" : "Error";
+  if (r->message.empty()) r->message = end_message(*r);
+}
+
+// Frees the runtime state and the root file system of each container that ended.
 Task<void> PodWorker::settle_ended() {
   while (!unsettled_.empty()) {
     std::string id = *unsettled_.begin();
@@ -229,9 +238,6 @@ Task<void> PodWorker::settle_ended() {
     if (!r || r->removed) continue;
     bool never_started = r->phase == ContainerRecord::Phase::kCreated;
     if (!never_started) {
-      bool oom = parts_.cgroups.oom_killed(cat(parts_.cgroups.pod_path(qos_, uid_), "/", id));
-      if (r->reason.empty()) r->reason = oom && r->exit_code == 137 ? "OOMKilled" : r->exit_code == 0 ? "Completed" : "Error";
-      if (r->message.empty()) r->message = end_message(*r);
       r->removed = true;
       save();
       publish();

@@ -57,6 +57,7 @@ class PodWorker {
   Task<void> watch_shim();
   Task<void> recover_from_lost_shim();
   void on_state(const ContainerState& state);
+  void tell_end(ContainerRecord* r) const;
   Task<void> settle_ended();
   std::string end_message(const ContainerRecord& record) const;
   ContainerRecord* find_record(std::string_view id);

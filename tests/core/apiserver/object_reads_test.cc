@@ -154,13 +154,17 @@ TEST_F(ObjectReads, health_and_version_are_for_everybody) {
   for (const char* path : {"/healthz", "/livez", "/readyz", "/version"}) EXPECT_EQ(call("GET", path)->status, 200) << path;
   EXPECT_EQ(call("GET", "/readyz?verbose")->body,
             "[+]ping ok\n[+]log ok\n[+]poststarthook/scheduling/bootstrap-system-priority-classes ok\n"
-            "[+]poststarthook/start-system-namespaces-controller ok\nreadyz check passed\n");
-  EXPECT_EQ(call("GET", "/livez/ping")->body, "ok");
-  EXPECT_EQ(call("GET", "/livez/nope")->status, 404);
+            "[+]poststarthook/rbac/bootstrap-roles ok\n[+]poststarthook/start-system-namespaces-controller ok\nreadyz check passed\n");
+  EXPECT_EQ(call("GET", "/livez/ping")->status, 403);  // the public role names the whole alone
   auto a = call("GET", std::string(kPods));
   EXPECT_EQ(a->status, 403);
   EXPECT_EQ(a->json()["message"].str(),
             "pods is forbidden: User \"system:anonymous\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\"");
+}
+
+TEST_F(ObjectReads, health_checks_are_asked_one_by_one) {
+  EXPECT_EQ(call("GET", "/livez/ping")->body, "ok");
+  EXPECT_EQ(call("GET", "/livez/nope")->status, 404);
 }
 
 TEST_F(ObjectReads, discovery_is_plain_or_aggregated_and_has_an_etag) {

@@ -118,6 +118,13 @@ class MemoryClient final : public Client {
   std::map<std::string, int> patches;              // by "pods/name"
   std::function<void(const ResourceId&)> on_patch;  // before it is carried out
 
+  void tell(const Change& change) {
+    auto now = subs;
+    for (auto& [s, entry] : now)
+      for (const auto& r : entry.resources)
+        if (r == change.resource) entry.fn(change);
+  }
+
  private:
   struct Entry {
     std::vector<ResourceId> resources;
@@ -128,12 +135,6 @@ class MemoryClient final : public Client {
     ~Sub() override { client->subs.erase(this); }
     MemoryClient* client;
   };
-  void tell(const Change& change) {
-    auto now = subs;
-    for (auto& [s, entry] : now)
-      for (const auto& r : entry.resources)
-        if (r == change.resource) entry.fn(change);
-  }
   std::map<Sub*, Entry> subs;
   int uids = 0;
 };

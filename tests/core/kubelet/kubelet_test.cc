@@ -280,6 +280,28 @@ TEST_F(KubeletTest, replaces_a_shim_that_died_and_restarts_its_containers) {
   });
 }
 
+TEST_F(KubeletTest, tells_the_end_of_a_container_with_its_message_or_not_yet) {
+  start_kubelet();
+  int seen = 0;
+  std::function<void(const Change&)> look = [&seen](const Change& c) {
+    for (Value status : c.after["status"]["containerStatuses"].items()) {
+      Value t = status["state"]["terminated"];
+      if (!t) continue;
+      EXPECT_EQ(t["message"].str(), "why") << t.dump();
+      seen++;
+    }
+  };
+  auto sub = client_.subscribe({kPods}, look);
+  std::string containers;
+  for (const char* name : {"a", "b", "c", "d"}) {
+    containers += cat(containers.empty() ? "" : ",", R"({"name":")", name,
+                      R"(","image":"busybox:1","command":["sh","-c","printf why >/dev/termination-log; exit 7"],"terminationMessagePath":"/dev/termination-log"})");
+  }
+  put_pod("ends", cat(R"("restartPolicy":"Never","containers":[)", containers, "]"));
+  RUN({ co_await until_phase("ends", "Failed"); });
+  EXPECT_GE(seen, 4);
+}
+
 TEST_F(KubeletTest, uses_a_present_image_without_asking_when_the_policy_lets_it) {
   start_kubelet();
   for (const char* policy : {"IfNotPresent", "Never"}) {
