@@ -1,14 +1,12 @@
-// JSON errors in the words of Go's encoding/json: clients see them in Status messages. Pure.
+// Bodies as upstream's messages quote them. Pure.
 #pragma once
 
 #include <string>
 #include <string_view>
 
-namespace bramble {
+#include "core/json/go_error.h"
 
-// What is wrong with this text: "invalid character 'x' looking for beginning of value", "unexpected end of JSON input"; with
-// line and column unless it is one short line (core/json/position.h). Empty when it is one JSON value.
-std::string go_json_error(std::string_view text);
+namespace bramble {
 
 // "5b5d" of a body that does not begin with '{', the first 30 characters of one that does, "<empty>".
 std::string summarize_body(std::string_view body);

@@ -129,9 +129,13 @@ Status Registry::validate_changed(const WriteRequest& request, UpdatePart part, 
   const Kind& kind = *request.kind;
   FieldErrors errors;
   validate_object_meta_update(object, old, kind, errors);
-  // Upstream checks metadata once for all kinds and once more in almost every kind's own rules: clients see both causes.
-  if (!kind.own_rules_skip_meta) validate_object_meta_update(object, old, kind, errors);
-  if (part == UpdatePart::kStatus) {
+  using Again = Kind::MetaAgain;
+  if (kind.meta_again == Again::kAsUpdate || kind.meta_again == Again::kAsBoth) validate_object_meta_update(object, old, kind, errors);
+  bool as_create = kind.meta_again == Again::kAsCreate || kind.meta_again == Again::kAsBoth;
+  if (as_create && part == UpdatePart::kMain) validate_object_meta(object, kind, errors);
+  if (part == UpdatePart::kFinalize) {
+    if (kind.validate_finalize) kind.validate_finalize(object, errors);
+  } else if (part == UpdatePart::kStatus) {
     if (kind.validate_status_update) kind.validate_status_update(object, old, errors);
   } else if (part == UpdatePart::kMain) {
     const Kind& rules = request.shown ? *request.shown : kind;

@@ -20,7 +20,7 @@ void validate(Value o, FieldErrors& errors) {
   }
   for (auto [key, value] : binary.members()) {
     add_invalid(Path("binaryData").key(key), key, check_config_key(key), errors);
-    bytes += value.str().size() / 4 * 3;
+    bytes += base64_bytes(value.str());
   }
   if (bytes > kBytesMax) errors.too_long(Path(), kBytesMax);
 }
@@ -44,6 +44,7 @@ void cells(Value o, int64_t now_us, Mut out) {
 }  // namespace
 
 void configmap_rules(Kind& k) {
+  k.meta_again = Kind::MetaAgain::kAsBoth;
   k.validate = validate;
   k.validate_update = validate_update;
   k.columns = columns_of("Name:name, Data, Age");

@@ -27,6 +27,17 @@ void set_defaults(Mut o) {
   default_int(spec, "progressDeadlineSeconds", 600);
 }
 
+// The internal struct, as upstream prints it.
+std::string printed_strategy(Value strategy) {
+  const Value rolling = strategy["rollingUpdate"];
+  auto share = [](Value v) { return v.exists() ? v.dump() : std::string("0"); };
+  return cat("{\"Type\":", go_quote(strategy["type"].str()), ",\"RollingUpdate\":",
+             rolling.exists() ? cat("{\"MaxUnavailable\":", share(rolling["maxUnavailable"]),
+                                    ",\"MaxSurge\":", share(rolling["maxSurge"]), "}")
+                              : std::string("null"),
+             "}");
+}
+
 void validate_strategy(Value strategy, const Path& at, FieldErrors& errors) {
   const std::string_view type = strategy["type"].str();
   const Value rolling = strategy["rollingUpdate"];
@@ -43,7 +54,7 @@ void validate_strategy(Value strategy, const Path& at, FieldErrors& errors) {
     if (percent_over_100(unavailable))
       errors.invalid(here.at("maxUnavailable"), unavailable, "must not be greater than 100%");
   } else {
-    errors.not_supported(at.at("type"), type, {"Recreate", "RollingUpdate"});
+    errors.not_supported_raw(at, printed_strategy(strategy), {"Recreate", "RollingUpdate"});
   }
 }
 

@@ -5,7 +5,7 @@
 namespace bramble {
 
 void validate_non_special_ip(std::string_view text, const Path& at, FieldErrors& errors) {
-  const auto ip = parse_ip(text);
+  const auto ip = parse_ip_sloppily(text);
   if (!ip) {
     errors.invalid(at, text, "must be a valid IP address");
     return;

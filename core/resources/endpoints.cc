@@ -15,16 +15,16 @@ void set_defaults(Mut o) {
 }
 
 void validate_address(Value a, const Path& at, FieldErrors& errors) {
-  const std::string_view ip = a["ip"].str(), hostname = a["hostname"].str(), node = a["nodeName"].str();
-  const auto bad = check_ip(ip);
-  add_invalid(at.at("ip"), ip, bad, errors);
+  const std::string_view ip = a["ip"].str(), hostname = a["hostname"].str();
+  validate_ip(ip, at.at("ip"), errors);
   if (!hostname.empty()) add_invalid(at.at("hostname"), hostname, check_dns1123_label(hostname), errors);
-  if (!node.empty()) add_invalid(at.at("nodeName"), node, check_dns1123_subdomain(node), errors);
-  if (bad.empty()) validate_non_special_ip(ip, at.at("ip"), errors);
+  if (const Value node = a["nodeName"]; node.exists())
+    add_invalid(at.at("nodeName"), node.str(), check_dns1123_subdomain(node.str()), errors);
+  validate_non_special_ip(ip, at.at("ip"), errors);
 }
 
 void validate_port(Value p, bool name_required, const Path& at, FieldErrors& errors) {
-  const std::string_view name = p["name"].str(), protocol = p["appProtocol"].str();
+  const std::string_view name = p["name"].str();
   if (name_required && name.empty())
     errors.required(at.at("name"));
   else if (!name.empty())
@@ -32,7 +32,8 @@ void validate_port(Value p, bool name_required, const Path& at, FieldErrors& err
   for (const std::string& m : check_port_number(p["port"].integer()))
     errors.invalid(at.at("port"), p["port"].integer(), m);
   validate_one_of(p["protocol"].str(), {"SCTP", "TCP", "UDP"}, at.at("protocol"), true, errors);
-  if (!protocol.empty()) add_invalid(at.at("appProtocol"), protocol, check_qualified_name(protocol), errors);
+  if (const Value protocol = p["appProtocol"]; protocol.exists())
+    add_invalid(at.at("appProtocol"), protocol.str(), check_qualified_name(protocol.str()), errors);
 }
 
 void validate(Value o, FieldErrors& errors) {
@@ -48,7 +49,10 @@ void validate(Value o, FieldErrors& errors) {
       validate_port(s["ports"].item(j), s["ports"].size() > 1, at.at("ports").at(j), errors);
   }
 }
-void validate_update(Value o, Value, FieldErrors& errors) { validate(o, errors); }
+// What was stored once may stay.
+void validate_update(Value o, Value old, FieldErrors& errors) {
+  if (!equal(o["subsets"], old["subsets"])) validate(o, errors);
+}
 
 std::string endpoints_text(Value o) {
   if (o["subsets"].size() == 0) return "<none>";
@@ -74,6 +78,7 @@ void cells(Value o, int64_t now_us, Mut out) {
 }  // namespace
 
 void endpoints_rules(Kind& k) {
+  k.meta_again = Kind::MetaAgain::kAsBoth;
   k.set_defaults = set_defaults;
   k.validate = validate;
   k.validate_update = validate_update;

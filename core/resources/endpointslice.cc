@@ -5,19 +5,31 @@
 #include "core/resources/defaulting.h"
 #include "core/resources/endpoint_address.h"
 #include "core/resources/field_rules.h"
+#include "core/resources/ip_range.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
 
 namespace bramble {
 namespace {
 
-constexpr size_t kEndpointsMax = 1000, kAddressesMax = 100, kPortsMax = 20000;
+constexpr size_t kEndpointsMax = 1000, kAddressesMax = 100, kPortsMax = 20000, kTopologyMax = 16, kHintsMax = 8;
+constexpr std::string_view kZoneLabel = "topology.kubernetes.io/zone";
 
 void set_defaults(Mut o) {
   for (Mut p : o["ports"].items()) {
     if (!p.has("name")) p.set("name", "");
     default_text(p, "protocol", "TCP");
   }
+}
+
+void validate_domain(std::string_view name, const Path& at, FieldErrors& errors) {
+  if (name.empty()) return errors.required(at);
+  if (name.back() == '.') name.remove_suffix(1);
+  if (const auto bad = check_dns1123_subdomain(name); !bad.empty()) return errors.invalid(at, name, join(bad, ","));
+  if (name.find('.') == std::string_view::npos)
+    return errors.invalid(at, name, "should be a domain with at least two segments separated by dots");
+  for (std::string_view label : split(name, '.'))
+    if (const auto bad = check_dns1123_label(label); !bad.empty()) return errors.invalid(at, label, join(bad, ","));
 }
 
 void validate_addresses(Value endpoint, std::string_view type, const Path& at, FieldErrors& errors) {
@@ -27,16 +39,31 @@ void validate_addresses(Value endpoint, std::string_view type, const Path& at, F
   if (addresses.size() > kAddressesMax) errors.too_many(list, addresses.size(), kAddressesMax);
   for (size_t i = 0; i < addresses.size(); ++i) {
     const std::string_view a = addresses.item(i).str();
-    if (type == "FQDN") {
-      add_invalid(list.at(i), a, check_dns1123_subdomain(a), errors);
+    if (type == "FQDN") validate_domain(a, list.at(i), errors);
+    if (type != "IPv4" && type != "IPv6") continue;
+    const auto ip = parse_ip_sloppily(a);
+    if (type == "IPv4" && (!ip || ip->v6)) errors.invalid(list, a, "must be an IPv4 address");
+    if (type == "IPv6" && (!ip || !ip->v6)) errors.invalid(list, a, "must be an IPv6 address");
+    validate_non_special_ip(a, list.at(i), errors);
+  }
+}
+
+void validate_hints(Value hints, const Path& at, FieldErrors& errors) {
+  using Check = std::vector<std::string> (*)(std::string_view);
+  const std::pair<const char*, Check> fields[] = {{"forZones", check_label_value}, {"forNodes", check_dns1123_subdomain}};
+  for (const auto& [field, check] : fields) {
+    const Path here = at.at(field);
+    const Value list = hints[field];
+    if (list.size() > kHintsMax) {
+      errors.too_many(here, list.size(), kHintsMax);
       continue;
     }
-    if (type == "IPv4" && !is_ipv4(a))
-      errors.invalid(list, a, "must be an IPv4 address");
-    else if (type == "IPv6" && !is_ipv6(a))
-      errors.invalid(list, a, "must be an IPv6 address");
-    else if (type == "IPv4" || type == "IPv6")
-      validate_non_special_ip(a, list.at(i), errors);
+    std::set<std::string> names;
+    for (size_t i = 0; i < list.size(); ++i) {
+      const std::string_view name = list.item(i)["name"].str();
+      if (!names.insert(std::string(name)).second) errors.duplicate(here.at(i).at("name"), name);
+      add_invalid(here.at(i).at("name"), name, check(name), errors);
+    }
   }
 }
 
@@ -50,10 +77,14 @@ void validate_endpoints(Value o, FieldErrors& errors) {
     validate_addresses(e, o["addressType"].str(), here, errors);
     if (e.has("nodeName"))
       add_invalid(here.at("nodeName"), e["nodeName"].str(), check_dns1123_subdomain(e["nodeName"].str()), errors);
-    validate_labels(e["deprecatedTopology"], here.at("deprecatedTopology"), errors);
-    if (e.has("zone")) add_invalid(here.at("zone"), e["zone"].str(), check_label_value(e["zone"].str()), errors);
+    const Path topology = here.at("deprecatedTopology");
+    if (e["deprecatedTopology"].size() > kTopologyMax) errors.too_many(topology, e["deprecatedTopology"].size(), kTopologyMax);
+    validate_labels(e["deprecatedTopology"], topology, errors);
+    if (e["deprecatedTopology"].has(kZoneLabel))
+      errors.internal(topology.key(kZoneLabel), "reserved key was not removed in conversion");
     if (e.has("hostname"))
       add_invalid(here.at("hostname"), e["hostname"].str(), check_dns1123_label(e["hostname"].str()), errors);
+    validate_hints(e["hints"], here.at("hints"), errors);
   }
 }
 
@@ -65,11 +96,12 @@ void validate_ports(Value o, FieldErrors& errors) {
   for (size_t i = 0; i < ports.size(); ++i) {
     const Value p = ports.item(i);
     const Path here = at.at(i);
-    const std::string_view name = p["name"].str(), protocol = p["appProtocol"].str();
+    const std::string_view name = p["name"].str();
     if (!name.empty()) add_invalid(here.at("name"), name, check_dns1123_label(name), errors);
     if (!names.insert(std::string(name)).second) errors.duplicate(here.at("name"), name);
     validate_one_of(p["protocol"].str(), {"SCTP", "TCP", "UDP"}, here.at("protocol"), true, errors);
-    if (!protocol.empty()) add_invalid(here.at("appProtocol"), protocol, check_qualified_name(protocol), errors);
+    if (const Value protocol = p["appProtocol"]; protocol.exists())
+      add_invalid(here.at("appProtocol"), protocol.str(), check_qualified_name(protocol.str()), errors);
   }
 }
 
@@ -116,6 +148,7 @@ void cells(Value o, int64_t now_us, Mut out) {
 }  // namespace
 
 void endpointslice_rules(Kind& k) {
+  k.meta_again = Kind::MetaAgain::kAsCreate;
   k.set_defaults = set_defaults;
   k.validate = validate;
   k.validate_update = validate_update;

@@ -130,7 +130,7 @@ constexpr std::string_view kColumns =
 }  // namespace
 
 void event_rules(Kind& k) {
-  k.own_rules_skip_meta = true;
+  k.meta_again = Kind::MetaAgain::kNever;
   k.validate = validate_event;
   k.validate_update = update_event;
   k.columns = columns_of(kColumns);

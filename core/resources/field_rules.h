@@ -40,6 +40,12 @@ void validate_number_or_percent(Value v, const Path& at, FieldErrors& errors);
 int64_t scaled_value(Value number_or_percent, int64_t total, bool round_up);
 bool percent_over_100(Value v);
 
+// How many bytes a base64 text stands for.
+inline size_t base64_bytes(std::string_view text) {
+  const size_t padding = text.size() - (text.find_last_not_of('=') + 1);
+  return text.size() / 4 * 3 - padding;
+}
+
 void validate_cidr(std::string_view text, const Path& at, FieldErrors& errors);
 void validate_ip(std::string_view text, const Path& at, FieldErrors& errors);
 

@@ -40,7 +40,9 @@ struct Kind {
   bool graceful_delete = false;    // pods
   bool allow_unconditional_update = true;
   bool allow_create_on_update = false;
-  bool own_rules_skip_meta = false;  // an update's faults of metadata are told once, not twice as of other kinds
+  // Upstream checks the metadata of an update once for all kinds and again in the kind's own rules: clients see each fault so
+  // often among the causes.
+  enum class MetaAgain { kAsUpdate, kNever, kAsCreate, kAsBoth } meta_again = MetaAgain::kAsUpdate;
   bool name_is_path_segment = false;  // names only need to be a path segment (RBAC kinds)
 
   // Rules. Null: nothing beyond the generic ones. Called in this order on create:
@@ -53,6 +55,7 @@ struct Kind {
   void (*validate)(Value object, FieldErrors& errors) = nullptr;  // metadata is checked by the registry
   void (*validate_update)(Value object, Value old, FieldErrors& errors) = nullptr;
   void (*validate_status_update)(Value object, Value old, FieldErrors& errors) = nullptr;
+  void (*validate_finalize)(Value object, FieldErrors& errors) = nullptr;  // the finalize subresource
   // Validation of metadata.name; null: DNS subdomain. Gives upstream's detail texts, empty when fine.
   std::vector<std::string> (*validate_name)(std::string_view name, bool prefix) = nullptr;
   void (*warnings)(Value object, std::vector<std::string>& out) = nullptr;  // Warning headers on create and update

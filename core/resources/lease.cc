@@ -2,6 +2,7 @@
 #include "core/resources/cells.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
+#include "core/resources/names.h"
 
 namespace bramble {
 namespace {
@@ -11,6 +12,14 @@ void validate(Value o, FieldErrors& errors) {
   const Value spec = o["spec"];
   validate_positive(spec["leaseDurationSeconds"], at.at("leaseDurationSeconds"), errors);
   validate_nonnegative(spec["leaseTransitions"], at.at("leaseTransitions"), errors);
+  if (const Value strategy = spec["strategy"]; strategy.exists()) {
+    // Upstream appends the field's name twice.
+    const Path here = at.at("strategy").at("strategy");
+    if (strategy.str().find('/') != std::string_view::npos)
+      add_invalid(here, strategy.str(), check_qualified_name(strategy.str()), errors);
+    else if (strategy.str() != "OldestEmulationVersion")
+      errors.not_supported(here, strategy.str(), {"OldestEmulationVersion"});
+  }
   if (!spec["preferredHolder"].str().empty() && spec["strategy"].str().empty())
     errors.forbidden(at.at("preferredHolder"), "may only be specified if `strategy` is defined");
 }

@@ -32,13 +32,19 @@ void prepare_update(Mut o, Value old) {
 }
 void prepare_status_update(Mut o, Value old) { keep_spec(o, old); }
 
+void validate_finalizer(std::string_view name, const Path& at, FieldErrors& errors) {
+  add_invalid(at, name, check_qualified_name(name), errors);
+  const bool standard = name == "kubernetes" || name == "orphan" || name == "foregroundDeletion";
+  if (name.find('/') == std::string_view::npos && !standard)
+    errors.invalid(at, name, "name is neither a standard finalizer name nor is it fully qualified");
+}
+
 void validate(Value o, FieldErrors& errors) {
-  for (Value f : o["spec"]["finalizers"].items()) {
-    add_invalid(Path("spec").at("finalizers"), f.str(), check_qualified_name(f.str()), errors);
-    if (f.str().find('/') == std::string_view::npos && f.str() != "kubernetes")
-      errors.invalid(Path("spec").at("finalizers"), f.str(),
-                     "name is neither a standard finalizer name nor is it fully qualified");
-  }
+  for (Value f : o["spec"]["finalizers"].items()) validate_finalizer(f.str(), Path("spec").at("finalizers"), errors);
+}
+void validate_finalize(Value o, FieldErrors& errors) {
+  size_t i = 0;
+  for (Value f : o["spec"]["finalizers"].items()) validate_finalizer(f.str(), Path("spec").at("finalizers").at(i++), errors);
 }
 void validate_update(Value, Value, FieldErrors&) {}
 
@@ -67,6 +73,7 @@ void namespace_rules(Kind& k) {
   k.validate = validate;
   k.validate_update = validate_update;
   k.validate_status_update = validate_status_update;
+  k.validate_finalize = validate_finalize;
   k.validate_name = name_is_label;
   k.columns = columns_of("Name:name, Status, Age");
   k.cells = cells;

@@ -27,7 +27,11 @@ void set_defaults(Mut o) {
   if (status["capacity"].size() > 0 && !status.has("allocatable")) status.set("allocatable", status["capacity"]);
 }
 
-void prepare_update(Mut o, Value old) { keep_status(o, old); }
+void prepare_create(Mut o) { o.object("spec").remove("configSource"); }
+void prepare_update(Mut o, Value old) {
+  keep_status(o, old);
+  if (!old["spec"].has("configSource")) o.object("spec").remove("configSource");
+}
 void prepare_status_update(Mut o, Value old) { keep_spec(o, old); }
 
 void validate_taints(Value taints, const Path& at, FieldErrors& errors) {
@@ -48,10 +52,7 @@ void validate_taints(Value taints, const Path& at, FieldErrors& errors) {
 }
 
 void validate_resources(Value list, const Path& at, FieldErrors& errors) {
-  for (auto [name, amount] : list.members()) {
-    validate_resource_name(name, at.key(name), errors);
-    validate_resource_amount(name, amount, at.key(name), errors);
-  }
+  for (auto [name, amount] : list.members()) validate_resource_amount(name, amount, at.at(name), errors);
 }
 
 void validate(Value o, FieldErrors& errors) {
@@ -78,6 +79,7 @@ void validate_update(Value o, Value old, FieldErrors& errors) {
     errors.forbidden(Path("spec").at("podCIDRs"), "node updates may not change podCIDR except from \"\" to valid");
   if (!was["providerID"].str().empty() && spec["providerID"].str() != was["providerID"].str())
     errors.forbidden(Path("spec").at("providerID"), "node updates may not change providerID except from \"\" to valid");
+  if (spec["externalID"].str() != was["externalID"].str()) errors.forbidden(Path("spec").at("externalID"), "may not be updated");
 }
 
 void validate_status_update(Value o, Value, FieldErrors& errors) {
@@ -146,6 +148,7 @@ void cells(Value o, int64_t now_us, Mut out) {
 
 void node_rules(Kind& k) {
   k.set_defaults = set_defaults;
+  k.prepare_create = prepare_create;
   k.prepare_update = prepare_update;
   k.prepare_status_update = prepare_status_update;
   k.validate = validate;

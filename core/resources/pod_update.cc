@@ -64,7 +64,7 @@ void validate_gates_only_removed(Value now, Value was, const Path& at, FieldErro
     for (Value g : was.items()) known = known || g["name"].str() == now.item(i)["name"].str();
     if (!known)
       errors.forbidden(
-          at.at(i), cat("only deletion is allowed, but found new scheduling gate '", now.item(i)["name"].str(), "'"));
+          at.at(i).at("name"), cat("only deletion is allowed, but found new scheduling gate '", now.item(i)["name"].str(), "'"));
   }
 }
 
@@ -72,14 +72,50 @@ void restore_images(Mut now, Value was) {
   for (size_t i = 0; i < was.size() && i < now.size(); ++i) now.item(i).set("image", was.item(i)["image"]);
 }
 
-// A gated pod may still narrow where it will go: more node selector keys, narrower affinity.
-void restore_gated_placement(Mut munged, Value was) {
-  bool only_added = true;
-  for (auto [key, value] : was["nodeSelector"].members())
-    only_added = only_added && munged["nodeSelector"][key].exists() && munged["nodeSelector"][key].str() == value.str();
-  if (only_added) munged.set("nodeSelector", was["nodeSelector"]);
-  const Value before = was["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
-  if (!before.exists()) munged.set("affinity", was["affinity"]);
+// Whether a list begins as it was.
+bool only_appended(Value now, Value was) {
+  if (now.size() < was.size()) return false;
+  for (size_t i = 0; i < was.size(); ++i)
+    if (!equal(now.item(i), was.item(i))) return false;
+  return true;
+}
+
+bool term_only_narrowed(Value now, Value was) {
+  const bool empty = was["matchExpressions"].size() + was["matchFields"].size() == 0;
+  if (empty) return now["matchExpressions"].size() + now["matchFields"].size() == 0;
+  return only_appended(now["matchExpressions"], was["matchExpressions"]) && only_appended(now["matchFields"], was["matchFields"]);
+}
+
+// Terms are joined by "or", what stands in one by "and": more in each, but no more of them.
+void validate_terms_only_narrowed(Value now, Value was, const Path& at, FieldErrors& errors) {
+  constexpr const char* kRequired = "requiredDuringSchedulingIgnoredDuringExecution";
+  const Value terms = now[kRequired]["nodeSelectorTerms"], before = was[kRequired]["nodeSelectorTerms"];
+  const Path here = at.at(kRequired).at("nodeSelectorTerms");
+  if (before.size() == 0) return;
+  if (terms.size() != before.size())
+    return errors.invalid(here, terms, "no additions/deletions to non-empty NodeSelectorTerms list are allowed");
+  for (size_t i = 0; i < terms.size(); ++i)
+    if (!term_only_narrowed(terms.item(i), before.item(i)))
+      errors.invalid(here.at(i), terms.item(i), "only additions are allowed (no mutations or deletions)");
+}
+
+// A gated pod may still narrow where it will go: more node selector keys, narrower node affinity.
+void restore_gated_placement(Mut munged, Value now, Value was, const Path& at, FieldErrors& errors) {
+  for (auto [key, value] : was["nodeSelector"].members()) {
+    const Value kept = now["nodeSelector"][key];
+    if (kept.exists() && kept.str() == value.str()) continue;
+    errors.invalid(at.at("nodeSelector"), now["nodeSelector"], "only additions to spec.nodeSelector are allowed (no mutations or deletions)");
+    break;
+  }
+  munged.set("nodeSelector", was["nodeSelector"]);
+  const Value affinity = now["affinity"]["nodeAffinity"], before = was["affinity"]["nodeAffinity"];
+  if (equal(affinity, before)) return;
+  validate_terms_only_narrowed(affinity, before, at.at("affinity").at("nodeAffinity"), errors);
+  const bool nothing_else = !now["affinity"]["podAffinity"].exists() && !now["affinity"]["podAntiAffinity"].exists();
+  if (!was["affinity"].exists() && nothing_else)
+    munged.remove("affinity");
+  else
+    munged.object("affinity").set("nodeAffinity", before);
 }
 
 }  // namespace
@@ -102,7 +138,7 @@ void validate_pod_changes(Value pod, Value old, FieldErrors& errors) {
   for (const char* field : {"activeDeadlineSeconds", "schedulingGates", "tolerations"}) spec.set(field, was[field]);
   if (was["terminationGracePeriodSeconds"].integer() < 0 && now["terminationGracePeriodSeconds"].integer() == 1)
     spec.set("terminationGracePeriodSeconds", was["terminationGracePeriodSeconds"]);
-  if (was["schedulingGates"].size() > 0) restore_gated_placement(spec, was);
+  if (was["schedulingGates"].size() > 0) restore_gated_placement(spec, now, was, at, errors);
   const Document after = munged.finish();
   if (equal(after.root(), was)) return;
   errors.forbidden(at, cat(kMayNotChange, "\n", unified_diff(was.dump_pretty(), after.root().dump_pretty())));

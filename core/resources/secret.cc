@@ -1,4 +1,5 @@
 // Secret: bytes for pods and pulls, typed; stringData is only for writing.
+#include "core/json/go_error.h"
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/field_rules.h"
@@ -26,20 +27,21 @@ void require_key(Value o, std::string_view key, FieldErrors& errors) {
 
 void require_json(Value o, std::string_view key, FieldErrors& errors) {
   if (!o["data"].has(key)) return require_key(o, key, errors);
-  const auto bytes = base64_decode(o["data"][key].str());
-  if (bytes && Document::parse(*bytes).ok()) return;
-  const std::string_view text = bytes ? trim(*bytes) : std::string_view();
-  const bool begins = !text.empty() && std::string_view("{[\"-0123456789tfn").find(text[0]) == std::string_view::npos;
-  errors.invalid(Path("data").key(key), "<secret contents redacted>",
-                 begins ? cat("invalid character '", text[0], "' looking for beginning of value")
-                        : std::string("unexpected end of JSON input"));
+  const std::string bytes = base64_decode(o["data"][key].str()).value_or("");
+  std::string wrong = go_json_message(bytes);
+  if (wrong.empty()) {
+    const auto parsed = Document::parse(std::string_view(bytes));
+    if (!parsed.ok() || parsed->root().is_object() || parsed->root().is_null()) return;
+    wrong = cat("json: cannot unmarshal ", parsed->root().type_name(), " into Go value of type map[string]interface {}");
+  }
+  errors.invalid(Path("data").key(key), "<secret contents redacted>", wrong);
 }
 
 void validate(Value o, FieldErrors& errors) {
   size_t bytes = 0;
   for (auto [key, value] : o["data"].members()) {
     add_invalid(Path("data").key(key), key, check_config_key(key), errors);
-    bytes += value.str().size() / 4 * 3;
+    bytes += base64_bytes(value.str());
   }
   if (bytes > kBytesMax) errors.too_long(Path("data"), kBytesMax);
   const std::string_view type = o["type"].str();
@@ -96,6 +98,7 @@ void cells(Value o, int64_t now_us, Mut out) {
 }  // namespace
 
 void secret_rules(Kind& k) {
+  k.meta_again = Kind::MetaAgain::kAsBoth;
   k.set_defaults = set_defaults;
   k.prepare_update = prepare_update;
   k.validate = validate;

@@ -15,7 +15,6 @@
 namespace bramble {
 namespace {
 
-constexpr int64_t kKubeletPort = 10250;
 constexpr int64_t kAffinitySecondsMax = 86400, kAffinitySeconds = 10800;
 
 bool is_headless(Value spec) { return spec["clusterIPs"].item(0).str() == "None"; }
@@ -66,7 +65,7 @@ void validate_ports(Value spec, FieldErrors& errors) {
   for (size_t i = 0; i < ports.size(); ++i) {
     const Value p = ports.item(i);
     const Path here = at.at(i);
-    const std::string_view name = p["name"].str(), protocol = p["appProtocol"].str();
+    const std::string_view name = p["name"].str();
     if (ports.size() > 1 && name.empty()) {
       errors.required(here.at("name"));
     } else if (!name.empty()) {
@@ -77,18 +76,14 @@ void validate_ports(Value spec, FieldErrors& errors) {
       errors.invalid(here.at("port"), p["port"].integer(), m);
     validate_one_of(p["protocol"].str(), {"SCTP", "TCP", "UDP"}, here.at("protocol"), true, errors);
     validate_port_or_name(p["targetPort"], here.at("targetPort"), errors);
-    if (!protocol.empty()) add_invalid(here.at("appProtocol"), protocol, check_qualified_name(protocol), errors);
+    if (const Value protocol = p["appProtocol"]; protocol.exists())
+      add_invalid(here.at("appProtocol"), protocol.str(), check_qualified_name(protocol.str()), errors);
   }
 }
 
 void validate_type(Value spec, FieldErrors& errors) {
   const Path at("spec");
   const std::string_view type = spec["type"].str();
-  if (type == "LoadBalancer")
-    for (size_t i = 0; i < spec["ports"].size(); ++i)
-      if (spec["ports"].item(i)["port"].integer() == kKubeletPort)
-        errors.invalid(at.at("ports").at(i), kKubeletPort,
-                       "may not expose port 10250 externally since it is used by kubelet");
   if ((type == "LoadBalancer" || type == "NodePort") && is_headless(spec))
     errors.invalid(at.at("clusterIPs").at(size_t{0}), "None", cat("may not be set to 'None' for ", type, " services"));
   if (type != "ExternalName") return;
@@ -120,23 +115,55 @@ void validate_affinity_fields(Value spec, FieldErrors& errors) {
   }
 }
 
+// Whether no two of the addresses are of one family.
+bool one_of_each_family(Value ips) {
+  size_t v6 = 0;
+  for (Value ip : ips.items()) v6 += is_ipv6(ip.str()) ? 1 : 0;
+  return v6 <= 1 && ips.size() - v6 <= 1;
+}
+
+void validate_families(Value spec, FieldErrors& errors) {
+  const Path at = Path("spec").at("ipFamilies");
+  std::set<std::string, std::less<>> seen;
+  for (size_t i = 0; i < spec["ipFamilies"].size(); ++i) {
+    const std::string_view family = spec["ipFamilies"].item(i).str();
+    if (family != "IPv4" && family != "IPv6") errors.not_supported(at.at(i), family, {"IPv4", "IPv6"});
+    if (!seen.insert(std::string(family)).second) errors.duplicate(at.at(i), family);
+  }
+  const Path policy_at = Path("spec").at("ipFamilyPolicy");
+  const std::string_view policy = spec["ipFamilyPolicy"].str();
+  validate_one_of(policy, {"PreferDualStack", "RequireDualStack", "SingleStack"}, policy_at, false, errors);
+  if (policy == "RequireDualStack") errors.invalid(policy_at, policy, "this cluster is not configured for dual-stack services");
+}
+
 void validate_cluster_ips(Value spec, FieldErrors& errors) {
   if (spec["type"].str() == "ExternalName") return;
   const Path at = Path("spec").at("clusterIPs");
   const Value ips = spec["clusterIPs"];
   const std::string_view first = spec["clusterIP"].str();
-  if (ips.size() > 0 && ips.item(0).str() != first) errors.invalid(at, ips, "first value must match `clusterIP`");
-  if (is_headless(spec) && ips.size() > 1) errors.invalid(at, ips, "'None' must be the first and only value");
-  if (!is_headless(spec))
-    for (size_t i = 0; i < ips.size(); ++i) validate_ip(ips.item(i).str(), at.at(i), errors);
-  const std::string_view policy = spec["ipFamilyPolicy"].str();
-  const Path policy_at = Path("spec").at("ipFamilyPolicy");
-  validate_one_of(policy, {"PreferDualStack", "RequireDualStack", "SingleStack"}, policy_at, false, errors);
-  if (policy == "RequireDualStack")
-    errors.invalid(policy_at, policy, "this cluster is not configured for dual-stack services");
-  for (size_t i = 0; i < spec["ipFamilies"].size(); ++i)
-    validate_one_of(spec["ipFamilies"].item(i).str(), {"IPv4", "IPv6"}, Path("spec").at("ipFamilies").at(i), false,
-                    errors);
+  if (first.empty()) {
+    if (ips.size() > 0) errors.invalid(at, ips, "must be empty when `clusterIP` is not specified");
+  } else if (ips.size() == 0) {
+    errors.required(at);
+  } else if (ips.item(0).str() != first) {
+    errors.invalid(at, ips, "first value must match `clusterIP`");
+  }
+  validate_families(spec, errors);
+  bool bad = is_headless(spec) && ips.size() > 1;
+  if (bad) errors.invalid(at, ips, "'None' must be the first and only value");
+  for (size_t i = is_headless(spec) ? 1 : 0; i < ips.size(); ++i) {
+    bad = bad || !check_ip(ips.item(i).str()).empty();
+    validate_ip(ips.item(i).str(), at.at(i), errors);
+  }
+  if (ips.size() > 2) errors.invalid(at, ips, "may only hold up to 2 values");
+  if (bad) return;
+  if (!one_of_each_family(ips)) errors.invalid(at, ips, "may specify no more than one IP for each IP family");
+  if (is_headless(spec)) return;
+  for (size_t i = 0; i < ips.size() && i < spec["ipFamilies"].size(); ++i) {
+    const std::string_view family = spec["ipFamilies"].item(i).str(), ip = ips.item(i).str();
+    if ((family == "IPv4" && is_ipv6(ip)) || (family == "IPv6" && !is_ipv6(ip)))
+      errors.invalid(at.at(i), ip, cat("expected an ", family, " value as indicated by `ipFamilies[", i, "]`"));
+  }
 }
 
 // The internal struct, as upstream prints the duplicate of a port.
@@ -163,15 +190,35 @@ void validate_duplicates(Value spec, FieldErrors& errors) {
       errors.duplicate_raw(at.at(i), printed_port(ports.item(i)));
 }
 
+// Ranges in the field or, when there are none, in the annotation of old.
+void validate_source_ranges(Value o, FieldErrors& errors) {
+  constexpr std::string_view kAnnotation = "service.beta.kubernetes.io/load-balancer-source-ranges";
+  constexpr std::string_view kNotHere = "may only be used when `type` is 'LoadBalancer'";
+  const Value spec = o["spec"], ranges = spec["loadBalancerSourceRanges"], annotation = o["metadata"]["annotations"][kAnnotation];
+  const bool balancer = spec["type"].str() == "LoadBalancer";
+  if (ranges.size() > 0) {
+    const Path at = Path("spec").at("LoadBalancerSourceRanges");  // upstream's capital
+    if (!balancer) errors.forbidden(at, kNotHere);
+    for (size_t i = 0; i < ranges.size(); ++i) validate_cidr(trim(ranges.item(i).str()), at.at(i), errors);
+  } else if (annotation.exists()) {
+    const Path at = Path("metadata").at("annotations").key(kAnnotation);
+    if (!balancer) errors.forbidden(at, kNotHere);
+    if (trim(annotation.str()).empty()) return;
+    for (std::string_view range : split(annotation.str(), ',')) validate_cidr(trim(range), at, errors);
+  }
+}
+
+void validate_topology_annotations(Value annotations, FieldErrors& errors) {
+  constexpr std::string_view kMode = "service.kubernetes.io/topology-mode", kHints = "service.kubernetes.io/topology-aware-hints";
+  const Value mode = annotations[kMode], hints = annotations[kHints];
+  if (mode.exists() && hints.exists() && mode.str() != hints.str())
+    errors.invalid(Path("metadata").at("annotations").key(kMode), mode.str(),
+                   cat("must match annotations[", kHints, "] when both are specified"));
+}
+
 void validate_traffic(Value spec, FieldErrors& errors) {
   const Path at("spec");
   const std::string_view type = spec["type"].str(), external = spec["externalTrafficPolicy"].str();
-  const Value ranges = spec["loadBalancerSourceRanges"];
-  if (ranges.size() > 0) {
-    const Path here = at.at("loadBalancerSourceRanges");
-    if (type != "LoadBalancer") errors.forbidden(here, "may only be used when `type` is 'LoadBalancer'");
-    for (size_t i = 0; i < ranges.size(); ++i) validate_cidr(trim(ranges.item(i).str()), here.at(i), errors);
-  }
   if (spec.has("allocateLoadBalancerNodePorts") && type != "LoadBalancer")
     errors.forbidden(at.at("allocateLoadBalancerNodePorts"), "may only be used when `type` is 'LoadBalancer'");
   if (spec.has("loadBalancerClass")) {
@@ -195,48 +242,88 @@ void validate_traffic(Value spec, FieldErrors& errors) {
   } else if (health > 0) {
     for (const std::string& m : check_port_number(health)) errors.invalid(at.at("healthCheckNodePort"), health, m);
   }
-  if (type != "ExternalName")
-    validate_one_of(spec["internalTrafficPolicy"].str(), {"Cluster", "Local"}, at.at("internalTrafficPolicy"), false,
-                    errors);
-  validate_one_of(spec["trafficDistribution"].str(), {"PreferClose", "PreferSameNode", "PreferSameZone"},
-                  at.at("trafficDistribution"), false, errors);
+  if (const Value internal = spec["internalTrafficPolicy"]; internal.exists())
+    if (internal.str() != "Cluster" && internal.str() != "Local")
+      errors.not_supported(at.at("internalTrafficPolicy"), internal.str(), {"Cluster", "Local"});
+  if (const Value wish = spec["trafficDistribution"]; wish.exists())
+    if (wish.str() != "PreferClose" && wish.str() != "PreferSameZone" && wish.str() != "PreferSameNode")
+      errors.not_supported(at.at("trafficDistribution"), wish.str(), {"PreferClose", "PreferSameZone", "PreferSameNode"});
 }
 
 void validate(Value o, FieldErrors& errors) {
   const Path at("spec");
   const Value spec = o["spec"];
   const std::string_view type = spec["type"].str();
+  validate_topology_annotations(o["metadata"]["annotations"], errors);
   if (spec["ports"].size() == 0 && !is_headless(spec) && type != "ExternalName") errors.required(at.at("ports"));
   validate_type(spec, errors);
   validate_ports(spec, errors);
   validate_labels(spec["selector"], at.at("selector"), errors);
   validate_affinity_fields(spec, errors);
   validate_cluster_ips(spec, errors);
-  for (size_t i = 0; i < spec["externalIPs"].size(); ++i)
-    validate_non_special_ip(spec["externalIPs"].item(i).str(), at.at("externalIPs").at(i), errors);
+  for (size_t i = 0; i < spec["externalIPs"].size(); ++i) {
+    const std::string_view ip = spec["externalIPs"].item(i).str();
+    if (!check_ip(ip).empty())
+      validate_ip(ip, at.at("externalIPs").at(i), errors);
+    else
+      validate_non_special_ip(ip, at.at("externalIPs").at(i), errors);
+  }
   validate_one_of(type, {"ClusterIP", "ExternalName", "LoadBalancer", "NodePort"}, at.at("type"), true, errors);
   validate_duplicates(spec, errors);
+  validate_source_ranges(o, errors);
   validate_traffic(spec, errors);
 }
 
+// Addresses may be added or released behind the first, which stays what it is.
+void validate_address_change(Value spec, Value was, FieldErrors& errors) {
+  const Path at = Path("spec").at("clusterIPs");
+  const Value ips = spec["clusterIPs"], before = was["clusterIPs"];
+  if (is_headless(spec) && is_headless(was)) return;
+  if (ips.size() == before.size()) {
+    for (size_t i = 0; i < ips.size(); ++i)
+      if (ips.item(i).str() != before.item(i).str()) errors.invalid(at.at(i), ips, "may not change once set");
+    return;
+  }
+  if (ips.size() == 0) return errors.invalid(at.at(size_t{0}), ips, "primary clusterIP can not be unset");
+  if (before.size() > 0 && ips.item(0).str() != before.item(0).str())
+    errors.invalid(at.at(size_t{0}), ips, "may not change once set");
+  if (ips.size() < before.size() && ips.size() == 1 && spec["ipFamilyPolicy"].str() != "SingleStack")
+    errors.invalid(Path("spec").at("ipFamilyPolicy"), spec["ipFamilyPolicy"],
+                   "must be set to 'SingleStack' when releasing the secondary clusterIP");
+}
+
+void validate_family_change(Value spec, Value was, FieldErrors& errors) {
+  const Path at = Path("spec").at("ipFamilies").at(size_t{0});
+  const Value now = spec["ipFamilies"], before = was["ipFamilies"];
+  if (is_headless(spec) || is_headless(was)) return;
+  if (now.size() == before.size()) {
+    for (size_t i = 0; i < now.size(); ++i)
+      if (now.item(i).str() != before.item(i).str()) errors.invalid(at, now, "may not change once set");
+    return;
+  }
+  const bool released = now.size() < before.size();
+  if (released && spec["clusterIPs"].size() == 0) errors.invalid(at, now, "primary ipFamily can not be unset");
+  if (now.size() > 0 && before.size() > 0 && now.item(0).str() != before.item(0).str())
+    errors.invalid(at, spec["clusterIPs"], "may not change once set");
+  if (released && now.size() == 1 && spec["ipFamilyPolicy"].str() != "SingleStack")
+    errors.invalid(Path("spec").at("ipFamilyPolicy"), spec["ipFamilyPolicy"],
+                   "must be set to 'SingleStack' when releasing the secondary ipFamily");
+}
+
+bool needs_health_check(Value spec) { return spec["type"].str() == "LoadBalancer" && spec["externalTrafficPolicy"].str() == "Local"; }
+
 void validate_update(Value o, Value old, FieldErrors& errors) {
   const Value spec = o["spec"], was = old["spec"];
-  const bool external_name = spec["type"].str() == "ExternalName" || was["type"].str() == "ExternalName";
-  const Value ips = spec["clusterIPs"], before = was["clusterIPs"];
-  if (!external_name && before.size() > 0) {
-    const Path at = Path("spec").at("clusterIPs");
-    if (ips.size() == 0)
-      errors.invalid(at, ips, "primary clusterIP can not be unset");
-    else if (ips.item(0).str() != before.item(0).str())
-      errors.invalid(at.at(size_t{0}), ips, "may not change once set");
-    if (spec["ipFamilies"].size() > 0 && was["ipFamilies"].size() > 0 &&
-        spec["ipFamilies"].item(0).str() != was["ipFamilies"].item(0).str())
-      errors.invalid(Path("spec").at("ipFamilies").at(size_t{0}), spec["ipFamilies"].item(0),
-                     "may not change once set");
+  if (spec["type"].str() != "ExternalName" && was["type"].str() != "ExternalName") {
+    validate_address_change(spec, was, errors);
+    validate_family_change(spec, was, errors);
   }
   if (spec["type"].str() == "LoadBalancer" && was["type"].str() == "LoadBalancer" &&
       spec["loadBalancerClass"].str() != was["loadBalancerClass"].str())
     errors.invalid(Path("spec").at("loadBalancerClass"), spec["loadBalancerClass"], "may not change once set");
+  if (needs_health_check(spec) && needs_health_check(was) &&
+      spec["healthCheckNodePort"].integer() != was["healthCheckNodePort"].integer())
+    errors.forbidden(Path("spec").at("healthCheckNodePort"), kFieldImmutable);
   validate(o, errors);
 }
 
@@ -319,6 +406,7 @@ void cells(Value o, int64_t now_us, Mut out) {
 }  // namespace
 
 void service_rules(Kind& k) {
+  k.meta_again = Kind::MetaAgain::kAsBoth;
   k.set_defaults = set_defaults;
   k.prepare_create = prepare_create;
   k.prepare_update = prepare_update;

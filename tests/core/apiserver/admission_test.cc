@@ -138,14 +138,27 @@ TEST_F(PodAdmission, asks_limit_ranges_and_runtime_classes) {
   EXPECT_EQ(unknown->json()["message"].str(), R"(pods "c" is forbidden: pod rejected: RuntimeClass "nope" not found)");
 }
 
-TEST_F(PodAdmission, faults_of_metadata_are_told_twice_on_update) {
+TEST_F(PodAdmission, faults_of_metadata_are_told_as_often_as_upstream_looks) {
   call("POST", std::string(kMaps), config_map("m"));
-  auto a = patch(cat(kMaps, "/m"), R"({"metadata":{"labels":{"-":"x"}}})");
-  EXPECT_EQ(a->status, 422);
-  auto causes = a->json()["details"]["causes"];
-  ASSERT_EQ(causes.size(), 2u) << a->body;
-  EXPECT_EQ(causes.item(0)["message"].str(), causes.item(1)["message"].str());
-  EXPECT_EQ(a->json()["message"].str().find("metadata.labels"), a->json()["message"].str().rfind("metadata.labels"));
+  call("POST", "/apis/coordination.k8s.io/v1/namespaces/default/leases", R"({"metadata":{"name":"m"}})");
+  call("POST", "/api/v1/namespaces/default/events", R"({"metadata":{"name":"m"},"involvedObject":{"namespace":"default"}})");
+  const std::pair<std::string, size_t> cases[] = {{cat(kMaps, "/m"), 3},
+                                                  {"/apis/coordination.k8s.io/v1/namespaces/default/leases/m", 2},
+                                                  {"/api/v1/namespaces/default/events/m", 1}};
+  for (const auto& [path, times] : cases) {
+    auto a = patch(path, R"({"metadata":{"labels":{"-":"x"}}})");
+    EXPECT_EQ(a->status, 422) << a->body;
+    const Document status = a->json();
+    EXPECT_EQ(status["details"]["causes"].size(), times) << a->body;
+    EXPECT_EQ(status["message"].str().find("metadata.labels"), status["message"].str().rfind("metadata.labels")) << "but one text";
+  }
+}
+
+TEST_F(PodAdmission, finalizers_of_a_namespace_are_checked_where_they_change) {
+  ASSERT_EQ(call("POST", "/api/v1/namespaces", R"({"metadata":{"name":"ending"}})")->status, 201);
+  auto bad = call("PUT", "/api/v1/namespaces/ending/finalize", R"({"metadata":{"name":"ending"},"spec":{"finalizers":["kubernetes","x"]}})");
+  EXPECT_EQ(bad->status, 422) << bad->body;
+  EXPECT_EQ(bad->json()["details"]["causes"].item(0)["field"].str(), "spec.finalizers[1]");
 }
 
 }  // namespace

@@ -107,10 +107,15 @@ TEST(Pod, refuses_bad_specs_with_upstreams_texts) {
        "both inclusive"},
       {"token for five minutes",
        pod_with(
-           R"({"containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"t","expirationSeconds":300}}]}}]})"),
+           R"({"serviceAccountName":"a","containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"t","expirationSeconds":300}}]}}]})"),
        "Invalid spec.volumes[0].projected.sources[0].serviceAccountToken.expirationSeconds: Invalid value: 300: may "
        "not specify a duration less "
        "than 10 minutes"},
+      {"token of nobody",
+       pod_with(
+           R"({"containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v","projected":{"sources":[{"serviceAccountToken":{"path":"t"}}]}}]})"),
+       "Forbidden spec.volumes[0].projected.sources[0].serviceAccountToken: Forbidden: must not be specified when "
+       "serviceAccountName is not set"},
       {"two volumes of one name",
        pod_with(R"({"containers":[{"name":"c","image":"i"}],"volumes":[{"name":"v"},{"name":"v"}]})"),
        "Duplicate spec.volumes[1].name: Duplicate value: \"v\""},
@@ -248,7 +253,67 @@ TEST(Pod, keeps_gated_pods_off_nodes_until_gates_are_removed) {
   EXPECT_EQ(update_errors(pods(), with(body, {"spec", "nodeSelector"}, R"({"a":"b"})"), old), "");
   EXPECT_EQ(
       update_errors(pods(), with(body, {"spec", "schedulingGates"}, R"([{"name":"g"},{"name":"h"}])"), old),
-      "Forbidden spec.schedulingGates[1]: Forbidden: only deletion is allowed, but found new scheduling gate 'h'");
+      "Forbidden spec.schedulingGates[1].name: Forbidden: only deletion is allowed, but found new scheduling gate 'h'");
+}
+
+TEST(Pod, a_gated_pod_may_only_be_narrowed) {
+  auto terms = [](std::string_view list) { return cat(R"({"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":)", list, "}}}"); };
+  constexpr const char* kA = R"({"key":"a","operator":"Exists"})";
+  constexpr const char* kB = R"({"key":"b","operator":"Exists"})";
+  const Document free = json(pod_with(R"({"containers":[{"name":"c","image":"i"}],"schedulingGates":[{"name":"g"}]})"));
+  const Document bound = with(with(free, {"spec", "nodeSelector"}, R"({"x":"y"})"), {"spec", "affinity"},
+                              terms(cat(R"([{"matchExpressions":[)", kA, "]}]")));
+  const std::string at = "Invalid spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms";
+  const struct {
+    const char* name;
+    Document now, old;
+    std::string want;
+  } cases[] = {
+      {"any affinity where there was none", with(free, {"spec", "affinity"}, terms(cat(R"([{"matchExpressions":[)", kA, "]}]"))), free, ""},
+      {"one more key", with(bound, {"spec", "nodeSelector"}, R"({"x":"y","a":"b"})"), bound, ""},
+      {"another value", with(bound, {"spec", "nodeSelector"}, R"({"x":"z"})"), bound,
+       R"(Invalid spec.nodeSelector: Invalid value: {"x":"z"}: only additions to spec.nodeSelector are allowed (no mutations or deletions))"},
+      {"no key", with(bound, {"spec", "nodeSelector"}, ""), bound,
+       "Invalid spec.nodeSelector: Invalid value: null: only additions to spec.nodeSelector are allowed (no mutations or deletions)"},
+      {"one more expression", with(bound, {"spec", "affinity"}, terms(cat(R"([{"matchExpressions":[)", kA, ",", kB, "]}]"))), bound, ""},
+      {"another expression", with(bound, {"spec", "affinity"}, terms(cat(R"([{"matchExpressions":[)", kB, "]}]"))), bound,
+       cat(at, R"([0]: Invalid value: {"matchExpressions":[{"key":"b","operator":"Exists"}]}: only additions are allowed (no mutations or deletions))")},
+      {"one more term", with(bound, {"spec", "affinity"}, terms(cat(R"([{"matchExpressions":[)", kA, R"(]},{"matchExpressions":[)", kB, "]}]"))), bound,
+       cat(at, R"(: Invalid value: [{"matchExpressions":[{"key":"a","operator":"Exists"}]},{"matchExpressions":[{"key":"b","operator":"Exists"}]}]: no additions/deletions to non-empty NodeSelectorTerms list are allowed)")},
+  };
+  for (const auto& c : cases) EXPECT_EQ(update_errors(pods(), c.now, created(pods(), c.old)), c.want) << c.name;
+}
+
+TEST(Pod, status_updates_are_checked) {
+  const Document body = json(pod_with(R"({"nodeName":"n","containers":[{"name":"c","image":"i"}],"initContainers":[{"name":"i","image":"i"},{"name":"s","image":"i","restartPolicy":"Always"}],"restartPolicy":"OnFailure"})"));
+  const Document old = with(created(pods(), body), {"status", "initContainerStatuses"},
+                            R"([{"name":"i","state":{"terminated":{"exitCode":0}}},{"name":"s","state":{"terminated":{"exitCode":0}}}])");
+  const struct {
+    const char *name, *field, *value, *want;
+  } cases[] = {
+      {"a condition of our own", "conditions", R"([{"type":"example.com/x","status":"True"}])", ""},
+      {"a condition of no name", "conditions", R"([{"type":"a b","status":"True"}])",
+       "Invalid status.conditions[0].Type: Invalid value: \"a b\": name part must consist of alphanumeric characters, '-', '_' or '.', "
+       "and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation "
+       "is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"},
+      {"a generation below zero of a condition", "conditions", R"([{"type":"Ready","status":"True","observedGeneration":-1}])",
+       "Invalid status.conditions[0].observedGeneration: Invalid value: -1: must be a non-negative integer"},
+      {"a generation below zero", "observedGeneration", "-1",
+       "Invalid status.observedGeneration: Invalid value: -1: must be a non-negative integer"},
+      {"a nomination of a pod that has its node", "nominatedNodeName", "\"m\"",
+       "Forbidden status.nominatedNodeName: Forbidden: may not be set on pods that are already bound to a node"},
+      {"a quality of service", "qosClass", "\"Guaranteed\"", "Invalid status.qosClass: Invalid value: \"Guaranteed\": field is immutable"},
+      {"an init container that starts again", "initContainerStatuses", R"([{"name":"i","state":{"running":{}}}])",
+       "Forbidden status.initContainerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state"},
+      {"a sidecar that starts again", "initContainerStatuses", R"([{"name":"s","state":{"running":{}}}])", ""},
+      {"no address", "hostIPs", R"([{"ip":"x"}])",
+       "Invalid status.hostIPs[0].ip: Invalid value: \"x\": must be equal to `hostIP` | Invalid status.hostIPs[0]: Invalid value: "
+       "\"x\": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"},
+      {"two addresses of one family", "podIPs", R"([{"ip":"10.0.0.1"},{"ip":"10.0.0.2"}])",
+       "Invalid status.podIPs: Invalid value: [{\"IP\":\"10.0.0.1\"},{\"IP\":\"10.0.0.2\"}]: may specify no more than one IP for "
+       "each IP family | Invalid status.podIPs[0]: Invalid value: \"10.0.0.1\": must be equal to `podIP`"},
+  };
+  for (const auto& c : cases) EXPECT_EQ(status_errors(pods(), with(old, {"status", c.field}, c.value), old), c.want) << c.name;
 }
 
 TEST(Pod, status_updates_leave_the_spec_and_finished_containers_alone) {

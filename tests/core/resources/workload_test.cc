@@ -32,8 +32,20 @@ TEST(Deployment, refuses_bad_specs_with_upstreams_texts) {
   } cases[] = {
       {"fine", "", ""},
       {"unknown strategy", R"(,"strategy":{"type":"Fast"})",
-       "NotSupported spec.strategy.type: Unsupported value: \"Fast\": supported values: \"Recreate\", "
-       "\"RollingUpdate\""},
+       "NotSupported spec.strategy: Unsupported value: {\"Type\":\"Fast\",\"RollingUpdate\":null}: supported values: "
+       "\"Recreate\", \"RollingUpdate\""},
+      {"negative replicas", R"(,"replicas":-1)", "Invalid spec.replicas: Invalid value: -1: must be greater than or equal to 0"},
+      {"rolling settings of another strategy", R"(,"strategy":{"type":"Recreate","rollingUpdate":{"maxSurge":1}})",
+       "Forbidden spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"},
+      {"neither more nor less", R"(,"strategy":{"rollingUpdate":{"maxSurge":0,"maxUnavailable":"0%"}})",
+       "Invalid spec.strategy.rollingUpdate.maxUnavailable: Invalid value: \"0%\": may not be 0 when `maxSurge` is 0"},
+      {"less than nothing", R"(,"strategy":{"rollingUpdate":{"maxUnavailable":-1}})",
+       "Invalid spec.strategy.rollingUpdate.maxUnavailable: Invalid value: -1: must be greater than or equal to 0"},
+      {"negative min ready", R"(,"minReadySeconds":-1)",
+       "Invalid spec.minReadySeconds: Invalid value: -1: must be greater than or equal to 0"},
+      {"negative deadline", R"(,"progressDeadlineSeconds":-1)",
+       "Invalid spec.progressDeadlineSeconds: Invalid value: -1: must be greater than or equal to 0 | Invalid "
+       "spec.progressDeadlineSeconds: Invalid value: -1: must be greater than minReadySeconds"},
       {"more than all", R"(,"strategy":{"rollingUpdate":{"maxUnavailable":"101%"}})",
        "Invalid spec.strategy.rollingUpdate.maxUnavailable: Invalid value: \"101%\": must not be greater than 100%"},
       {"no percentage", R"(,"strategy":{"rollingUpdate":{"maxSurge":"x"}})",
@@ -46,8 +58,49 @@ TEST(Deployment, refuses_bad_specs_with_upstreams_texts) {
        "Invalid spec.progressDeadlineSeconds: Invalid value: 600: must be greater than minReadySeconds"},
   };
   for (const auto& c : cases) EXPECT_EQ(create_errors(deployments(), workload(c.more)), c.want) << c.name;
-  EXPECT_EQ(create_errors(deployments(), with(workload(""), {"spec", "selector"}, "{}")),
-            "Invalid spec.selector: Invalid value: {}: empty selector is invalid for deployment");
+}
+
+// What both kinds say of selector and template.
+TEST(Workloads, selector_and_template_must_fit) {
+  const struct {
+    const char* name;
+    std::vector<const char*> path;
+    const char *value, *want;
+  } cases[] = {
+      {"empty selector", {"spec", "selector"}, "{}", "Invalid spec.selector: Invalid value: {}: empty selector is invalid for deployment"},
+      {"no selector", {"spec", "selector"}, "",
+       "Required spec.selector: Required value | Invalid spec.template.metadata.labels: Invalid value: {\"a\":\"b\"}: `selector` does "
+       "not match template `labels`"},
+      {"selector of others", {"spec", "selector"}, R"({"matchLabels":{"a":"c"}})",
+       "Invalid spec.template.metadata.labels: Invalid value: {\"a\":\"b\"}: `selector` does not match template `labels`"},
+      {"unknown operator", {"spec", "selector"}, R"({"matchExpressions":[{"key":"a","operator":"Near"}]})",
+       "Invalid spec.selector.matchExpressions[0].operator: Invalid value: \"Near\": not a valid selector operator | Invalid "
+       "spec.selector: Invalid value: {\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Near\"}]}: invalid label selector"},
+      {"operator without values", {"spec", "selector"}, R"({"matchLabels":{"a":"b"},"matchExpressions":[{"key":"a","operator":"In"}]})",
+       "Required spec.selector.matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn' | "
+       "Invalid spec.selector: Invalid value: "
+       "{\"matchLabels\":{\"a\":\"b\"},\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"In\"}]}: invalid label selector"},
+      {"restart policy", {"spec", "template", "spec", "restartPolicy"}, "\"OnFailure\"",
+       "NotSupported spec.template.spec.restartPolicy: Unsupported value: \"OnFailure\": supported values: \"Always\""},
+      {"deadline", {"spec", "template", "spec", "activeDeadlineSeconds"}, "1",
+       "Forbidden spec.template.spec.activeDeadlineSeconds: Forbidden: activeDeadlineSeconds in ReplicaSet is not Supported"},
+      {"ephemeral containers", {"spec", "template", "spec", "ephemeralContainers"}, R"([{"name":"e","image":"i"}])",
+       "Forbidden spec.template.spec.ephemeralContainers: Forbidden: ephemeral containers not allowed in pod template"},
+      {"the template's pod", {"spec", "template", "spec", "containers"}, R"([{"name":"c"}])",
+       "Required spec.template.spec.containers[0].image: Required value"},
+      {"the template's annotations", {"spec", "template", "metadata", "annotations"}, R"({"seccomp.security.alpha.kubernetes.io/pod":"x"})",
+       "Invalid spec.template.annotations.seccomp.security.alpha.kubernetes.io/pod: Invalid value: \"x\": must be a valid seccomp profile"},
+  };
+  for (const auto& c : cases) {
+    Builder b(workload("").root());
+    Mut at = b.root();
+    for (size_t i = 0; i + 1 < c.path.size(); ++i) at = at.object(c.path[i]);
+    if (c.value[0]) at.set(c.path.back(), json(c.value).root());
+    else at.remove(c.path.back());
+    const Document body = b.finish();
+    EXPECT_EQ(create_errors(deployments(), body), c.want) << c.name;
+    EXPECT_EQ(create_errors(replicasets(), body), c.want) << c.name;
+  }
 }
 
 TEST(Deployment, selector_may_not_change) {
@@ -83,6 +136,41 @@ TEST(Deployment, status_counts_must_fit) {
           deployments(),
           with(old, {"status"}, R"({"replicas":2,"readyReplicas":0,"availableReplicas":1,"collisionCount":2})"), old),
       "Invalid status.availableReplicas: Invalid value: 1: cannot be greater than readyReplicas");
+}
+
+TEST(ReplicaSet, refuses_bad_specs_with_upstreams_texts) {
+  const struct {
+    const char *name, *more, *want;
+  } cases[] = {
+      {"fine", "", ""},
+      {"negative replicas", R"(,"replicas":-1)", "Invalid spec.replicas: Invalid value: -1: must be greater than or equal to 0"},
+      {"negative min ready", R"(,"minReadySeconds":-1)",
+       "Invalid spec.minReadySeconds: Invalid value: -1: must be greater than or equal to 0"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(create_errors(replicasets(), workload(c.more)), c.want) << c.name;
+    EXPECT_EQ(update_errors(replicasets(), workload(c.more), created(replicasets(), workload(""))), c.want) << c.name;
+  }
+}
+
+TEST(ReplicaSet, status_counts_must_fit) {
+  const Document old = created(replicasets(), workload(""));
+  const struct {
+    const char *name, *status, *want;
+  } cases[] = {
+      {"fine", R"({"replicas":3,"fullyLabeledReplicas":3,"readyReplicas":2,"availableReplicas":1})", ""},
+      {"negative", R"({"replicas":-1})", "Invalid status.replicas: Invalid value: -1: must be greater than or equal to 0 | Invalid "
+       "status.fullyLabeledReplicas: Invalid value: 0: cannot be greater than status.replicas | Invalid status.readyReplicas: Invalid "
+       "value: 0: cannot be greater than status.replicas | Invalid status.availableReplicas: Invalid value: 0: cannot be greater than "
+       "status.replicas"},
+      {"more labelled than there are", R"({"replicas":1,"fullyLabeledReplicas":2})",
+       "Invalid status.fullyLabeledReplicas: Invalid value: 2: cannot be greater than status.replicas"},
+      {"more ready than there are", R"({"replicas":1,"readyReplicas":2})",
+       "Invalid status.readyReplicas: Invalid value: 2: cannot be greater than status.replicas"},
+      {"more available than ready", R"({"replicas":3,"readyReplicas":1,"availableReplicas":2})",
+       "Invalid status.availableReplicas: Invalid value: 2: cannot be greater than readyReplicas"},
+  };
+  for (const auto& c : cases) EXPECT_EQ(status_errors(replicasets(), with(old, {"status"}, c.status), old), c.want) << c.name;
 }
 
 TEST(ReplicaSet, selector_may_not_change) {
