@@ -156,7 +156,7 @@ Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials&
              Kubelet::open(kubelet_options(o), *parts->client, *parts->images, *parts->network, clock, random));
   parts->kubelet->start();
   Kubelet* kubelet = parts->kubelet.get();
-  parts->local_api = std::make_unique<LocalApi>(*parts->images, [kubelet] { kubelet->images_changed(); });
+  parts->local_api = std::make_unique<LocalApi>(*parts->images, [kubelet] { kubelet->images_changed(); }, o.quarantine);
   TRY(parts->local_api->listen(o.run_dir + "/bramble.sock"));
   return std::unique_ptr<Node>(new Node(std::move(parts)));
 }
