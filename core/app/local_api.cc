@@ -1,5 +1,6 @@
 #include "core/app/local_api.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -59,7 +60,8 @@ void answer(Responder& r, int status, std::string json) {
 
 }  // namespace
 
-LocalApi::LocalApi(ImageStore& images, std::function<void()> on_change) : images_(images), on_change_(std::move(on_change)) {}
+LocalApi::LocalApi(ImageStore& images, std::function<void()> on_change, Quarantine* quarantine)
+    : images_(images), on_change_(std::move(on_change)), quarantine_(quarantine) {}
 
 Status LocalApi::listen(const std::string& socket_path) {
   HttpServer::Options options;
@@ -85,7 +87,19 @@ Task<void> LocalApi::handle(std::shared_ptr<const HttpRequest> request, std::sha
   }
 }
 
+// An archive by its size and time, for quarantine.
+static Quarantine::About about_archive(const std::string& path) {
+  struct stat st {};
+  if (stat(path.c_str(), &st) != 0) return {};
+  return {content_mark(cat(st.st_size, " ", st.st_mtim.tv_sec, " ", st.st_mtim.tv_nsec)), {}};
+}
+
 Task<void> LocalApi::import_archive(std::string path, std::shared_ptr<Responder> responder) {
+  auto about = [&path] { return about_archive(path); };
+  Quarantine::Step step(quarantine_, "images", cat("archive ", path), about);
+  if (!step.allowed()) {
+    co_return answer(*responder, 403, error_json(cat(path, ": it is quarantined: importing it ended bramble twice; make it anew, or see bramble check-config")));
+  }
   // The worker thread counts, a timer of this loop tells: no thread waits for a slow reader.
   struct Progress {
     std::atomic<int64_t> done{0}, total{0};

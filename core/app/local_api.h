@@ -9,14 +9,16 @@
 #include <string>
 
 #include "core/http/server.h"
+#include "core/quarantine/quarantine.h"
 #include "images/image_store.h"
 
 namespace bramble {
 
 class LocalApi {
  public:
-  // images outlives the LocalApi and every import that it began. on_change: called after images came or went.
-  LocalApi(ImageStore& images, std::function<void()> on_change);
+  // images outlives the LocalApi and every import that it began, quarantine (may be null) the LocalApi. on_change: called after
+  // images came or went.
+  LocalApi(ImageStore& images, std::function<void()> on_change, Quarantine* quarantine);
   Status listen(const std::string& socket_path);
 
  private:
@@ -25,6 +27,7 @@ class LocalApi {
   Task<void> remove_image(std::string name, std::shared_ptr<Responder> responder);
   ImageStore& images_;
   std::function<void()> on_change_;
+  Quarantine* quarantine_;
   std::unique_ptr<HttpServer> server_;
 };
 

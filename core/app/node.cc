@@ -161,7 +161,7 @@ Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials&
   TRY_ASSIGN(parts->kubelet,
              Kubelet::open(kubelet_options(o), *parts->client, *parts->images, *parts->network, clock, random));
   Kubelet* kubelet = parts->kubelet.get();
-  parts->local_api = std::make_unique<LocalApi>(*parts->images, [kubelet] { kubelet->images_changed(); });
+  parts->local_api = std::make_unique<LocalApi>(*parts->images, [kubelet] { kubelet->images_changed(); }, o.quarantine);
   TRY(parts->local_api->listen(o.run_dir + "/bramble.sock"));
   kubelet->start();  // last: from here on offloaded work points to the parts, and nothing may fail any more
   return std::unique_ptr<Node>(new Node(std::move(parts)));

@@ -11,20 +11,20 @@ namespace bramble {
 // For a scope. What is set within it (by set()) ends with it.
 class WorkingOn {
  public:
-  explicit WorkingOn(uint32_t number) : before_(now()) { set(number); }
+  explicit WorkingOn(uint64_t number) : before_(now()) { set(number); }
   ~WorkingOn() { set(before_); }
   WorkingOn(const WorkingOn&) = delete;
 
-  static uint32_t now() { return number_; }
-  static void set(uint32_t number) {
+  static uint64_t now() { return number_; }
+  static void set(uint64_t number) {
     std::atomic_signal_fence(std::memory_order_seq_cst);
     number_ = number;
     std::atomic_signal_fence(std::memory_order_seq_cst);
   }
 
  private:
-  static inline thread_local volatile uint32_t number_ = 0;
-  uint32_t before_;
+  static inline thread_local volatile uint64_t number_ = 0;
+  uint64_t before_;
 };
 
 }  // namespace bramble

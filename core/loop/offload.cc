@@ -20,7 +20,7 @@ namespace {
 struct Job {
   std::function<void()> work;
   std::function<void()> finish;  // posts the result home
-  uint32_t working_on = 0;       // of who sent it
+  uint64_t working_on = 0;       // of who sent it
 };
 
 class WorkerPool {

@@ -237,7 +237,7 @@ class Event {
     }
     Event* event_;
     std::coroutine_handle<> h_;
-    uint32_t working_on_ = 0;
+    uint64_t working_on_ = 0;
     List* list_ = nullptr;
     Waiter* prev_ = nullptr;
     Waiter* next_ = nullptr;

@@ -35,7 +35,7 @@ void say(const char* text) {
 // Set once, before threads start; the handler has no other way to it.
 static void* volatile g_crash_file = nullptr;
 
-void Quarantine::File::blame(uint32_t number, int signal_number) {
+void Quarantine::File::blame(uint64_t number, int signal_number) {
   signal = signal_number;
   blamed = number;
   say("bramble: ");

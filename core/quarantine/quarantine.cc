@@ -124,7 +124,7 @@ Quarantine::~Quarantine() {
 }
 
 void Quarantine::count_blame() {
-  uint32_t blamed = file_->blamed;
+  uint64_t blamed = file_->blamed;
   int64_t now_us = since_boot_us();
   for (Slot& s : file_->slots) s.room[sizeof s.room - 1] = s.key[sizeof s.key - 1] = 0;
   for (Record& r : file_->records) r.room[sizeof r.room - 1] = r.key[sizeof r.key - 1] = 0;

@@ -85,7 +85,7 @@ class Quarantine {
   File* file_;
   int fd_ = -1;  // holds the lock
   bool any_record_ = false;
-  uint32_t last_number_ = 0;
+  uint64_t last_number_ = 0;
   std::vector<int> free_slots_;
   std::set<std::string> told_;
   std::vector<Skip> untold_;
@@ -109,7 +109,7 @@ class Quarantine::Step {
   Quarantine* quarantine_;
   bool allowed_ = true;
   int slot_ = -1;
-  uint32_t number_ = 0, outer_ = 0;
+  uint64_t number_ = 0, outer_ = 0;
 };
 
 // Tells contents apart, no more.

@@ -8,7 +8,7 @@ namespace bramble {
 
 // A step that is under way.
 struct Quarantine::Slot {
-  uint32_t number;  // 0: free
+  uint64_t number;  // 0: free
   char room[36];
   char key[216];
 };
@@ -27,12 +27,12 @@ struct Quarantine::Record {
 struct Quarantine::File {
   static constexpr uint64_t kMagic = 0x32656e69'74736975;  // of this layout
   uint64_t magic;
-  uint32_t blamed;  // the number of a slot; written by the handler of a fatal signal
+  uint64_t blamed;  // the number of a slot; written by the handler of a fatal signal
   int32_t signal;
   Record records[limits::kQuarantineRecordsMax];
   Slot slots[limits::kStepsNotedMax];
   std::vector<Entry> set_aside() const;
-  void blame(uint32_t number, int signal_number);  // async-signal-safe
+  void blame(uint64_t number, int signal_number);  // async-signal-safe
 };
 
 std::string signal_name(int number);

@@ -15,6 +15,7 @@
 #include "core/proxy/service_ports.h"
 #include "core/registry/service_pools.h"
 #include "core/scheduler/decision.h"
+#include "images/local_store.h"
 
 // The real function and its replacement, by their mangled names; CMakeLists.txt reads them here for the linker.
 #define REAL(mangled) __asm__("__real_" mangled)
@@ -29,6 +30,7 @@
 #define CLAIM "_ZN7bramble5claimENS_5ValueERKNS_13LabelSelectorERKNS_10ResourceIdERKSt6vectorINS_8DocumentESaIS8_EE"
 #define OBSERVE "_ZN7bramble10OwnerIndex7observeERKNS_6ChangeE"
 #define NOTE "_ZN7bramble12ServicePools4noteENS_5ValueES1_"
+#define ADOPT "_ZN7bramble15LocalImageStore5adoptERKNS_12ArchiveImageEl"
 #define ADMIT "_ZNK7bramble9Admission5admitERKNS_13AdmissionCallENS_3MutENS_5ValueE"
 
 namespace bramble {
@@ -53,6 +55,8 @@ void real_observe(OwnerIndex*, const Change&) REAL(OBSERVE);
 void wrap_observe(OwnerIndex*, const Change&) WRAPS(OBSERVE);
 void real_note(ServicePools*, Value, Value) REAL(NOTE);
 void wrap_note(ServicePools*, Value, Value) WRAPS(NOTE);
+void real_adopt(LocalImageStore*, const ArchiveImage&, int64_t) REAL(ADOPT);
+void wrap_adopt(LocalImageStore*, const ArchiveImage&, int64_t) WRAPS(ADOPT);
 Status real_admit(const Admission*, const AdmissionCall&, Mut, Value) REAL(ADMIT);
 Status wrap_admit(const Admission*, const AdmissionCall&, Mut, Value) WRAPS(ADMIT);
 
@@ -118,6 +122,12 @@ void wrap_observe(OwnerIndex* self, const Change& change) {
 void wrap_note(ServicePools* self, Value before, Value after) {
   CHECK(!poisoned(after, "registry"), "injected");
   real_note(self, before, after);
+}
+
+// On a thread of the worker pool, an image named "poison".
+void wrap_adopt(LocalImageStore* self, const ArchiveImage& image, int64_t size_bytes) {
+  for (const std::string& name : image.names) CHECK(name.find("poison") == std::string::npos, "injected");
+  real_adopt(self, image, size_bytes);
 }
 
 Status wrap_admit(const Admission* self, const AdmissionCall& call, Mut object, Value old) {

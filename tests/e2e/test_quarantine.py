@@ -9,7 +9,7 @@ import os
 import ssl
 import time
 
-from cluster import BINARY, IMAGE, PATIENCE, fetch, fetch_until, run, start_time
+from cluster import BINARY, IMAGE, PATIENCE, ROOT, fetch, fetch_until, run, start_time
 
 FAULTY = os.path.join(os.path.dirname(BINARY), "bramble_with_faults")
 GONE = (OSError, http.client.HTTPException, ssl.SSLError)  # what a request sees of a server that dies
@@ -223,3 +223,24 @@ def test_poison_in_the_way_of_the_api(cluster):
         s.stays_up()
         s.mend(f"{services}/bad")
         s.stays_up()
+
+
+def test_poison_image_archive(cluster):
+    bad, good = f"{cluster.state}/poison.tar", f"{cluster.state}/fine.tar"
+    for name, path in (("poison", bad), ("fine", good)):
+        run([f"{ROOT}/provision/sample/make-image.sh", f"bramble.local/{name}:1", path, "page"])
+    def load(path):
+        return run([FAULTY, "images", "import", "--run-dir", f"{cluster.state}/run", path], check=False)
+    with Supervised(cluster) as s:
+        def refusal():
+            s.cluster.api.get("/readyz", parse=False)
+            done = load(bad)
+            assert done.returncode != 0, done.stdout
+            return done.stderr if "quarantined" in done.stderr else None
+        assert bad in s.until("the archive is refused", refusal)
+        assert len(s.deaths) == 2, s.deaths
+        s.deaths = []
+        done = load(good)
+        assert done.returncode == 0, done.stderr
+        s.stays_up()
+    cluster.bramble("images", "remove", "--run-dir", f"{cluster.state}/run", "bramble.local/fine:1")

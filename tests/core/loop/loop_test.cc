@@ -306,19 +306,19 @@ TEST(TaskGroup, a_task_that_starts_another_and_ends_is_forgotten) {
   EXPECT_EQ(out.size(), 10u);
 }
 
-Task<void> work_on(uint32_t number, std::vector<uint32_t>* seen) {
+Task<void> work_on(uint64_t number, std::vector<uint64_t>* seen) {
   WorkingOn here(number);
   co_await sleep_ms(1);
   seen->push_back(WorkingOn::now());
-  Task<uint32_t> on_the_pool = offload([] { return WorkingOn::now(); });
-  uint32_t there = co_await on_the_pool;
+  Task<uint64_t> on_the_pool = offload([] { return WorkingOn::now(); });
+  uint64_t there = co_await on_the_pool;
   seen->push_back(there);
   seen->push_back(WorkingOn::now());
 }
 
 TEST(Loop, what_is_worked_on_follows_a_coroutine_over_its_waits_and_to_the_pool) {
   Loop loop;
-  std::vector<uint32_t> seen_five, seen_six;
+  std::vector<uint64_t> seen_five, seen_six;
   TaskGroup tasks;
   tasks.start(work_on(5, &seen_five));
   EXPECT_EQ(WorkingOn::now(), 0u);
@@ -327,8 +327,8 @@ TEST(Loop, what_is_worked_on_follows_a_coroutine_over_its_waits_and_to_the_pool)
     EXPECT_EQ(WorkingOn::now(), 0u);
     return tasks.size() == 0;
   });
-  EXPECT_EQ(seen_five, (std::vector<uint32_t>{5, 5, 5}));
-  EXPECT_EQ(seen_six, (std::vector<uint32_t>{6, 6, 6}));
+  EXPECT_EQ(seen_five, (std::vector<uint64_t>{5, 5, 5}));
+  EXPECT_EQ(seen_six, (std::vector<uint64_t>{6, 6, 6}));
 }
 
 }  // namespace
