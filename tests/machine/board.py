@@ -97,7 +97,7 @@ class Board(Cluster):
     def figures(self):
         """Waits until the first start is done, and prints what it took."""
         ready, started = self.wait_ready()
-        say("bytes of the binary", f"{os.path.getsize(BINARY):,}")
+        say("board: bytes of the binary", f"{os.path.getsize(BINARY):,}")
         say("board: boot to bramble's first start", f"{started:.1f} s")
         say("board: first start to node Ready, as seen from outside", f"{ready - started:.1f} s")
         self.say_memory("after the first start")

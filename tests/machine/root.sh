@@ -36,7 +36,7 @@ if [[ ! -d $made ]]; then
   root=$work/made/root
   mkdir -p "$root"
   for package in runc libc6 libseccomp2 busybox-static; do fetch_package "$package" arm64 "$suite" "$root"; done
-  rm -rf "$root/usr/share" "$root/usr/lib/aarch64-linux-gnu/"{gconv,audit}
+  rm -rf "${root:?}/usr/share" "${root:?}/usr/lib/aarch64-linux-gnu/"{gconv,audit}
   mkdir -p "$root"/{proc,sys,dev,run,tmp,root,sbin,etc,var/log}
   chmod 1777 "$root/tmp"
   # This machine's busybox is the same version for another processor.
