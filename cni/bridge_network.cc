@@ -9,9 +9,11 @@
 #include <mutex>
 
 #include "cni/ipam/host_local.h"
+#include "cni/kernel_module.h"
 #include "cni/netlink/netns.h"
 #include "cni/plugin/bridge.h"
 #include "cni/pod_network.h"
+#include "core/base/log.h"
 #include "core/base/strings.h"
 
 namespace bramble {
@@ -25,6 +27,13 @@ class BridgeNetwork final : public PodNetwork {
 
   Status raise() {
     TRY(set_net_sysctl("ipv4/ip_forward", "1"));
+    // A pod asks a Service, and a pod on the same bridge answers it directly: only netfilter on the bridge puts the Service's address
+    // back into the answer. Only our bridge is switched over; the module's own default for all bridges stays what it is.
+    bridge_.netfilter = true;
+    if (access("/proc/sys/net/bridge", F_OK) != 0) {
+      Status loaded = load_kernel_module("br_netfilter");
+      if (!loaded.ok()) log_warning("network: ", loaded.error().message(), "; a pod does not reach a Service whose pod is on the same node");
+    }
     return ensure_bridge(bridge_, gateway_with_length());
   }
 

@@ -3,6 +3,7 @@
 #
 #   sudo tests/run.sh                 all that a change must pass: features unit sim golden e2e asan fuzz arm
 #   sudo tests/run.sh asan fuzz ...   some of these parts
+#   sudo tests/run.sh machine         an emulated arm64 board: a kernel with cgroup version 2, power cuts, a clock of 1970
 #   sudo tests/run.sh fresh           the README's two commands in a fresh minimal root (needs the network)
 #   sudo tests/run.sh long            the long campaigns: hundreds of power cuts, kills and full disks, many seeds, minutes of fuzzing, fresh
 #   sudo tests/run.sh bench           the figures
@@ -126,17 +127,22 @@ run_fuzz() {
   done
 }
 
+build_cross() { # build_cross ARCHITECTURE
+  local arch=$1
+  configure "build/$arch" -DCMAKE_TOOLCHAIN_FILE="$root/toolchains/$arch.cmake" -DBRAMBLE_DEPS="$(deps "$arch")" \
+    -DCMAKE_BUILD_TYPE=MinSizeRel -DBRAMBLE_TESTS=OFF || die "configuring $arch failed"
+  ninja -C "build/$arch" bramble >"build/$arch.log" 2>&1 || {
+    grep -E -A12 'error|FAILED' "build/$arch.log" | head -n 60
+    die "the $arch build failed"
+  }
+}
+
 run_arm() {
   say 'build: arm64, armhf, armv6'
   toolchains/install-packages.sh cross || die 'packages could not be installed'
   local arch
   for arch in arm64 armhf armv6; do
-    configure "build/$arch" -DCMAKE_TOOLCHAIN_FILE="$root/toolchains/$arch.cmake" -DBRAMBLE_DEPS="$(deps $arch)" \
-      -DCMAKE_BUILD_TYPE=MinSizeRel -DBRAMBLE_TESTS=OFF || die "configuring $arch failed"
-    ninja -C "build/$arch" bramble >"build/$arch.log" 2>&1 || {
-      grep -E -A12 'error|FAILED' "build/$arch.log" | head -n 60
-      die "the $arch build failed"
-    }
+    build_cross "$arch"
     count "$arch binary" tests/arm/smoke.sh "$arch" "build/$arch/bramble"
   done
 }
@@ -147,24 +153,38 @@ run_golden() {
   count golden tests/golden/run.sh
 }
 
-run_e2e() {
-  build_release
-  say 'end to end'
-  local result
-  tests/e2e/run.sh >build/logs/e2e.log 2>&1
-  result=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' build/logs/e2e.log | tail -n 1)
-  grep -E '^(ok|FAILED) ' build/logs/e2e.log
+# count_lines NAME COMMAND...: a command that says "ok ..." or "FAILED ..." a test, figures as "board: ...", and "N passed, N failed".
+count_lines() {
+  local name=$1 log=$root/build/logs/$1.log result
+  shift
+  "$@" >"$log" 2>&1
+  result=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -n 1)
+  grep -E '^(ok|FAILED|board:) ' "$log"
   if [[ -z $result ]]; then
-    tail -n 60 build/logs/e2e.log
+    tail -n 60 "$log"
     failed=$((failed + 1))
-    failures+=(e2e)
+    failures+=("$name")
     return
   fi
   passed=$((passed + $(cut -d' ' -f1 <<<"$result"))) failed=$((failed + $(cut -d' ' -f3 <<<"$result")))
   if [[ $(cut -d' ' -f3 <<<"$result") != 0 ]]; then
-    failures+=(e2e)
-    tail -n 100 build/logs/e2e.log
+    failures+=("$name")
+    tail -n 100 "$log"
   fi
+}
+
+run_e2e() {
+  build_release
+  say 'end to end'
+  count_lines e2e tests/e2e/run.sh
+}
+
+run_machine() {
+  say 'build: arm64'
+  toolchains/install-packages.sh cross machine || die 'packages could not be installed'
+  build_cross arm64
+  say 'machine: an emulated arm64 board'
+  count_lines machine tests/machine/run.sh
 }
 
 run_features() {
@@ -196,7 +216,7 @@ run_long() {
 parts=("$@")
 ((${#parts[@]})) || parts=(features unit sim golden e2e asan fuzz arm)
 for part in "${parts[@]}"; do
-  [[ $part =~ ^(unit|sim|asan|fuzz|golden|e2e|arm|features|fresh|bench|long)$ ]] || die "no part is called $part; see the head of this file"
+  [[ $part =~ ^(unit|sim|asan|fuzz|golden|e2e|arm|machine|features|fresh|bench|long)$ ]] || die "no part is called $part; see the head of this file"
 done
 say 'packages and dependencies'
 toolchains/install-packages.sh test || die 'packages could not be installed'

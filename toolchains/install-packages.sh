@@ -1,10 +1,11 @@
 #!/bin/bash
 # Installs the Debian 12 packages that building, testing or cross-compiling bramble needs; only what is missing.
 #
-#   toolchains/install-packages.sh build|test|cross...
+#   toolchains/install-packages.sh build|test|cross|machine...
 #
 #   build  build for this machine and run the quickstart        test  build, and what the tests use
 #   cross  build, and compilers and emulation for the other architectures
+#   machine  what emulates a whole arm64 board
 #
 # Called by people, the quickstart and the test runner. Silent and quick when nothing is missing; else one line. Works in a
 # minbase root (debootstrap --variant=minbase) with git. Leaves the packages behind, nothing else.
@@ -31,15 +32,19 @@ cross=(
   g++-aarch64-linux-gnu g++-arm-linux-gnueabihf g++-arm-linux-gnueabi
   qemu-user-static
 )
+machine=(
+  qemu-system-arm e2fsprogs busybox-static
+)
 
-(($# > 0)) || die 'usage: install-packages.sh build|test|cross...'
+(($# > 0)) || die 'usage: install-packages.sh build|test|cross|machine...'
 wanted=("${build[@]}")
 for set; do
   case $set in
     build) ;;
     test) wanted+=("${test[@]}") ;;
     cross) wanted+=("${cross[@]}") ;;
-    *) die "no set of packages is called $set; there are build, test and cross" ;;
+    machine) wanted+=("${machine[@]}") ;;
+    *) die "no set of packages is called $set; there are build, test, cross and machine" ;;
   esac
 done
 

@@ -228,6 +228,18 @@ Status Rtnetlink::set_hairpin(int index, bool on) {
   return talk(m.header(), cat("link ", index, " hairpin"), 0);
 }
 
+Status Rtnetlink::set_bridge_netfilter(int index, bool on) {
+  Message m(RTM_NEWLINK, 0);
+  m.body<ifinfomsg>()->ifi_index = index;
+  nlattr* info = mnl_attr_nest_start(m.header(), IFLA_LINKINFO);
+  mnl_attr_put_strz(m.header(), IFLA_INFO_KIND, "bridge");
+  nlattr* data = mnl_attr_nest_start(m.header(), IFLA_INFO_DATA);
+  mnl_attr_put_u8(m.header(), IFLA_BR_NF_CALL_IPTABLES, on ? 1 : 0);
+  mnl_attr_nest_end(m.header(), data);
+  mnl_attr_nest_end(m.header(), info);
+  return talk(m.header(), cat("bridge ", index, " netfilter"), 0);
+}
+
 Status Rtnetlink::add_address(int index, const IpPrefix& address) {
   Message m(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
   auto* body = m.body<ifaddrmsg>();

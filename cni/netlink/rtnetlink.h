@@ -55,6 +55,8 @@ class Rtnetlink {
   Status set_mtu(int index, int mtu);
   Status set_master(int index, int master);
   Status set_hairpin(int index, bool on);  // bridge port flag
+  // Whether netfilter (IPv4) sees what this bridge carries from port to port; it takes the module br_netfilter.
+  Status set_bridge_netfilter(int index, bool on);
   Status add_address(int index, const IpPrefix& address);
   Status remove_address(int index, const IpPrefix& address);
   Result<std::vector<std::pair<int, IpPrefix>>> addresses();

@@ -27,6 +27,7 @@ Status ensure_bridge(const BridgeOptions& options, const IpPrefix& gateway) {
     return Error(Code::kAlreadyExists, cat("link ", options.name, " is a ", bridge->kind.empty() ? "device" : bridge->kind,
                                            ", not a bridge; rename or remove it"));
   if (options.mtu > 0 && bridge->mtu != options.mtu) TRY(rt.set_mtu(bridge->index, options.mtu));
+  if (options.netfilter) TRY(rt.set_bridge_netfilter(bridge->index, true));
   if (options.is_gateway) TRY(rt.add_address(bridge->index, gateway));
   return rt.set_up(bridge->index);
 }

@@ -15,6 +15,7 @@ struct BridgeOptions {
   int mtu = 0;  // 0: the kernel's default
   bool hairpin = true;
   bool is_gateway = true;
+  bool netfilter = false;  // what goes from container to container passes netfilter too
 };
 
 struct BridgeAttachment {

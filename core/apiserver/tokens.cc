@@ -12,6 +12,7 @@ namespace {
 constexpr int64_t kSecondsDefault = 3600, kSecondsMin = 600, kSecondsMax = 1LL << 32;
 // The kubelet asks for this many; such tokens live a year, with a claim of when a client should have renewed (KEP 2799).
 constexpr int64_t kExtendedAskSeconds = 3607, kExtendedSeconds = 365 * 24 * 3600;
+constexpr int64_t kNotBeforeSeconds = 946684800;  // 2000-01-01, as of certificates: a clock that falls back makes no token invalid
 constexpr int64_t kDeletedPodLeewayUs = 60 * 1000000LL;  // a pod may use its token while it ends
 
 Error invalid_expiration(int64_t value, std::string_view detail) {
@@ -66,6 +67,8 @@ void write_ref(Mut out, const Document& object) {
 
 }  // namespace
 
+int64_t TokenIssuer::now_s() const { return std::max(registry_.clock().wall_us() / 1000000, keys_.earliest_s); }
+
 Result<Reply> TokenIssuer::request(const Call& call, const Document& token_request) const {
   Value spec = token_request["spec"];
   int64_t seconds = spec["expirationSeconds"].integer(kSecondsDefault);
@@ -80,13 +83,13 @@ Result<Reply> TokenIssuer::request(const Call& call, const Document& token_reque
 
   Builder claims;
   Mut c = claims.root();
-  int64_t now_s = registry_.clock().wall_us() / 1000000, shown_expiry_s = now_s + seconds, expiry_s = shown_expiry_s;
+  int64_t issued_s = now_s(), shown_expiry_s = issued_s + seconds, expiry_s = shown_expiry_s;
   bool extended = seconds == kExtendedAskSeconds && own_audience && spec["boundObjectRef"]["kind"].str() == "Pod";
-  if (extended) expiry_s = now_s + kExtendedSeconds;
+  if (extended) expiry_s = issued_s + kExtendedSeconds;
   Mut aud = c.array("aud");
   for (const std::string& a : audiences) aud.append(a);
   c.set("exp", expiry_s);
-  c.set("iat", now_s);
+  c.set("iat", issued_s);
   c.set("iss", keys_.issuer);
   c.set("jti", registry_.random().uuid());
   Mut k = c.object("kubernetes.io");
@@ -106,7 +109,7 @@ Result<Reply> TokenIssuer::request(const Call& call, const Document& token_reque
   }
   write_ref(k.object("serviceaccount"), account);
   if (extended) k.set("warnafter", shown_expiry_s);
-  c.set("nbf", now_s);
+  c.set("nbf", kNotBeforeSeconds);
   c.set("sub", cat("system:serviceaccount:", call.ns, ":", call.name));
   if (!keys_.sign) return api_internal("no key to sign service account tokens with");
   TRY_ASSIGN(std::string token, sign_jwt(*keys_.sign, claims.dump()));
@@ -145,10 +148,9 @@ Result<TokenIssuer::Checked> TokenIssuer::check(std::string_view token, const st
   if (!parsed.ok()) return invalid_token();
   Value claims = parsed->root();
   if (claims["iss"].str() != keys_.issuer) return invalid_token();
-  int64_t now_s = registry_.clock().wall_us() / 1000000;
   constexpr int64_t kLeewaySeconds = 60;  // clocks of nodes
-  if (claims["exp"].integer() < now_s) return invalid_token("service account token has expired");
-  if (claims["nbf"].integer() > now_s + kLeewaySeconds) return invalid_token("service account token is not valid yet");
+  if (claims["exp"].integer() < now_s()) return invalid_token("service account token has expired");
+  if (claims["nbf"].integer() > now_s() + kLeewaySeconds) return invalid_token("service account token is not valid yet");
 
   std::vector<std::string> has;
   for (Value a : claims["aud"].items()) has.push_back(a.text());

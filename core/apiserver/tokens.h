@@ -20,6 +20,7 @@ struct TokenKeys {
   std::shared_ptr<const PrivateKey> sign;
   std::vector<PublicKey> verify;  // sign's own among them
   StaticTokens listed;            // besides those of service accounts
+  int64_t earliest_s = 0;         // no token is issued or judged for an earlier time: a board may believe that it is 1970
   std::string issuer = "https://kubernetes.default.svc.cluster.local";
   std::vector<std::string> audiences = {"https://kubernetes.default.svc.cluster.local"};
 };
@@ -44,6 +45,7 @@ class TokenIssuer {
   const std::string& issuer() const { return keys_.issuer; }
 
  private:
+  int64_t now_s() const;
   Registry& registry_;
   TokenKeys keys_;
 };

@@ -199,6 +199,7 @@ Status serve(Setup setup) {
   RealClock clock;
   RealRandom random;
   Loop loop;
+  if (setup.agent) TRY(Node::check_host(setup.node));
   TRY(make_directories(setup.plane.data_dir, 0700));
   TRY_ASSIGN(Credentials credentials, load_or_make_credentials(setup.credentials, clock));
 

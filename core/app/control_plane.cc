@@ -74,6 +74,7 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   ApiServer::Options api;
   TRY_ASSIGN(PrivateKey key, PrivateKey::from_pem(credentials.service_account_key_pem));
   api.tokens.verify = {key.public_key()};
+  api.tokens.earliest_s = build_time_s();
   api.tokens.sign = std::make_shared<const PrivateKey>(std::move(key));
   if (!options_.token_file.empty()) {
     TRY_ASSIGN(std::string csv, read_small_file(options_.token_file));

@@ -11,6 +11,8 @@
 #include "core/http/server.h"
 #include "core/kubelet/kubelet.h"
 #include "core/proxy/proxy.h"
+#include "core/runtime/cgroups.h"
+#include "core/runtime/pod_runtime.h"
 #include "images/image_store.h"
 
 namespace bramble {
@@ -143,13 +145,17 @@ void Node::Parts::use_pod_range(const Document& node) {
   if (!range.empty()) network->use(range);
 }
 
+Status Node::check_host(const NodeOptions& options) {
+  TRY(find_runtime(options.runtime));
+  TRY_ASSIGN(Cgroups cgroups, Cgroups::open({}));
+  return cgroups.check_memory();
+}
+
 Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials& credentials, const Clients& clients,
                                          Clock& clock, Random& random) {
   auto parts = std::make_unique<Parts>();
   parts->options = std::move(options);
   const NodeOptions& o = parts->options;
-  // What the machine may lack is asked first, before anything is set up on it.
-  TRY(find_runtime(o.runtime));
   TRY(make_directories(o.data_dir + "/agent", 0700));
   TRY(make_directories(o.run_dir, 0700));
   parts->client = clients(node_identity(o.name));

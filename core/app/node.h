@@ -31,6 +31,8 @@ struct NodeOptions {
 class Node {
  public:
   using Clients = std::function<std::unique_ptr<Client>(Identity)>;
+  // What a machine may lack for a node: asked before anything is made on it. The Error is one line that says what to do.
+  static Status check_host(const NodeOptions& options);
   // Errors are one line that says what and what to do.
   static Result<std::unique_ptr<Node>> open(NodeOptions options, const Credentials& credentials, const Clients& clients, Clock& clock,
                                             Random& random);

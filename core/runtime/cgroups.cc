@@ -96,7 +96,9 @@ Result<Cgroups> Cgroups::open(Options options) {
 Status Cgroups::check_memory() const {
   if (has_controller("memory")) return ok();
   struct stat s;
-  const char* file = stat("/boot/firmware/cmdline.txt", &s) == 0 ? "/boot/firmware/cmdline.txt" : stat("/boot/cmdline.txt", &s) == 0 ? "/boot/cmdline.txt" : nullptr;
+  const char* file = nullptr;
+  for (const char* known : {"/boot/cmdline.txt", "/boot/firmware/cmdline.txt", "/boot/firmware/current/cmdline.txt"})
+    if (stat(known, &s) == 0) file = known;  // the newest place wins; the older ones may be left over
   if (file || stat("/proc/device-tree/model", &s) == 0)
     return Error(Code::kUnavailable, cat("the memory cgroup is off in this kernel; add \"cgroup_memory=1 cgroup_enable=memory\" to the one line of ",
                                          file ? file : "/boot/firmware/cmdline.txt", " and reboot"));

@@ -122,6 +122,7 @@ std::vector<Check> check_machine(const CheckOptions& options) {
   out.push_back(check_memory_cgroup(root));
   out.push_back(check_feature(root, "overlay file system", "overlay", has_word(filesystems, "overlay"), "images cannot be mounted without it"));
   out.push_back(check_feature(root, "bridge", "bridge", there(root + "/sys/module/bridge") || there(root + "/proc/sys/net/bridge"), "pods get no network without it"));
+  out.push_back(check_feature(root, "bridge netfilter", "br_netfilter", there(root + "/proc/sys/net/bridge"), "a pod reaches no service whose pod is on its own node without it"));
   out.push_back(check_feature(root, "veth", "veth", there(root + "/sys/module/veth"), "pods get no network without it"));
   out.push_back(check_feature(root, "nftables", "nf_tables", there(root + "/sys/module/nf_tables"), "services have no addresses without it"));
   out.push_back(check_feature(root, "vxlan", "vxlan", there(root + "/sys/module/vxlan"), "nodes on different networks do not reach each other's pods without it"));

@@ -196,4 +196,5 @@ def test_missing_runtime(cluster):
     # In a network of its own: it must not touch the links and the table of the other one.
     network = "ip link set lo up; ip link add u0 type bridge; ip address add 192.0.2.11/24 dev u0; ip link set u0 up; exec \"$@\""
     code, said = server.refused(prefix=["unshare", "--net", "sh", "-c", network, "sh"])
-    one_line(code, "\n".join(said.strip().splitlines()[-1:]), "/nonexistent/runc")
+    one_line(code, said, "/nonexistent/runc")
+    assert not os.path.exists(f"{server.state}/data"), "something was made on a machine that lacks what a node needs"

@@ -97,6 +97,7 @@ class ApiTest : public testing::Test {
     auto key = PrivateKey::generate_p256();
     ASSERT_TRUE(key.ok());
     options.tokens.verify = {key->public_key()};
+    options.tokens.earliest_s = clock.wall_us() / 1000000;
     options.tokens.sign = std::make_shared<PrivateKey>(std::move(*key));
     options.server_address = "192.0.2.1:6443";
     options.bookmark_ms = bookmark_ms;

@@ -150,6 +150,21 @@ TEST_F(Tokens, a_token_ends_with_its_time_its_account_and_its_pod) {
   EXPECT_NE(review_error(fresh), "") << "another account of the same name";
 }
 
+TEST_F(Tokens, hold_while_the_clock_stands_in_1970_and_when_it_is_right_again) {
+  constexpr int64_t kHourUs = 3600 * 1000000LL;
+  int64_t built = clock.wall_us();
+  clock.set_wall_us(built + 24 * kHourUs);
+  std::string of_the_day = token("{}");
+  clock.set_wall_us(5 * 1000000);
+  std::string of_1970 = token("{}");
+  EXPECT_EQ(review_error(of_the_day), "");
+  EXPECT_EQ(review_error(of_1970), "");
+  clock.set_wall_us(built + kHourUs / 2);
+  EXPECT_EQ(review_error(of_1970), "");
+  clock.set_wall_us(built + 2 * kHourUs);
+  EXPECT_NE(review_error(of_1970), "");
+}
+
 TEST_F(Tokens, wrong_requests_are_refused_with_upstreams_words) {
   token(R"({"expirationSeconds":5})", 422);
   token(R"({"boundObjectRef":{"apiVersion":"v1","kind":"Foo","name":"x"}})", 400);
