@@ -90,8 +90,9 @@ void Kubelet::on_change(const Change& change) {
     return;
   }
   if (change.resource == kNodes) {
-    // Somebody removed our Node: register again.
-    if (!change.after && name_of(change.before) == parts_.options.node_name) report_->poke();
+    if (name_of(change.after ? change.after : change.before) != parts_.options.node_name) return;
+    if (change.after) report_->node_changed(change.after);
+    else report_->poke();  // somebody removed our Node: register again
     return;
   }
   // ConfigMaps and Secrets: pods of the namespace may show them, or wait for them.

@@ -184,18 +184,31 @@ NodeReport::NodeReport(NodeParts& parts, MachineFacts machine) : parts_(parts), 
   tasks_.start(renew_lease());
 }
 
+void NodeReport::poke() { report_in_ms(0); }
+
+void NodeReport::node_changed(const Document& node) {
+  if (!last_status_ || same_but_heartbeats(node["status"], last_status_.root())) return;
+  // Two who write against each other do so once a second, not as fast as they can.
+  int64_t since_ms = (parts_.clock.monotonic_us() - last_us_) / 1000;
+  report_in_ms(std::max<int64_t>(0, limits::kNodeRetryMs - since_ms));
+}
+
 // Through the alarm, so that a report never runs inside the call that asks for it. Asked for while one is being written, it
 // follows that one.
-void NodeReport::poke() {
-  due_ = true;
-  alarm_->set_in_ms(0);
+void NodeReport::report_in_ms(int64_t ms) {
+  int64_t at = parts_.clock.monotonic_us() + ms * 1000;
+  if (due_us_ && due_us_ <= at) return;
+  due_us_ = at;
+  alarm_->set_in_ms(ms);
 }
 
 Task<void> NodeReport::report_statuses() {
   for (;;) {
-    due_ = false;
+    due_us_ = 0;
     bool good = co_await report_once();
-    alarm_->set_in_ms(due_ ? 0 : good ? limits::kNodeStatusMs : limits::kNodeRetryMs);
+    int64_t wait_ms = good ? limits::kNodeStatusMs : limits::kNodeRetryMs;
+    if (due_us_) wait_ms = std::min(wait_ms, std::max<int64_t>(0, (due_us_ - parts_.clock.monotonic_us()) / 1000));
+    alarm_->set_in_ms(wait_ms);
     co_await woke_.wait();
   }
 }
@@ -224,6 +237,7 @@ Task<bool> NodeReport::report_once() {
   int64_t now = parts_.clock.wall_us();
   Document status = node_status(parts_.options, machine_, parts_.capacity, parts_.allocatable, node.root(), list, health, now);
   bool heartbeat_due = parts_.clock.monotonic_us() - last_us_ >= limits::kNodeStatusMs * 1000 - 1000000 || last_us_ == 0;
+  last_status_ = status;
   if (!heartbeat_due && same_but_heartbeats(status.root(), node["status"])) co_return true;
   Builder b;
   b.root().object("metadata").set("uid", uid_of(node));

@@ -1,5 +1,5 @@
-// NodeReport: this node as the cluster sees it: the Node object, its status when it changes and every five minutes, its Lease
-// every ten seconds. Loop thread. (Kubernetes: "Node status", "Node heartbeats".)
+// NodeReport: this node as the cluster sees it: the Node object, its status when it changes, when somebody else changes it,
+// and every five minutes; its Lease every ten seconds. Loop thread. (Kubernetes: "Node status", "Node heartbeats".)
 #pragma once
 
 #include <memory>
@@ -33,17 +33,20 @@ class NodeReport {
  public:
   explicit NodeReport(NodeParts& parts, MachineFacts machine);
   void poke();  // something in it may have changed (images, conditions)
+  void node_changed(const Document& node);  // the API's; when it is not what was written last, it is written again
 
  private:
   Task<void> report_statuses();
   Task<bool> report_once();
+  void report_in_ms(int64_t ms);  // at the latest
   void note_readiness(Value node, Value status);
   Task<void> renew_lease();
   NodeParts& parts_;
   MachineFacts machine_;
   std::unique_ptr<Alarm> alarm_;
-  bool due_ = false;  // asked for since the last report began
+  int64_t due_us_ = 0;  // when the next report is asked for (monotonic); 0: only the regular one
   int64_t last_us_ = 0;
+  Document last_status_;  // as it was written last, or found to be there
   Event woke_;
   TaskGroup tasks_;
 };

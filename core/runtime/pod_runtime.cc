@@ -131,9 +131,9 @@ Task<Status> PodRuntime::ensure_pod(std::string uid, std::string hostname) {
   bool answers = co_await shim_answers(uid);
   if (answers) co_return ok();
   ProcessSpec spec;
-  spec.argv = {shim_path_, dir, runtime_path_, cat(options_.run_dir, "/runc")};
+  spec.argv = {shim_path_, dir, runtime_path_, cat(options_.run_dir, "/runc"), cat(options_.command_ms)};
   for (const auto& file : cgroups_.shim_procs_files()) spec.argv.push_back(file);
-  spec.timeout_ms = limits::kRuntimeCommandMs;
+  spec.timeout_ms = options_.command_ms;
   auto result = co_await run_process(std::move(spec));
   if (!result.ok()) co_return result.error().prefixed("start shim");
   if (!result->err.empty()) log_warning("shim of pod ", uid, ": ", trim(result->err));
@@ -144,7 +144,7 @@ Task<Status> PodRuntime::ensure_pod(std::string uid, std::string hostname) {
 Task<Result<std::string>> PodRuntime::call(std::string uid, uint8_t type, std::string body) {
   auto connection = co_await ShimConnection::connect(socket_path(uid));
   if (!connection.ok()) co_return Error(Code::kUnavailable, cat("shim of pod ", uid, ": ", connection.error().message()));
-  auto answer = co_await (*connection)->call(type, std::move(body));
+  auto answer = co_await (*connection)->call(type, std::move(body), call_ms());
   co_return answer;
 }
 
@@ -188,7 +188,7 @@ Task<Status> PodRuntime::remove(std::string uid, std::string id) {
   } else {
     ProcessSpec spec;
     spec.argv = {runtime_path_, "--root", cat(options_.run_dir, "/runc"), "delete", "--force", id};
-    spec.timeout_ms = limits::kRuntimeCommandMs;
+    spec.timeout_ms = options_.command_ms;
     auto result = co_await run_process(std::move(spec));
     if (!result.ok()) co_return result.error();
     if (result->exit_code != 0) co_return Error(Code::kInternal, std::string(trim(result->err)));
@@ -213,7 +213,7 @@ Task<Status> PodRuntime::remove_pod(std::string uid) {
 Task<Result<std::unique_ptr<ExecSession>>> PodRuntime::open_session(std::string uid, uint8_t type, std::string body) {
   auto connection = co_await ShimConnection::connect(socket_path(uid));
   if (!connection.ok()) co_return Error(Code::kUnavailable, cat("shim of pod ", uid, ": ", connection.error().message()));
-  auto answer = co_await (*connection)->call(type, std::move(body));
+  auto answer = co_await (*connection)->call(type, std::move(body), call_ms());
   if (!answer.ok()) co_return answer.error();
   co_return make_shim_session(std::move(*connection));
 }

@@ -5,6 +5,8 @@
 //   <run_dir>/runc/                 the runtime's own state
 //   <data_dir>/bin/shim-<hash>      the shim, unpacked
 // All of it under /run dies with the machine, as the containers do. After a crash of ours the shims go on and are found again.
+// No call waits for ever: the shim ends a command of the runtime that takes too long, and a call ends (kTimeout) when the
+// shim does not answer.
 #pragma once
 
 #include <functional>
@@ -12,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/limits.h"
 #include "core/base/random.h"
 #include "core/runtime/cgroups.h"
 #include "core/runtime/oci_spec.h"
@@ -29,6 +32,7 @@ class PodRuntime {
     std::string run_dir = "/run/bramble";
     std::string data_dir;           // for the shim's executable
     std::string runtime = "runc";   // a path, or a name in PATH
+    int64_t command_ms = limits::kRuntimeCommandMs;  // then a command of the runtime is killed
   };
   // kNotFound: no such runtime, naming --runtime. Unpacks the shim.
   static Result<std::unique_ptr<PodRuntime>> open(Options options, const Cgroups& cgroups);
@@ -60,6 +64,8 @@ class PodRuntime {
 
  private:
   PodRuntime(Options options, const Cgroups& cgroups) : options_(std::move(options)), cgroups_(cgroups) {}
+  // For the shim to end its command and tell of it; an older shim does not end them.
+  int64_t call_ms() const { return options_.command_ms + options_.command_ms / 10; }
   std::string socket_path(const std::string& uid) const { return cat(pod_dir(uid), "/shim.sock"); }
   Task<Result<std::string>> call(std::string uid, uint8_t type, std::string body);
   Task<Result<std::unique_ptr<ExecSession>>> open_session(std::string uid, uint8_t type, std::string body);

@@ -1,6 +1,7 @@
 #include "core/runtime/shim_client.h"
 
 #include "core/base/limits.h"
+#include "core/loop/loop.h"
 
 namespace bramble {
 
@@ -64,10 +65,18 @@ Task<std::optional<ShimFrame>> ShimConnection::receive() {
   }
 }
 
-Task<Result<std::string>> ShimConnection::call(uint8_t type, std::string body) {
+Task<Result<std::string>> ShimConnection::call(uint8_t type, std::string body, int64_t timeout_ms) {
+  bool late = false;
+  Stream* stream = stream_.get();
+  Timer deadline([stream, &late] {
+    late = true;
+    stream->close();
+  });
+  deadline.arm_ms(timeout_ms);
   auto sent = co_await send(type, std::move(body));
-  if (!sent.ok()) co_return sent.error();
+  if (!sent.ok() && !late) co_return sent.error();
   auto frame = co_await receive();
+  if (late) co_return Error(Code::kTimeout, cat("the pod's shim did not answer in ", timeout_ms / 1000, " s"));
   if (!frame) co_return Error(Code::kUnavailable, "the pod's shim went away");
   if (frame->type == shim::kFailed) {
     std::string text = frame->body;

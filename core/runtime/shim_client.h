@@ -42,8 +42,9 @@ class ShimConnection {
   Task<Status> send(uint8_t type, std::string body);
   Task<Status> send_raw(std::string frames) { return stream_->write_all(std::move(frames)); }
   Task<std::optional<ShimFrame>> receive();  // nullopt: the connection ended or broke
-  // One request and its kDone; kInternal with the shim's text otherwise.
-  Task<Result<std::string>> call(uint8_t type, std::string body);
+  // One request and its kDone; kInternal with the shim's text otherwise, kTimeout when it does not answer: then the
+  // connection is closed.
+  Task<Result<std::string>> call(uint8_t type, std::string body, int64_t timeout_ms);
 
  private:
   std::unique_ptr<Stream> stream_;

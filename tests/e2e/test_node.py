@@ -18,6 +18,14 @@ def test_node_ready(cluster):
     assert node["metadata"]["labels"]["kubernetes.io/hostname"] == NODE
 
 
+def test_node_is_not_written_while_nothing_happens(cluster):
+    """The kubelet answers what others write into its Node; it must not answer itself."""
+    cluster.wait_node_ready()
+    listed = cluster.get("/api/v1/nodes")
+    events = [e for e in cluster.api.watch("/api/v1/nodes", listed["metadata"]["resourceVersion"], 4) if e["type"] != "BOOKMARK"]
+    assert len(events) <= 1, events  # the last of its beginning, maybe
+
+
 def test_node_lease_is_held(cluster):
     def owned():
         # The first renewal may come before its namespace or before the Node that owns it; the next ones mend that.

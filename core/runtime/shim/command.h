@@ -1,6 +1,9 @@
 // Commands: runs of runc, one at a time each, started as children; their end comes as SIGCHLD. runc itself ends before the
-// container does: the container's first process then becomes the shim's child, because the shim is a subreaper.
+// container does: the container's first process then becomes the shim's child, because the shim is a subreaper. A run that
+// takes too long is killed with the processes of its group, whether or not somebody still waits for it.
 #pragma once
+
+#include <sys/timerfd.h>
 
 #include "core/runtime/shim/process.h"
 
@@ -13,12 +16,15 @@ struct Command {
   Process* process;  // gone: nullptr
   Conn* conn;        // who asked; gone: nullptr
   int error_fd;      // what runc says when it fails, if that is not the process's own standard error
+  uint64_t due_ns;   // then it is killed (CLOCK_MONOTONIC); 0: it was
   char pid_path[1024];
 };
 
 inline Command* commands = nullptr;
 inline const char* runtime_path = nullptr;
 inline const char* runtime_root = nullptr;
+inline uint64_t command_ns = 0;  // that a run may take
+inline Source command_timer;     // a timerfd, at the first due_ns
 
 // Children that ended before it was known whose they are (a short exec ends before its runc does).
 struct Ended {
@@ -33,6 +39,34 @@ inline Command* find_command(pid_t pid) {
   for (Command* c = commands; c; c = c->next)
     if (c->pid == pid) return c;
   return nullptr;
+}
+
+inline uint64_t monotonic_ns() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<uint64_t>(t.tv_sec) * 1000000000 + static_cast<uint64_t>(t.tv_nsec);
+}
+
+inline void arm_command_timer() {
+  uint64_t first = 0;
+  for (Command* c = commands; c; c = c->next)
+    if (c->due_ns && (!first || c->due_ns < first)) first = c->due_ns;
+  itimerspec at{};
+  at.it_value.tv_sec = static_cast<time_t>(first / 1000000000);
+  at.it_value.tv_nsec = static_cast<long>(first % 1000000000);
+  timerfd_settime(command_timer.fd, TFD_TIMER_ABSTIME, &at, nullptr);  // zero: never
+}
+
+inline void command_timer_ready(Source* s, uint32_t) {
+  uint64_t count;
+  if (read(s->fd, &count, sizeof count) < 0) return;
+  uint64_t now = monotonic_ns();
+  for (Command* c = commands; c; c = c->next) {
+    if (!c->due_ns || c->due_ns > now) continue;
+    c->due_ns = 0;
+    kill(-c->pid, SIGKILL);
+  }
+  arm_command_timer();
 }
 
 inline bool make_pipe(int* read_end, int* write_end) {
@@ -50,7 +84,9 @@ inline pid_t spawn(const char* const* args, int in, int out, int err) {
   while (*args && n < 23) argv[n++] = *args++;
   argv[n] = nullptr;
   pid_t pid = fork();
+  if (pid > 0) setpgid(pid, pid);  // on both sides, whoever comes first
   if (pid != 0) return pid > 0 ? pid : 0;
+  setpgid(0, 0);
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   dup2(in >= 0 ? in : null, 0);
   dup2(out >= 0 ? out : null, 1);
@@ -72,8 +108,10 @@ inline Command* add_command(uint8_t type, pid_t pid, Process* p, Conn* conn, int
   c->process = p;
   c->conn = conn;
   c->error_fd = error_fd;
+  c->due_ns = monotonic_ns() + command_ns;
   c->next = commands;
   commands = c;
+  arm_command_timer();
   return c;
 }
 
@@ -180,7 +218,8 @@ inline void command_ended(Command* c, int status) {
   char text[4096] = "";
   if (!good) {
     read_error(c->error_fd >= 0 ? c->error_fd : p ? p->err.source.fd : -1, text, sizeof text);
-    if (!text[0]) snprintf(text, sizeof text, "%s ended with wait status %d", runtime_path, status);
+    if (!c->due_ns) snprintf(text, sizeof text, "%s did not end in %u ms and was killed", runtime_path, static_cast<unsigned>(command_ns / 1000000));
+    else if (!text[0]) snprintf(text, sizeof text, "%s ended with wait status %d", runtime_path, status);
   }
   if (c->error_fd >= 0) close(c->error_fd);
   bool begins = c->type == kCreate || c->type == kExec;
@@ -226,6 +265,7 @@ inline void command_ended(Command* c, int status) {
   while (*at != c) at = &(*at)->next;
   *at = c->next;
   free(c);
+  arm_command_timer();
   if (!commands) early_count = 0;
 }
 

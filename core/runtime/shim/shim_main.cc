@@ -1,7 +1,7 @@
 // bramble-shim: the parent of one pod's containers. A small static program, outside the pod's cgroup and in a session of its
 // own, so that it outlives bramble: it reaps the containers, writes their logs, holds their terminals, serves attach and exec
 // (wire.h), and leaves exit codes in files. It starts nothing by itself: bramble decides, and finds it again by its socket.
-//   bramble-shim <pod directory> <runtime> <runtime root> [<cgroup.procs file to join>...]
+//   bramble-shim <pod directory> <runtime> <runtime root> <milliseconds for a command> [<cgroup.procs file to join>...]
 // It returns when the socket listens; the work is done by its child. Lost when it dies: the containers' streams.
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -229,7 +229,7 @@ static void signals_ready(Source* s, uint32_t) {
 }
 
 static bool set_up(int argc, char** argv) {
-  for (int i = 4; i < argc; ++i) {
+  for (int i = 5; i < argc; ++i) {
     int fd = open(argv[i], O_WRONLY | O_CLOEXEC);
     if (fd < 0 || write(fd, "0", 1) != 1) dprintf(2, "%s: %s\n", argv[i], strerror(errno));
     if (fd >= 0) close(fd);
@@ -253,6 +253,7 @@ static bool set_up(int argc, char** argv) {
   sigaddset(&children, SIGCHLD);
   epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   signals = Source{signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK), 0, signals_ready, nullptr, nullptr};
+  command_timer = Source{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), 0, command_timer_ready, nullptr, nullptr};
   listener = Source{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), 0, listener_ready, nullptr, nullptr};
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -263,13 +264,14 @@ static bool set_up(int argc, char** argv) {
   strcpy(address.sun_path, socket_path);
   unlink(socket_path);
   umask(0077);
-  if (epoll_fd < 0 || signals.fd < 0 || listener.fd < 0 || bind(listener.fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+  if (epoll_fd < 0 || signals.fd < 0 || command_timer.fd < 0 || listener.fd < 0 || bind(listener.fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
       listen(listener.fd, 16) != 0) {
     dprintf(2, "%s: %s\n", socket_path, strerror(errno));
     return false;
   }
   umask(0022);
   want(&signals, EPOLLIN);
+  want(&command_timer, EPOLLIN);
   want(&listener, EPOLLIN);
   return true;
 }
@@ -278,8 +280,9 @@ static bool set_up(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace bramble::shim;
-  if (argc < 4) {
-    dprintf(2, "usage: bramble-shim <pod directory> <runtime> <runtime root> [<cgroup.procs>...]\n");
+  command_ns = argc < 5 ? 0 : strtoull(argv[4], nullptr, 10) * 1000000;
+  if (!command_ns) {
+    dprintf(2, "usage: bramble-shim <pod directory> <runtime> <runtime root> <milliseconds> [<cgroup.procs>...]\n");
     return 2;
   }
   pod_dir = argv[1];

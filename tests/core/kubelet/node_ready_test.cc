@@ -29,5 +29,30 @@ TEST_F(NodeReady, is_false_until_the_network_takes_pods) {
   });
 }
 
+// A clock that jumped, or a pause, made a controller think that the node is gone.
+TEST_F(NodeReady, is_said_again_at_once_when_somebody_wrote_otherwise) {
+  start_kubelet();
+  RUN({
+    co_await until_node("True");
+    co_await sleep_ms(50);
+    int before = client_.patches["nodes/n1"];
+    for (int i = 1; i <= 2; ++i) {
+      Builder b(node());
+      set_condition(b.root()["status"]["conditions"], {"Ready", "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status."}, "2030-01-01T00:00:00Z");
+      client_.put(kNodes, b.finish());
+      co_await until_node("True");
+      EXPECT_EQ(find_condition(node()["status"]["conditions"], "Ready")["reason"].str(), "KubeletReady");
+      EXPECT_EQ(client_.patches["nodes/n1"], before + i);
+    }
+    // What others add to the status, and the heartbeats of others, is no reason to write.
+    Builder b(node());
+    set_condition(b.root()["status"]["conditions"], {"NetworkUnavailable", "False", "RouteCreated", ""}, "2030-01-01T00:00:00Z");
+    b.root()["metadata"].object("labels").set("x", "y");
+    client_.put(kNodes, b.finish());
+    co_await sleep_ms(300);
+    EXPECT_EQ(client_.patches["nodes/n1"], before + 2);
+  });
+}
+
 }  // namespace
 }  // namespace bramble

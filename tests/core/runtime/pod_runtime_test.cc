@@ -68,7 +68,9 @@ class PodRuntimeTest : public testing::Test {
     EXPECT_TRUE(removed.ok()) << removed.error().message();
   }
   void open_runtime() {
-    auto r = PodRuntime::open({base_ + "/run", base_ + "/data", "runc"}, *cgroups_);
+    PodRuntime::Options o{base_ + "/run", base_ + "/data", runc_};
+    if (command_ms_) o.command_ms = command_ms_;
+    auto r = PodRuntime::open(o, *cgroups_);
     ASSERT_TRUE(r.ok()) << r.error().message();
     runtime_ = std::move(*r);
   }
@@ -143,6 +145,20 @@ class PodRuntimeTest : public testing::Test {
     (void)status;
   }
 
+  // runc, but one of its commands never ends; its process writes its number into <base>/hung.
+  void let_runc_hang_at(const char* command) {
+    runc_ = base_ + "/bad-runc";
+    std::ofstream(runc_) << "#!/bin/sh\ncase \" $* \" in *' " << command << " '*) echo $$ >" << base_ << "/hung; sleep 1000; exit 1;; esac\nexec runc \"$@\"\n";
+    chmod(runc_.c_str(), 0755);
+    command_ms_ = 2000;
+  }
+  bool hung_process_is_gone() {
+    auto pid = parse_int64(trim(slurp(base_ + "/hung")));
+    return pid && ::kill(static_cast<pid_t>(-*pid), 0) != 0;  // with its children
+  }
+
+  std::string runc_ = "runc";
+  int64_t command_ms_ = 0;
   std::string base_, tag_, rootfs_, uid_ = "11111111-2222-3333-4444-555555555555";
   std::optional<Cgroups> cgroups_;
   std::unique_ptr<PodRuntime> runtime_;
@@ -460,6 +476,57 @@ TEST_F(PodRuntimeTest, shim_refuses_malformed_frames_and_goes_on) {
     }
     bool answers = co_await runtime_->shim_answers(uid_);
     EXPECT_TRUE(answers);
+  });
+}
+
+TEST_F(PodRuntimeTest, a_runtime_that_hangs_is_killed_and_its_caller_told) {
+  for (const char* command : {"create", "start", "exec"}) {
+    let_runc_hang_at(command);
+    RUN({
+      auto ready = co_await runtime_->ensure_pod(uid_, "h");
+      EXPECT_TRUE(ready.ok());
+      Document config = oci_config(spec({"sleep", "1000"}));
+      ContainerStreams streams;
+      auto pid = co_await runtime_->create(uid_, id("a"), config, log("a"), streams);
+      Status done = pid.ok() ? ok() : Status(pid.error());
+      if (done.ok()) {
+        auto started = co_await runtime_->start(uid_, id("a"));
+        done = started;
+      }
+      if (done.ok()) {
+        OciProcess p = spec({"true"}).process;
+        auto session = co_await runtime_->exec(uid_, id("a"), p, false);
+        if (!session.ok()) done = session.error();
+      }
+      EXPECT_FALSE(done.ok());
+      if (!done.ok()) {
+        EXPECT_NE(done.error().message().find("bad-runc did not end in 2000 ms and was killed"), std::string::npos) << done.error().message();
+      }
+      for (int i = 0; i < 300 && !hung_process_is_gone(); ++i) co_await sleep_ms(10);
+      EXPECT_TRUE(hung_process_is_gone());
+      co_await tear_down();
+    });
+  }
+}
+
+TEST_F(PodRuntimeTest, a_shim_that_does_not_answer_is_not_waited_for) {
+  command_ms_ = 1000;
+  RUN({
+    auto ready = co_await runtime_->ensure_pod(uid_, "h");
+    EXPECT_TRUE(ready.ok());
+    std::string procs;
+    for (const auto& file : cgroups_->shim_procs_files())
+      if (procs.empty()) procs = slurp(file);
+    auto shim = static_cast<pid_t>(parse_int64(trim(procs)).value_or(0));
+    EXPECT_GT(shim, 0) << procs;
+    if (shim <= 0) co_return;
+    ::kill(shim, SIGSTOP);
+    auto killed = co_await runtime_->kill(uid_, id("a"), SIGTERM);
+    EXPECT_FALSE(killed.ok());
+    if (!killed.ok()) {
+      EXPECT_EQ(killed.error().code(), Code::kTimeout) << killed.error().message();
+    }
+    ::kill(shim, SIGCONT);
   });
 }
 
