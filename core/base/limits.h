@@ -35,6 +35,9 @@ constexpr size_t kHeaderBytesMax = 64 * 1024;
 constexpr size_t kMethodBytesMax = 32;             // UPDATEREDIRECTREF, the longest registered, has 17
 constexpr size_t kConnectionsMax = 1024;
 constexpr size_t kStreamsPerConnectionMax = 250;
+constexpr size_t kStreamsUnknownMax = 16;          // the same until a request on the connection was authenticated
+constexpr size_t kReceivedBytesMax = 32 * 1024 * 1024;        // heads and bodies of a server's requests together; beyond: 429
+constexpr size_t kReceivedBytesUnknownMax = 8 * 1024 * 1024;  // of them, those of peers that nobody knows
 constexpr size_t kSendAheadBytesMax = 64 * 1024;  // handed out ahead of a slow reader
 constexpr size_t kReceiveChunkBytes = 16 * 1024;   // one read of a connection thread: a TLS record
 constexpr size_t kPipelinedBytesMax = 64 * 1024;   // read ahead of an answer on HTTP/1.1; then the peer waits
@@ -178,7 +181,10 @@ constexpr size_t kUpdateManagersMax = 10;           // of one object, kept apart
 constexpr size_t kFieldManagerBytesMax = 128;       // of a manager's name: upstream's figure
 constexpr int64_t kEventSweepUs = 60 * 1000000LL;   // expired Events go in batches, at most once a minute
 
-// apiserver
+// apiserver: requests in flight as upstream has them by default; their answers' bytes, which wait for slow readers
+constexpr size_t kReadsInFlightMax = 400;
+constexpr size_t kWritesInFlightMax = 200;
+constexpr size_t kAnswerBytesMax = 64 * 1024 * 1024;
 constexpr int64_t kWatchSecondsMin = 1800;          // a watch without timeoutSeconds lasts once to twice this, as upstream's
 constexpr int64_t kWatchSecondsMax = 24 * 3600;
 constexpr int64_t kBookmarkMs = 60 * 1000;          // between bookmarks of one watch
