@@ -21,9 +21,10 @@ namespace bramble {
 struct ControlPlaneOptions {
   std::string data_dir, run_dir;
   std::string bind_address, advertise_address;
-  uint16_t port = 6443;
+  uint16_t port = 0;
   std::string pod_range, service_range, dns_address, api_service_address;
-  int node_port_first = 30000, node_port_last = 32767;
+  int64_t time_floor_s = 0;          // see CredentialOptions
+  int node_port_first = 0, node_port_last = 0;
   std::string token_file;            // static tokens; empty: none
   std::string host;                  // names this process in Events
   bool controllers = true, scheduler = true;

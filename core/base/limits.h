@@ -182,6 +182,8 @@ constexpr size_t kFieldManagerBytesMax = 128;       // of a manager's name: upst
 constexpr int64_t kEventSweepUs = 60 * 1000000LL;   // expired Events go in batches, at most once a minute
 
 // apiserver: requests in flight as upstream has them by default; their answers' bytes, which wait for slow readers
+constexpr int kWriteAttempts = 5;                   // of an update or delete that lost a race with another writer of the store
+constexpr size_t kAnnotationBytesMax = 256 * 1024;  // of one object together, as upstream
 constexpr size_t kReadsInFlightMax = 400;
 constexpr size_t kWritesInFlightMax = 200;
 constexpr size_t kAnswerBytesMax = 64 * 1024 * 1024;
@@ -191,7 +193,7 @@ constexpr int64_t kBookmarkMs = 60 * 1000;          // between bookmarks of one 
 constexpr size_t kWatchBatch = 100;                 // events looked up at once
 constexpr size_t kSpdyFrameBytesMax = 1024 * 1024;   // one frame of a port-forward; clients send at most 32 KiB
 constexpr size_t kForwardStreamsMax = 256;           // connections of one port-forward at once
-constexpr size_t kStreamChunkBytes = 32 * 1024;      // of exec and port-forward, sent at once
+constexpr size_t kForwardQueueMax = 64;              // frames of one of them that wait for the pod to read
 constexpr size_t kBootstrapWriters = 24;             // default roles written at once: each takes some 20 kB until it is on disk
 constexpr int64_t kBootstrapRetryMsMin = 1000, kBootstrapRetryMsMax = 60 * 1000;  // of the system's own objects (disk full)
 constexpr size_t kImpersonatorsMax = 256;            // users of whom it is known how they impersonate (upstream: 10000)
@@ -203,5 +205,14 @@ constexpr size_t kQuarantineRecordsMax = 64;  // objects that somebody died of
 constexpr uint32_t kQuarantineAborts = 2;     // once may be bad luck
 constexpr int64_t kQuarantineMemoryUs = 3600 * 1000000LL;  // a single abort is forgotten then
 constexpr size_t kCrashStackBytes = 32 * 1024;
+// tokens of service accounts: upstream's figures
+constexpr int64_t kTokenSeconds = 3600;                   // unless asked otherwise
+constexpr int64_t kTokenSecondsMin = 600;
+constexpr int64_t kTokenSecondsMax = 1LL << 32;
+constexpr int64_t kTokenPodSeconds = 3607;                // what a pod's volume asks for; known by this odd figure (KEP 2799)
+constexpr int64_t kTokenPodExtendedSeconds = 365 * 24 * 3600;  // what it gets, with a claim of when to have renewed
+constexpr int64_t kTokenLeewaySeconds = 60;               // clocks of nodes
+constexpr int64_t kTokenDeletedPodUs = 60 * 1000000LL;    // a pod may use its token while it ends
+
 
 }  // namespace bramble::limits

@@ -1,6 +1,7 @@
 // ObjectMeta rules of every kind (k8s.io/apimachinery pkg/api/validation, objectmeta).
 #include <algorithm>
 
+#include "core/base/limits.h"
 #include "core/base/strings.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/kind.h"
@@ -9,7 +10,6 @@
 namespace bramble {
 namespace {
 
-constexpr size_t kAnnotationBytesMax = 256 * 1024;
 
 std::vector<std::string> check_name(const Kind& kind, std::string_view name, bool prefix) {
   if (kind.validate_name) return kind.validate_name(name, prefix);
@@ -87,7 +87,7 @@ void validate_annotations(Value annotations, const Path& at, FieldErrors& errors
     for (const std::string& m : check_qualified_name(lower(key))) errors.invalid(at, key, m);
     bytes += key.size() + value.str().size();
   }
-  if (bytes > kAnnotationBytesMax) errors.too_long(at, kAnnotationBytesMax);
+  if (bytes > limits::kAnnotationBytesMax) errors.too_long(at, limits::kAnnotationBytesMax);
 }
 
 void validate_object_meta(Value object, const Kind& kind, FieldErrors& errors) {

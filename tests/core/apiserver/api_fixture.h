@@ -97,6 +97,10 @@ class ApiTest : public testing::Test {
     ASSERT_TRUE(loaded.ok());
     Registry::Options registry_options;
     registry_options.quarantine = quarantine();
+    registry_options.service_cidr = "10.43.0.0/16";
+    registry_options.dns_address = "10.43.0.10";
+    registry_options.node_port_first = 30000;
+    registry_options.node_port_last = 32767;
     registry = std::make_unique<Registry>(store, cache, clock, random, registry_options);
     registry->adopt();
     ApiServer::Options options;
