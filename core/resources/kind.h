@@ -104,9 +104,9 @@ const Kind* find_kind_by_name(std::string_view group, std::string_view version, 
 
 // ObjectMeta rules of every kind (names, namespace, labels, annotations, finalizers, owner references, managedFields).
 void validate_object_meta(Value object, const Kind& kind, FieldErrors& errors);
-// Before validation of an update: metadata that a client may leave out or cannot change is taken from `old` (uid,
-// creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation unless counted by the caller).
-void carry_object_meta(Mut object, Value old);
+// Before validation of an update: system fields that a client may leave out or cannot change are taken from `old` (uid,
+// creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation, selfLink).
+void keep_system_fields(Mut object, Value old);
 void validate_object_meta_update(Value object, Value old, const Kind& kind, FieldErrors& errors);
 
 }  // namespace bramble

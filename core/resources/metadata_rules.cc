@@ -118,16 +118,16 @@ void validate_object_meta(Value object, const Kind& kind, FieldErrors& errors) {
   validate_finalizer_names(m["finalizers"], at.at("finalizers"), errors);
 }
 
-void carry_object_meta(Mut object, Value old) {
+void keep_system_fields(Mut object, Value old) {
   Mut m = object.object("metadata");
-  const Value was = old["metadata"];
-  if (m["uid"].str().empty()) m.set("uid", was["uid"]);
-  m.set("creationTimestamp", was["creationTimestamp"]);
-  m.set("generation", was["generation"]);
-  if (was.has("deletionTimestamp")) m.set("deletionTimestamp", was["deletionTimestamp"]);
-  if (was.has("deletionGracePeriodSeconds") && !m.has("deletionGracePeriodSeconds"))
-    m.set("deletionGracePeriodSeconds", was["deletionGracePeriodSeconds"]);
-  if (was.has("selfLink")) m.set("selfLink", was["selfLink"]);
+  Value before = old["metadata"];
+  for (const char* key : {"uid", "creationTimestamp"}) {
+    if (m[key].str().empty() && before[key]) m.set(key, before[key]);
+  }
+  for (const char* key : {"deletionTimestamp", "deletionGracePeriodSeconds"}) {
+    if (!m[key] && before[key]) m.set(key, before[key]);
+  }
+  for (const char* key : {"generation", "selfLink"}) m.set(key, before[key]);
 }
 
 void validate_object_meta_update(Value object, Value old, const Kind& kind, FieldErrors& errors) {

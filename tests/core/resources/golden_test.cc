@@ -144,7 +144,7 @@ Outcome update(const Kind& kind, Value body, const Document& old) {
   b.root().set("apiVersion", old["apiVersion"]);
   if (kind.set_defaults) kind.set_defaults(b.root());
   if (kind.namespaced) b.root().object("metadata").set("namespace", "gold-00000");
-  carry_object_meta(b.root(), old.root());
+  keep_system_fields(b.root(), old.root());
   if (kind.prepare_update) kind.prepare_update(b.root(), old.root());
   out.object = b.finish();
   FieldErrors errors;
