@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "cni/netlink/rtnetlink.h"
+#include <filesystem>
+#include <optional>
 #include "core/app/small_files.h"
 #include "core/app/version.h"
 
@@ -13,20 +15,23 @@ constexpr int64_t kDay_s = 24 * 3600;
 constexpr int64_t kAuthorityLife_s = 3650 * kDay_s;
 constexpr int64_t kLeafLife_s = 365 * kDay_s;
 
-// A board without a clock starts in 1970: what it issues must still be valid when the clock is right, and at once.
-int64_t issuing_time_s(const Clock& clock) { return std::max(clock.wall_us() / 1000000, build_time_s()); }
-
-Result<CertificateAuthority> authority(const std::string& directory, std::string_view name, std::string_view common_name, int64_t now_s) {
+// Nothing when it was not made yet.
+Result<std::optional<CertificateAuthority>> present_authority(const std::string& directory, std::string_view name) {
   std::string certificate_path = cat(directory, "/", name, ".crt"), key_path = cat(directory, "/", name, ".key");
   if (path_exists(certificate_path) != path_exists(key_path))
     return Error(Code::kCorrupt, cat(path_exists(key_path) ? certificate_path : key_path, ": missing; restore it from a backup"));
-  if (path_exists(certificate_path)) {
-    TRY_ASSIGN(std::string certificate, read_small_file(certificate_path));
-    TRY_ASSIGN(std::string key, read_small_file(key_path));
-    auto ca = CertificateAuthority::from_pem(certificate, key);
-    if (!ca.ok()) return ca.error().prefixed(certificate_path);
-    return ca;
-  }
+  if (!path_exists(certificate_path)) return std::optional<CertificateAuthority>();
+  TRY_ASSIGN(std::string certificate, read_small_file(certificate_path));
+  TRY_ASSIGN(std::string key, read_small_file(key_path));
+  auto ca = CertificateAuthority::from_pem(certificate, key);
+  if (!ca.ok()) return ca.error().prefixed(certificate_path);
+  return std::optional<CertificateAuthority>(std::move(*ca));
+}
+
+Result<CertificateAuthority> authority(const std::string& directory, std::string_view name, std::string_view common_name, int64_t now_s) {
+  TRY_ASSIGN(auto present, present_authority(directory, name));
+  if (present) return std::move(*present);
+  std::string certificate_path = cat(directory, "/", name, ".crt"), key_path = cat(directory, "/", name, ".key");
   TRY_ASSIGN(CertificateAuthority ca, CertificateAuthority::create(cat(common_name, "@", now_s), now_s + kAuthorityLife_s));
   // The key first: a crash between the two leaves a key alone, which the next start names instead of trusting half a pair.
   TRY(write_file_atomically(key_path, ca.key_pem(), 0600));
@@ -120,3 +125,8 @@ std::string make_kubeconfig(const std::string& server_url, const std::string& ca
 }
 
 }  // namespace bramble
+Status check_authority(const std::string& directory, std::string_view name) {
+  auto present = present_authority(directory, name);
+  return present.ok() ? ok() : Status(present.error());
+}
+

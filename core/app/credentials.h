@@ -35,3 +35,6 @@ Result<Credentials> load_or_make_credentials(const CredentialOptions& options, c
 std::string make_kubeconfig(const std::string& server_url, const std::string& ca_pem, const CertifiedKey& client);
 
 }  // namespace bramble
+// Whether an authority's two files ("server-ca", "client-ca") are both there and belong together, or neither is there yet.
+Status check_authority(const std::string& directory, std::string_view name);
+
