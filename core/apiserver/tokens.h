@@ -19,6 +19,7 @@ struct Reply;
 struct TokenKeys {
   std::shared_ptr<const PrivateKey> sign;
   std::vector<PublicKey> verify;  // sign's own among them
+  int64_t time_floor_s = 0;       // no token is issued as of an earlier time (core/crypto/issuing_time.h)
   StaticTokens listed;            // besides those of service accounts
   std::string issuer = "https://kubernetes.default.svc.cluster.local";
   std::vector<std::string> audiences = {"https://kubernetes.default.svc.cluster.local"};
@@ -44,6 +45,7 @@ class TokenIssuer {
   const std::string& issuer() const { return keys_.issuer; }
 
  private:
+  int64_t now_s() const;
   Registry& registry_;
   TokenKeys keys_;
 };

@@ -39,6 +39,8 @@ class ControlPlane {
   ~ControlPlane();
   // Controllers and scheduler begin.
   void start();
+  // Connections from now on see this certificate.
+  Status use_certificates(const Credentials& credentials);
   // No more requests from outside: the port is closed, requests in flight are dropped. What they used may end afterwards.
   void close_port();
   // After close_port(): controllers and scheduler end, what is volatile goes to disk. The process may end afterwards.
@@ -68,6 +70,7 @@ class ControlPlane {
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<Client> own_client_;
   std::unique_ptr<Recorder> own_events_;  // of what is set aside
+  std::shared_ptr<TlsServerContext> tls_;
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<Controllers> controllers_;
   std::unique_ptr<Scheduler> scheduler_;

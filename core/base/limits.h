@@ -176,6 +176,7 @@ constexpr size_t kSmallFileBytesMax = 1024 * 1024;  // config files, certificate
 constexpr int64_t kImportProgressMs = 200;          // how often a waiting command hears of an import
 
 // registry
+constexpr int64_t kRenewRetryS = 3600;              // after a renewal of certificates that failed
 constexpr int64_t kEventTtlUs = 3600 * 1000000LL;   // as upstream's --event-ttl
 constexpr size_t kUpdateManagersMax = 10;           // of one object, kept apart in managedFields: upstream's figure
 constexpr size_t kFieldManagerBytesMax = 128;       // of a manager's name: upstream's figure

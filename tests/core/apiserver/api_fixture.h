@@ -86,6 +86,7 @@ class ApiTest : public testing::Test {
   NodeStreams* node = nullptr;
   int64_t bookmark_ms = limits::kBookmarkMs;
   InFlight::Limits in_flight;
+  int64_t time_floor_s = 0;
   std::string user = "admin";
   int http_major = 1;
   std::vector<std::string> groups = {"system:masters"};
@@ -96,11 +97,11 @@ class ApiTest : public testing::Test {
     Status loaded = cache.load(store);
     ASSERT_TRUE(loaded.ok());
     Registry::Options registry_options;
-    registry_options.quarantine = quarantine();
     registry_options.service_cidr = "10.43.0.0/16";
     registry_options.dns_address = "10.43.0.10";
     registry_options.node_port_first = 30000;
     registry_options.node_port_last = 32767;
+    registry_options.quarantine = quarantine();
     registry = std::make_unique<Registry>(store, cache, clock, random, registry_options);
     registry->adopt();
     ApiServer::Options options;
@@ -109,6 +110,7 @@ class ApiTest : public testing::Test {
     options.tokens.verify = {key->public_key()};
     options.tokens.sign = std::make_shared<PrivateKey>(std::move(*key));
     options.server_address = "192.0.2.1:6443";
+    options.tokens.time_floor_s = time_floor_s;
     options.bookmark_ms = bookmark_ms;
     options.in_flight = in_flight;
     options.streams = [this](std::string_view) { return node; };

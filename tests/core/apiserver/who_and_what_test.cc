@@ -150,6 +150,24 @@ TEST_F(Tokens, a_token_ends_with_its_time_its_account_and_its_pod) {
   EXPECT_NE(review_error(fresh), "") << "another account of the same name";
 }
 
+class TokensOfABoardWithoutAClock : public Tokens {
+ protected:
+  static constexpr int64_t kFloor_s = 1767323045;
+  TokensOfABoardWithoutAClock() {
+    time_floor_s = kFloor_s;
+    clock.set_wall_us(1000000);
+  }
+};
+
+TEST_F(TokensOfABoardWithoutAClock, are_good_at_once_and_when_the_clock_jumps) {
+  std::string t = token(R"({"expirationSeconds":3600})");
+  EXPECT_EQ(review_error(t), "");
+  clock.set_wall_us((kFloor_s + 1800) * 1000000);
+  EXPECT_EQ(review_error(t), "");
+  clock.set_wall_us((kFloor_s + 3601) * 1000000);
+  EXPECT_NE(review_error(t), "");
+}
+
 TEST_F(Tokens, wrong_requests_are_refused_with_upstreams_words) {
   token(R"({"expirationSeconds":5})", 422);
   token(R"({"boundObjectRef":{"apiVersion":"v1","kind":"Foo","name":"x"}})", 400);
