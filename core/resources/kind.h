@@ -11,19 +11,11 @@
 #include <vector>
 
 #include "core/json/builder.h"
+#include "core/resources/column.h"
 #include "core/resources/field_error.h"
 #include "core/schema/engine.h"
 
 namespace bramble {
-
-struct Column {
-  std::string_view name, type, format;  // "Name", "string", "name"
-  std::string_view description;
-  int priority = 0;  // 1: only with -o wide
-};
-
-// One row's cells, in column order. Values are appended to a JSON array.
-using CellsFn = void (*)(Value object, int64_t now_us, Mut cells);
 
 struct Kind {
   std::string_view group, version;  // "apps", "v1"; core has ""
@@ -61,8 +53,7 @@ struct Kind {
   void (*warnings)(Value object, std::vector<std::string>& out) = nullptr;  // Warning headers on create and update
   std::string_view deprecation;  // Warning header on every request for this kind, or ""
 
-  std::vector<Column> columns;  // empty: Name, Created At
-  CellsFn cells = nullptr;
+  std::vector<Column> columns;  // of tables; empty: Name, Created At
 
   // Field selectors beyond metadata.name and metadata.namespace.
   struct Selectable {
