@@ -11,8 +11,10 @@
 #include "core/app/node.h"
 #include "core/app/renewal.h"
 #include "core/app/server_flags.h"
+#include "core/app/server_setup.h"
 #include "core/app/small_files.h"
 #include "core/app/version.h"
+#include "core/base/heap.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
 
@@ -31,17 +33,17 @@ Status write_kubeconfig(const ServerSetup& s, const Credentials& credentials) {
 struct Running {
   std::unique_ptr<ControlPlane> plane;
   std::unique_ptr<Node> node;  // null without an agent
+  std::unique_ptr<CertificateRenewal> renewal;
   int exit_code = 0;
 };
-  std::unique_ptr<CertificateRenewal> renewal;
 
 // Backwards: first who may ask (ports and their handlers), then offloaded work, which points into the node, then the node, at
 // last what all of them write to. Work that does not end in time keeps its node; like after a crash the next start clears up.
 Task<void> shut_down(Running* running, Loop* loop) {
   notify_service_manager("STOPPING=1");
+  running->renewal.reset();
   running->plane->close_port();
   if (running->node) running->node->close_ports();
-  running->renewal.reset();
   OffloadHalt halt;
   bool quiet = co_await halt.quiet(limits::kStopWorkMs);
   if (quiet) running->node.reset();
@@ -77,9 +79,9 @@ Status bring_up(Running* running, const ServerSetup& setup, const Credentials& c
     TRY_ASSIGN(running->node, Node::open(std::move(node), credentials, clients, clock, random));
   }
   TRY(write_kubeconfig(setup, credentials));
+  running->renewal = renewal_of(running, setup, credentials, clock);
   log_info("bramble ", version_text(), ": API on port ", plane->port(), ", kubeconfig ", setup.kubeconfig_path);
   notify_service_manager("READY=1");
-  running->renewal = renewal_of(running, setup, credentials, clock);
   return ok();
 }
 
@@ -90,9 +92,9 @@ Status serve(ServerSetup setup) {
   RealRandom random;
   Loop loop;
   TRY(make_directories(setup.plane.data_dir, 0700));
+  setup.credentials.time_floor_s = setup.plane.time_floor_s = issuing_floor_s(setup.plane.data_dir);
   TRY_ASSIGN(Credentials credentials, load_or_make_credentials(setup.credentials, clock));
 
-  setup.credentials.time_floor_s = setup.plane.time_floor_s = issuing_floor_s(setup.plane.data_dir);
   Running running;
   setup.plane.streams = [&running, name = setup.node.name](std::string_view asked) {
     return running.node && asked == name ? running.node->streams() : nullptr;
@@ -130,8 +132,9 @@ int run_server(const std::vector<std::string>& argv) {
     return 0;
   }
   if (flags->on("debug")) set_log_level(LogLevel::kDebug);
+  keep_heap_small();
   signal(SIGPIPE, SIG_IGN);
-  auto setup = read_setup(*flags);
+  auto setup = read_server_setup(*flags);
   if (!setup.ok()) return fail(cat("server: ", setup.error().message()));
   Status served = serve(std::move(*setup));
   return fail(cat("server: ", served.error().message()));

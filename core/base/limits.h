@@ -18,6 +18,10 @@ constexpr size_t kJsonPatchWalkMax = 4 * 1000 * 1000;      // members passed whi
 constexpr int64_t kQuantityExponentMax = 100 * 1000;       // "1e100000"; upstream takes any, and burns the CPU for it
 constexpr size_t kStrictErrorsMax = 100;                   // unknown and duplicate fields told of one object
 
+// the heap
+constexpr int kHeapMapBytes = 128 * 1024;                  // larger blocks are mapped, and gone when freed
+constexpr int kHeapTrimBytes = 256 * 1024;                 // free at the heap's end; then it shrinks
+
 // loop
 constexpr size_t kOffloadThreadsMax = 4;
 constexpr int64_t kOffloadIdleMs = 10 * 1000;              // then a worker thread ends and gives its stack back
@@ -34,6 +38,7 @@ constexpr uint32_t kTlsTicketLifetimeS = 12 * 3600;
 constexpr size_t kHeaderBytesMax = 64 * 1024;
 constexpr size_t kMethodBytesMax = 32;             // UPDATEREDIRECTREF, the longest registered, has 17
 constexpr size_t kConnectionsMax = 1024;
+constexpr size_t kTrimConnections = 32;            // at least so many gone, and half of them: their memory goes back
 constexpr size_t kStreamsPerConnectionMax = 250;
 constexpr size_t kStreamsUnknownMax = 16;          // the same until a request on the connection was authenticated
 constexpr size_t kReceivedBytesMax = 32 * 1024 * 1024;        // heads and bodies of a server's requests together; beyond: 429
@@ -171,20 +176,20 @@ constexpr size_t kPodsOfNodeMax = 110;
 constexpr size_t kLogReadBytes = 32 * 1024;
 
 // app
+constexpr int64_t kRenewRetryS = 3600;              // after a renewal of certificates that failed
 constexpr int64_t kStopWorkMs = 20 * 1000;          // at the end: for mounts, removals and imports that run
 constexpr size_t kSmallFileBytesMax = 1024 * 1024;  // config files, certificates, tokens
 constexpr int64_t kImportProgressMs = 200;          // how often a waiting command hears of an import
 
 // registry
-constexpr int64_t kRenewRetryS = 3600;              // after a renewal of certificates that failed
+constexpr int kWriteAttempts = 5;                   // of an update or delete that lost a race with another writer of the store
+constexpr size_t kAnnotationBytesMax = 256 * 1024;  // of one object together, as upstream
 constexpr int64_t kEventTtlUs = 3600 * 1000000LL;   // as upstream's --event-ttl
 constexpr size_t kUpdateManagersMax = 10;           // of one object, kept apart in managedFields: upstream's figure
 constexpr size_t kFieldManagerBytesMax = 128;       // of a manager's name: upstream's figure
 constexpr int64_t kEventSweepUs = 60 * 1000000LL;   // expired Events go in batches, at most once a minute
 
 // apiserver: requests in flight as upstream has them by default; their answers' bytes, which wait for slow readers
-constexpr int kWriteAttempts = 5;                   // of an update or delete that lost a race with another writer of the store
-constexpr size_t kAnnotationBytesMax = 256 * 1024;  // of one object together, as upstream
 constexpr size_t kReadsInFlightMax = 400;
 constexpr size_t kWritesInFlightMax = 200;
 constexpr size_t kAnswerBytesMax = 64 * 1024 * 1024;
@@ -200,12 +205,6 @@ constexpr int64_t kBootstrapRetryMsMin = 1000, kBootstrapRetryMsMax = 60 * 1000;
 constexpr size_t kImpersonatorsMax = 256;            // users of whom it is known how they impersonate (upstream: 10000)
 constexpr size_t kWatchChunkBytes = 32 * 1024;      // existing objects at a watch's begin go in chunks of about this
 
-// quarantine
-constexpr size_t kStepsNotedMax = 256;       // at once: a pod has two for life, others a moment; beyond, steps go unnoted
-constexpr size_t kQuarantineRecordsMax = 64;  // objects that somebody died of
-constexpr uint32_t kQuarantineAborts = 2;     // once may be bad luck
-constexpr int64_t kQuarantineMemoryUs = 3600 * 1000000LL;  // a single abort is forgotten then
-constexpr size_t kCrashStackBytes = 32 * 1024;
 // tokens of service accounts: upstream's figures
 constexpr int64_t kTokenSeconds = 3600;                   // unless asked otherwise
 constexpr int64_t kTokenSecondsMin = 600;
@@ -215,5 +214,11 @@ constexpr int64_t kTokenPodExtendedSeconds = 365 * 24 * 3600;  // what it gets, 
 constexpr int64_t kTokenLeewaySeconds = 60;               // clocks of nodes
 constexpr int64_t kTokenDeletedPodUs = 60 * 1000000LL;    // a pod may use its token while it ends
 
+// quarantine
+constexpr size_t kStepsNotedMax = 256;       // at once: a pod has two for life, others a moment; beyond, steps go unnoted
+constexpr size_t kQuarantineRecordsMax = 64;  // objects that somebody died of
+constexpr uint32_t kQuarantineAborts = 2;     // once may be bad luck
+constexpr int64_t kQuarantineMemoryUs = 3600 * 1000000LL;  // a single abort is forgotten then
+constexpr size_t kCrashStackBytes = 32 * 1024;
 
 }  // namespace bramble::limits
