@@ -1,3 +1,4 @@
+#include "core/base/limits.h"
 #include "core/apiserver/admission.h"
 
 #include "core/apiserver/admission_limits.h"
@@ -10,7 +11,6 @@ namespace bramble {
 namespace {
 
 constexpr std::string_view kTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount";
-constexpr int64_t kTokenSeconds = 3607;  // upstream's: an hour, and a little so that the kubelet's own jitter is seen
 
 bool is(const Kind& kind, std::string_view group, std::string_view resource) {
   return kind.group == group && kind.resource == resource;
@@ -156,7 +156,7 @@ void mount_token(Mut pod, const std::string& volume_name) {
   Mut projected = volume.object("projected");
   Mut sources = projected.array("sources");
   Mut token = sources.append_object().object("serviceAccountToken");
-  token.set("expirationSeconds", kTokenSeconds);
+  token.set("expirationSeconds", limits::kTokenPodSeconds);
   token.set("path", "token");
   Mut ca = sources.append_object().object("configMap");
   ca.set("name", "kube-root-ca.crt");

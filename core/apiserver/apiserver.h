@@ -1,5 +1,5 @@
 // ApiServer: the Kubernetes API over a Registry. One request goes down pipeline.cc:
-// route -> authn -> authz -> (negotiate) -> admission within verbs -> registry; reads and watches from the cache.
+// route -> authn -> in flight -> authz -> (negotiate) -> admission within verbs -> registry; reads and watches from the cache.
 //
 // Owner's loop thread for everything. Holds nothing that must survive a crash. Parts of the same process use client(): they
 // enter at admission with their identity.
@@ -13,6 +13,7 @@
 #include "core/apiserver/discovery.h"
 #include "core/apiserver/health.h"
 #include "core/apiserver/impersonation.h"
+#include "core/apiserver/in_flight.h"
 #include "core/apiserver/respond.h"
 #include "core/apiserver/tokens.h"
 #include "core/apiserver/verbs.h"
@@ -32,6 +33,7 @@ class ApiServer {
     std::string platform = "linux/amd64";
     // Finds the way to a node's pods, by node name; null when there is none.
     std::function<NodeStreams*(std::string_view node)> streams;
+    InFlight::Limits in_flight;
     int64_t bookmark_ms = limits::kBookmarkMs;  // between bookmarks of one watch
     // Tests: the parts of this process need their roles' permission for each write, as they would over the network.
     bool authorize_parts = false;
@@ -56,7 +58,7 @@ class ApiServer {
  private:
   using RequestRef = std::shared_ptr<Request>;
   // pipeline.cc
-  Result<Identity> identify(const Request& request);
+  Result<Identity> identify(Request& request);
   Status find_resource(Request& request) const;
   Task<void> serve_resource(RequestRef request);
   Task<void> serve_write(RequestRef request);
@@ -85,6 +87,7 @@ class ApiServer {
   Impersonation impersonation_;
   Verbs verbs_;
   Discovery discovery_;
+  InFlight in_flight_;
   std::vector<HealthCheck> checks_;
   bool bootstrapped_ = false;
 };

@@ -17,7 +17,8 @@ ApiServer::ApiServer(Registry& registry, Options options)
       authorizer_(registry),
       impersonation_(authorizer_),
       verbs_(registry, tokens_, authorizer_),
-      discovery_(options_.server_address) {
+      discovery_(options_.server_address),
+      in_flight_(options_.in_flight) {
   auto passes = []() -> Status { return ok(); };
   checks_ = {{"ping", HealthCheck::kEverywhere, passes},
              {"log", HealthCheck::kEverywhere, passes}};  // a line is written where it is made: a log that blocks blocks this too
@@ -51,6 +52,10 @@ Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::share
   if (!user.ok()) co_return send_error(*request, user.error());
   request->user = *user;
 
+  auto counted = in_flight_.enter(request->info, request->user, responder);
+  if (!counted) co_return send_too_many_requests(*request);
+  request->responder = counted;
+
   Status allowed = authorizer_.authorize(request->user, Attributes::of(request->info));
   if (!allowed.ok()) co_return send_error(*request, allowed.error());
 
@@ -67,13 +72,19 @@ Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::share
   co_await serve_resource(request);
 }
 
-Result<Identity> ApiServer::identify(const Request& request) {
+Result<Identity> ApiServer::identify(Request& request) {
   const TokenIssuer* tokens = &tokens_;
   TokenFn check = [tokens](std::string_view token) -> Result<Identity> {
     TRY_ASSIGN(TokenIssuer::Checked checked, tokens->check(token, {}));
     return checked.user;
   };
+  // HTTP/2 makes it cheap to ask much: whom nobody knows has one connection for each request, as upstream.
+  request.last_of_connection = request.http->http_major == 2;
   TRY_ASSIGN(Identity real, authenticate(*request.http, check));
+  if (real.user != kAnonymous) {
+    request.last_of_connection = false;
+    request.responder->peer_is_known();
+  }
   TRY_ASSIGN(std::optional<Identity> wanted, wanted_user(*request.http));
   if (!wanted) return real;
   return impersonation_.become(real, *wanted, Attributes::of(request.info));

@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::string_view kProtocol = "SPDY/3.1+portforward.k8s.io";
 constexpr uint32_t kRefusedStream = 3;
-constexpr size_t kQueuedChunks = 64;  // from the client, waiting for the pod to read
 
 // One WebSocket with its SPDY streams.
 class Forwarder {
@@ -41,7 +40,7 @@ class Forwarder {
   struct Connection {
     std::string request_id;
     uint32_t error_stream = 0, data_stream = 0;
-    Channel<std::string> from_client{kQueuedChunks};
+    Channel<std::string> from_client{limits::kForwardQueueMax};
     bool started = false;
   };
   using ConnectionRef = std::shared_ptr<Connection>;

@@ -22,6 +22,7 @@ std::string warning_text(std::string_view text) {
 std::vector<Header> answer_headers(const Request& request, std::string_view content_type) {
   std::vector<Header> out = {{"content-type", std::string(content_type)}, {"cache-control", "no-cache, private"}};
   if (!request.audit_id.empty()) out.push_back({"audit-id", request.audit_id});
+  if (request.last_of_connection) out.push_back({"connection", "close"});
   std::vector<std::string> seen;
   for (const std::string& w : request.warnings) {
     bool again = false;
@@ -95,12 +96,17 @@ void send_object(Request& request, int status, const Document& object, const Clo
   }
 }
 
+void send_too_many_requests(Request& request) {
+  std::vector<Header> headers = answer_headers(request, "text/plain; charset=utf-8");
+  headers.push_back({"x-content-type-options", "nosniff"});
+  headers.push_back({"retry-after", "1"});
+  request.responder->send(429, std::move(headers), make_buffer("Too many requests, please try again later.\n"));
+}
+
 void send_text(Request& request, int status, std::string text) {
-  request.responder->send(status,
-                          {{"content-type", "text/plain; charset=utf-8"},
-                           {"cache-control", "no-cache, private"},
-                           {"x-content-type-options", "nosniff"}},
-                          make_buffer(std::move(text)));
+  std::vector<Header> headers = answer_headers(request, "text/plain; charset=utf-8");
+  headers.push_back({"x-content-type-options", "nosniff"});
+  request.responder->send(status, std::move(headers), make_buffer(std::move(text)));
 }
 
 }  // namespace bramble

@@ -26,6 +26,7 @@ struct Request {
   std::vector<std::string> warnings;   // sent as Warning headers (RFC 9111 section 5.5, code 299)
   std::string audit_id;
   Quarantine* quarantine = nullptr;
+  bool last_of_connection = false;
 };
 
 // A serialized JSON body in the form that the client accepts (JSON as it is, or turned into YAML).
@@ -34,6 +35,7 @@ void send_error(Request& request, const Error& error);
 // One object, shaped as negotiated.
 void send_object(Request& request, int status, const Document& object, const Clock& clock);
 void send_text(Request& request, int status, std::string text);
+void send_too_many_requests(Request& request);
 
 // The headers of every answer: content type, cache control, warnings.
 std::vector<Header> answer_headers(const Request& request, std::string_view content_type);

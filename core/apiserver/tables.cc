@@ -3,32 +3,21 @@
 #include <functional>
 
 #include "core/base/clock.h"
-
 #include "core/registry/api_status.h"
+#include "core/resources/cells.h"
 
 namespace bramble {
 
 namespace {
 
-// Kinds without columns of their own.
-const std::vector<Column>& plain_columns() {
-  static const std::vector<Column> columns = {
-      {"Name", "string", "name", "Name must be unique within a namespace.", 0},
-      {"Created At", "date", "", "CreationTimestamp is a timestamp representing the server time when this object was created.", 0}};
-  return columns;
+void append_cell(const Column& column, const TableRow& row, Mut cells) {
+  column.cell(row).visit([&cells](const auto& value) { cells.append(value); });
 }
 
-void plain_cells(Value object, Mut cells) {
-  cells.append(meta(object, "name"));
-  cells.append(meta(object, "creationTimestamp"));
-}
-
-void quarantined_cells(Value object, const std::vector<Column>& columns, Mut cells) {
-  for (const Column& c : columns) {
-    if (c.format == "name") cells.append(meta(object, "name"));
-    else if (c.type == "integer") cells.append(int64_t{0});
-    else cells.append("<quarantined>");
-  }
+void quarantined_cell(const Column& column, Value object, Mut cells) {
+  if (column.form & kName) cells.append(meta(object, "name"));
+  else if (column.form & kInteger) cells.append(int64_t{0});
+  else cells.append("<quarantined>");
 }
 
 void write_columns(Mut table, const std::vector<Column>& columns) {
@@ -36,10 +25,10 @@ void write_columns(Mut table, const std::vector<Column>& columns) {
   for (const Column& c : columns) {
     Mut d = list.append_object();
     d.set("name", c.name);
-    d.set("type", c.type);
-    d.set("format", c.format);
+    d.set("type", c.type());
+    d.set("format", c.format());
     d.set("description", c.description);
-    d.set("priority", c.priority);
+    d.set("priority", c.priority());
   }
 }
 
@@ -95,21 +84,17 @@ Result<IncludeObject> parse_include_object(std::string_view text) {
 }
 
 std::string table_json(const Kind& kind, const std::vector<Document>& objects, const ListMeta& meta, const TableOptions& options) {
-  const std::vector<Column>& columns = kind.columns.empty() ? plain_columns() : kind.columns;
+  const std::vector<Column>& columns = columns_of(kind);
   Builder b = start_table(meta, options, columns);
   Mut rows = b["rows"];
   for (const Document& object : objects) {
     write_row(rows, object.root(), options, [&](Mut cells) {
-      if (kind.columns.empty() || kind.cells == nullptr) {
-        plain_cells(object.root(), cells);
-        return;
-      }
       auto about = [&object] { return Quarantine::About{content_mark(*object.bytes()), object}; };
       Quarantine::Step step(options.quarantine, "apiserver/table", Quarantine::key_of(kind.resource, object), about);
-      if (!step.allowed()) {
-        quarantined_cells(object.root(), columns, cells);
-      } else {
-        kind.cells(object.root(), options.now_us, cells);
+      TableRow row(object.root(), options.now_us);
+      for (const Column& c : columns) {
+        if (step.allowed()) append_cell(c, row, cells);
+        else quarantined_cell(c, object.root(), cells);
       }
     });
   }
@@ -117,19 +102,21 @@ std::string table_json(const Kind& kind, const std::vector<Document>& objects, c
 }
 
 std::string scale_table_json(const Document& scale, const TableOptions& options) {
-  static const std::vector<Column> columns = {{"Name", "string", "", "", 0},
-                                              {"Desired", "integer", "", "", 0},
-                                              {"Available", "integer", "", "", 0},
-                                              {"Age", "string", "", "", 0}};
+  static const std::vector<Column> columns = {
+      {"Name", kText, [](Value o) { return o["metadata"]["name"].str(); }},
+      {"Desired", kInteger, [](Value o) { return o["spec"]["replicas"].integer(); }},
+      {"Available", kInteger, [](Value o) { return o["status"]["replicas"].integer(); }},
+      {"Age", kText,
+       [](const TableRow& r) {
+         int64_t created = parse_rfc3339(meta(r.object, "creationTimestamp")).value_or(r.now_us);
+         return human_duration(r.now_us - created);
+       }}};
   ListMeta list_meta;
   list_meta.resource_version = version_of(scale);
   Builder b = start_table(list_meta, options, columns);
+  TableRow row(scale.root(), options.now_us);
   write_row(b["rows"], scale.root(), options, [&](Mut cells) {
-    cells.append(name_of(scale));
-    cells.append(scale["spec"]["replicas"].integer());
-    cells.append(scale["status"]["replicas"].integer());
-    int64_t created = parse_rfc3339(meta(scale.root(), "creationTimestamp")).value_or(options.now_us);
-    cells.append(human_duration(options.now_us - created));
+    for (const Column& c : columns) append_cell(c, row, cells);
   });
   return b.dump();
 }

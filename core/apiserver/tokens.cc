@@ -3,17 +3,15 @@
 #include <algorithm>
 
 #include "core/apiserver/verbs.h"
+#include "core/base/limits.h"
+#include "core/crypto/issuing_time.h"
 #include "core/registry/api_status.h"
 
 namespace bramble {
 
 namespace {
 
-constexpr int64_t kSecondsDefault = 3600, kSecondsMin = 600, kSecondsMax = 1LL << 32;
-// The kubelet asks for this many; such tokens live a year, with a claim of when a client should have renewed (KEP 2799).
-constexpr int64_t kExtendedAskSeconds = 3607, kExtendedSeconds = 365 * 24 * 3600;
-constexpr int64_t kNotBeforeSeconds = 946684800;  // 2000-01-01, as of certificates: a clock that falls back makes no token invalid
-constexpr int64_t kDeletedPodLeewayUs = 60 * 1000000LL;  // a pod may use its token while it ends
+using namespace limits;
 
 Error invalid_expiration(int64_t value, std::string_view detail) {
   FieldErrors errors;
@@ -67,13 +65,13 @@ void write_ref(Mut out, const Document& object) {
 
 }  // namespace
 
-int64_t TokenIssuer::now_s() const { return std::max(registry_.clock().wall_us() / 1000000, keys_.earliest_s); }
+int64_t TokenIssuer::now_s() const { return issuing_time_s(registry_.clock(), keys_.time_floor_s); }
 
 Result<Reply> TokenIssuer::request(const Call& call, const Document& token_request) const {
   Value spec = token_request["spec"];
-  int64_t seconds = spec["expirationSeconds"].integer(kSecondsDefault);
-  if (seconds < kSecondsMin) return invalid_expiration(seconds, "may not specify a duration less than 10 minutes");
-  if (seconds > kSecondsMax) return invalid_expiration(seconds, "may not specify a duration larger than 2^32 seconds");
+  int64_t seconds = spec["expirationSeconds"].integer(kTokenSeconds);
+  if (seconds < kTokenSecondsMin) return invalid_expiration(seconds, "may not specify a duration less than 10 minutes");
+  if (seconds > kTokenSecondsMax) return invalid_expiration(seconds, "may not specify a duration larger than 2^32 seconds");
   Document account = registry_.get(*call.kind, call.ns, call.name);
   if (!account) return api_not_found({"", "serviceaccounts"}, call.name);
   std::vector<std::string> audiences;
@@ -84,8 +82,8 @@ Result<Reply> TokenIssuer::request(const Call& call, const Document& token_reque
   Builder claims;
   Mut c = claims.root();
   int64_t issued_s = now_s(), shown_expiry_s = issued_s + seconds, expiry_s = shown_expiry_s;
-  bool extended = seconds == kExtendedAskSeconds && own_audience && spec["boundObjectRef"]["kind"].str() == "Pod";
-  if (extended) expiry_s = issued_s + kExtendedSeconds;
+  bool extended = seconds == kTokenPodSeconds && own_audience && spec["boundObjectRef"]["kind"].str() == "Pod";
+  if (extended) expiry_s = issued_s + kTokenPodExtendedSeconds;
   Mut aud = c.array("aud");
   for (const std::string& a : audiences) aud.append(a);
   c.set("exp", expiry_s);
@@ -109,7 +107,7 @@ Result<Reply> TokenIssuer::request(const Call& call, const Document& token_reque
   }
   write_ref(k.object("serviceaccount"), account);
   if (extended) k.set("warnafter", shown_expiry_s);
-  c.set("nbf", kNotBeforeSeconds);
+  c.set("nbf", keys_.time_floor_s > 0 ? keys_.time_floor_s : issued_s);  // a clock that falls back makes no token invalid
   c.set("sub", cat("system:serviceaccount:", call.ns, ":", call.name));
   if (!keys_.sign) return api_internal("no key to sign service account tokens with");
   TRY_ASSIGN(std::string token, sign_jwt(*keys_.sign, claims.dump()));
@@ -148,9 +146,9 @@ Result<TokenIssuer::Checked> TokenIssuer::check(std::string_view token, const st
   if (!parsed.ok()) return invalid_token();
   Value claims = parsed->root();
   if (claims["iss"].str() != keys_.issuer) return invalid_token();
-  constexpr int64_t kLeewaySeconds = 60;  // clocks of nodes
-  if (claims["exp"].integer() < now_s()) return invalid_token("service account token has expired");
-  if (claims["nbf"].integer() > now_s() + kLeewaySeconds) return invalid_token("service account token is not valid yet");
+  int64_t checked_s = now_s();
+  if (claims["exp"].integer() < checked_s) return invalid_token("service account token has expired");
+  if (claims["nbf"].integer() > checked_s + kTokenLeewaySeconds) return invalid_token("service account token is not valid yet");
 
   std::vector<std::string> has;
   for (Value a : claims["aud"].items()) has.push_back(a.text());
@@ -175,7 +173,7 @@ Result<TokenIssuer::Checked> TokenIssuer::check(std::string_view token, const st
     Document bound = kind == nullptr ? Document() : registry_.get(*kind, ns, k[claim]["name"].str());
     if (!bound || uid_of(bound) != k[claim]["uid"].str()) return invalid_token("service account token has been invalidated");
     auto deleted = parse_rfc3339(bound["metadata"]["deletionTimestamp"].str());
-    if (deleted && *deleted + kDeletedPodLeewayUs < registry_.clock().wall_us()) {
+    if (deleted && *deleted + kTokenDeletedPodUs < registry_.clock().wall_us()) {
       return invalid_token("service account token has been invalidated");
     }
   }

@@ -19,8 +19,8 @@ struct Reply;
 struct TokenKeys {
   std::shared_ptr<const PrivateKey> sign;
   std::vector<PublicKey> verify;  // sign's own among them
+  int64_t time_floor_s = 0;       // no token is issued as of an earlier time (core/crypto/issuing_time.h)
   StaticTokens listed;            // besides those of service accounts
-  int64_t earliest_s = 0;         // no token is issued or judged for an earlier time: a board may believe that it is 1970
   std::string issuer = "https://kubernetes.default.svc.cluster.local";
   std::vector<std::string> audiences = {"https://kubernetes.default.svc.cluster.local"};
 };

@@ -1,12 +1,12 @@
-// bramble check-config: checks the config files and this machine, says what to change. Exit code 1 when something that a
-// node needs is missing.
+// bramble check-config: checks the flags, the config files and this machine as a server would, shows what is set aside, and says
+// what to change. Exit code 1 when a server would not start, or something that a node needs is missing.
 #include <cstdio>
 
 #include "core/app/command.h"
 #include "core/app/server_flags.h"
+#include "core/app/server_setup.h"
 #include "core/app/small_files.h"
 #include "core/quarantine/quarantine.h"
-#include "provision/host/checks.h"
 
 namespace bramble {
 
@@ -15,13 +15,26 @@ namespace {
 constexpr FlagSpec kClear = {"clear-quarantine", 0, "", FlagSpec::Kind::kSwitch, "false", "Quarantine",
                              "try the objects again that are set aside because they ended the server"};
 
-// The config file is checked with all flags of the server; of these the command itself uses the ones in its help.
-std::vector<FlagSpec> flags_of_check(bool all) {
-  std::vector<FlagSpec> out;
-  for (const FlagSpec& s : server_flags())
-    if (all || s.name == "runtime" || s.name == "run-dir") out.push_back(s);
+std::vector<FlagSpec> flags_of_check() {
+  std::vector<FlagSpec> out(server_flags().begin(), server_flags().end());
   out.push_back(kClear);
   return out;
+}
+
+// False when a server would not start with it.
+bool show(const Check& c) {
+  constexpr const char* kMarks[] = {"ok     ", "warning", "MISSING", "WRONG  "};
+  std::printf("%s  %s: %s\n", kMarks[static_cast<int>(c.verdict)], c.name.c_str(), c.finding.c_str());
+  if (!c.advice.empty()) std::printf("         %s\n", c.advice.c_str());
+  return c.verdict == Check::Verdict::kGood || c.verdict == Check::Verdict::kWarning;
+}
+
+bool show_setup(const Flags& flags) {
+  auto setup = read_server_setup(flags);
+  if (!setup.ok()) return show({"flags", Check::Verdict::kWrong, setup.error().message(), ""});
+  bool good = true;
+  for (const Check& c : check_server_setup(*setup)) good = show(c) && good;
+  return good;
 }
 
 // What the running server, or the last one since the machine started, leaves alone.
@@ -42,29 +55,23 @@ Status show_quarantine(const std::string& run_dir, bool clear) {
 }  // namespace
 
 int run_check_config(const std::vector<std::string>& argv) {
-  std::vector<FlagSpec> specs = flags_of_check(true);
+  std::vector<FlagSpec> specs = flags_of_check();
   Flags::Source source{specs, argv, [](std::string_view name) { return environment_variable(name); }, true};
   auto flags = Flags::read(source);
   if (!flags.ok()) return fail(cat("check-config: ", flags.error().message()));
   if (flags->help()) {
-    std::string text = flags_help("bramble check-config [--runtime PATH] [--run-dir DIR] [--config FILE] [--clear-quarantine]",
-                                  "Checks the config file, its drop-ins and this machine, and shows which objects are set aside.",
-                                  flags_of_check(false));
+    std::string text = flags_help("bramble check-config [flags of the server]",
+                                  "Checks flags, the config file with its drop-ins, and this machine; shows which objects are set aside.", specs);
     std::fwrite(text.data(), 1, text.size(), stdout);
     return 0;
   }
+  bool good = show_setup(*flags);
   CheckOptions options;
   options.runtime = flags->text("runtime");
-  bool missing = false;
-  for (const Check& c : check_machine(options)) {
-    const char* mark = c.verdict == Check::Verdict::kGood ? "ok     " : c.verdict == Check::Verdict::kWarning ? "warning" : "MISSING";
-    std::printf("%s  %s: %s\n", mark, c.name.c_str(), c.finding.c_str());
-    if (!c.advice.empty()) std::printf("         %s\n", c.advice.c_str());
-    missing = missing || c.verdict == Check::Verdict::kMissing;
-  }
+  for (const Check& c : check_machine(options)) good = show(c) && good;
   Status shown = show_quarantine(flags->text("run-dir"), flags->on("clear-quarantine"));
   if (!shown.ok()) return fail(cat("check-config: ", shown.error().message()));
-  return missing ? 1 : 0;
+  return good ? 0 : 1;
 }
 
 }  // namespace bramble

@@ -23,7 +23,7 @@ static std::string bash_script() {
       "    server) words=\"", words_of(server_flags()), " --help\" ;;\n"
       "    images) words=\"import list remove --help\" ;;\n"
       "    completion) words=\"bash zsh\" ;;\n"
-      "    check-config) words=\"--runtime --run-dir --clear-quarantine --help\" ;;\n"
+      "    check-config) words=\"", words_of(server_flags()), " --clear-quarantine --help\" ;;\n"
       "    *) words=\"", commands, " --help --version\" ;;\n"
       "  esac\n"
       "  if [ \"$COMP_CWORD\" -eq 1 ]; then words=\"", commands, " --help --version\"; fi\n"

@@ -5,147 +5,23 @@
 
 #include <cstdio>
 
-#include "cni/netlink/rtnetlink.h"
 #include "core/app/command.h"
 #include "core/app/control_plane.h"
 #include "core/app/host_facts.h"
 #include "core/app/node.h"
+#include "core/app/renewal.h"
 #include "core/app/server_flags.h"
+#include "core/app/server_setup.h"
 #include "core/app/small_files.h"
 #include "core/app/version.h"
+#include "core/base/heap.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
 
 namespace bramble {
 namespace {
 
-struct Range {
-  int first = 0, last = 0;
-};
-
-Result<Range> parse_port_range(const std::string& text) {
-  auto parts = cut(text, "-");
-  auto first = parts ? parse_int64(parts->first) : std::nullopt, last = parts ? parse_int64(parts->second) : std::nullopt;
-  if (!first || !last || *first < 1 || *last > 65535 || *first > *last)
-    return Error(Code::kInvalidArgument, cat("flag --service-node-port-range: ", go_quote(text), " is not like 30000-32767"));
-  return Range{static_cast<int>(*first), static_cast<int>(*last)};
-}
-
-Result<IpPrefix> parse_range(const Flags& flags, std::string_view name) {
-  auto range = IpPrefix::parse(flags.text(name));
-  if (!range || range->v6 || flags.text(name).find('/') == std::string::npos)
-    return Error(Code::kInvalidArgument, cat("flag --", name, ": ", go_quote(flags.text(name)), " is not an IPv4 range like 10.42.0.0/16"));
-  return range->network();
-}
-
-Result<uint16_t> parse_port(const Flags& flags, std::string_view name) {
-  int64_t port = flags.number(name);
-  if (port < 1 || port > 65535) return Error(Code::kInvalidArgument, cat("flag --", name, ": ", port, " is not a port"));
-  return static_cast<uint16_t>(port);
-}
-
-// What both halves are built from.
-struct Setup {
-  ControlPlaneOptions plane;
-  NodeOptions node;
-  CredentialOptions credentials;
-  std::string kubeconfig_path;
-  mode_t kubeconfig_mode = 0600;
-  bool agent = true;
-};
-
-Status read_addresses(const Flags& flags, Setup* s) {
-  TRY_ASSIGN(IpPrefix pods, parse_range(flags, "cluster-cidr"));
-  TRY_ASSIGN(IpPrefix services, parse_range(flags, "service-cidr"));
-  auto dns = IpPrefix::parse(flags.text("cluster-dns"));
-  std::string dns_address = flags.text("cluster-dns");
-  // A service range of one's own moves the default DNS address into it, as in k3s.
-  if (!flags.given("cluster-dns") && dns && !services.contains(*dns)) dns_address = services.host(10).address_text();
-  if (!dns || !services.contains(*IpPrefix::parse(dns_address)))
-    return Error(Code::kInvalidArgument, cat("flag --cluster-dns: ", dns_address, " is not in the service range ", services.text()));
-  TRY_ASSIGN(Range node_ports, parse_port_range(flags.text("service-node-port-range")));
-  s->plane.pod_range = s->node.pod_range = pods.text();
-  s->plane.service_range = s->node.service_range = services.text();
-  s->plane.dns_address = s->node.dns_address = dns_address;
-  s->plane.api_service_address = services.host(1).address_text();
-  s->plane.node_port_first = node_ports.first;
-  s->plane.node_port_last = node_ports.last;
-  return ok();
-}
-
-Status read_node(const Flags& flags, Setup* s) {
-  NodeOptions& n = s->node;
-  n.name = flags.text("node-name");
-  if (n.name.empty()) {
-    TRY_ASSIGN(n.name, host_name());
-  }
-  n.address = flags.text("node-ip");
-  if (n.address.empty()) {
-    TRY_ASSIGN(n.address, host_address());
-  } else if (!IpPrefix::parse(n.address)) {
-    return Error(Code::kInvalidArgument, cat("flag --node-ip: ", go_quote(n.address), " is not an address"));
-  }
-  n.data_dir = flags.text("data-dir");
-  n.run_dir = flags.text("run-dir");
-  n.root_dir = flags.text("kubelet-root-dir");
-  n.log_dir = flags.text("pod-log-dir");
-  n.cgroup_root = flags.text("cgroup-root");
-  n.runtime = flags.text("runtime");
-  n.resolv_conf = flags.text("resolv-conf");
-  n.domain = flags.text("cluster-domain");
-  n.labels = flags.list("node-label");
-  n.taints = flags.list("node-taint");
-  n.proxy = !flags.on("disable-kube-proxy");
-  TRY_ASSIGN(n.kubelet_port, parse_port(flags, "kubelet-port"));
-  return ok();
-}
-
-// Of kube-apiserver's many arguments those that have a meaning here.
-Status read_api_arguments(const Flags& flags, ControlPlaneOptions* p) {
-  for (const std::string& argument : flags.list("kube-apiserver-arg")) {
-    auto parts = cut(argument, "=");
-    std::string_view name = parts ? parts->first : std::string_view(argument);
-    while (name.substr(0, 1) == "-") name.remove_prefix(1);
-    if (name != "token-auth-file" || !parts) {
-      return Error(Code::kInvalidArgument, cat("flag --kube-apiserver-arg: ", go_quote(argument), " is not known; known is token-auth-file=PATH"));
-    }
-    p->token_file = std::string(parts->second);
-  }
-  return ok();
-}
-
-Result<Setup> read_setup(const Flags& flags) {
-  Setup s;
-  s.agent = !flags.on("disable-agent");
-  TRY(read_addresses(flags, &s));
-  TRY(read_node(flags, &s));
-  ControlPlaneOptions& p = s.plane;
-  p.data_dir = flags.text("data-dir");
-  p.run_dir = flags.text("run-dir");
-  p.bind_address = flags.text("bind-address");
-  p.advertise_address = flags.text("advertise-address").empty() ? s.node.address : flags.text("advertise-address");
-  TRY_ASSIGN(p.port, parse_port(flags, "https-listen-port"));
-  p.host = s.node.name;
-  TRY(read_api_arguments(flags, &p));
-  p.controllers = !flags.on("disable-controller-manager");
-  p.scheduler = !flags.on("disable-scheduler");
-
-  std::string domain = flags.text("cluster-domain");
-  s.credentials.directory = p.data_dir + "/server/tls";
-  s.credentials.server_names = {"kubernetes", "kubernetes.default", "kubernetes.default.svc", cat("kubernetes.default.svc.", domain),
-                                "localhost", "127.0.0.1", s.node.name, s.node.address, p.advertise_address, p.api_service_address};
-  for (const std::string& name : flags.list("tls-san")) s.credentials.server_names.push_back(name);
-  s.credentials.node_name = s.node.name;
-  s.credentials.node_names = {s.node.name, s.node.address, "127.0.0.1", "localhost"};
-  s.kubeconfig_path = flags.text("write-kubeconfig");
-  unsigned mode = 0;
-  if (std::sscanf(flags.text("write-kubeconfig-mode").c_str(), "%o", &mode) != 1 || mode > 0777)
-    return Error(Code::kInvalidArgument, cat("flag --write-kubeconfig-mode: ", go_quote(flags.text("write-kubeconfig-mode")), " is not a mode like 0600"));
-  s.kubeconfig_mode = mode;
-  return s;
-}
-
-Status write_kubeconfig(const Setup& s, const Credentials& credentials) {
+Status write_kubeconfig(const ServerSetup& s, const Credentials& credentials) {
   size_t slash = s.kubeconfig_path.rfind('/');
   if (slash != std::string::npos && slash > 0) TRY(make_directories(s.kubeconfig_path.substr(0, slash), 0755));
   std::string host = s.plane.bind_address == "0.0.0.0" || s.plane.bind_address.empty() ? "127.0.0.1" : s.plane.bind_address;
@@ -157,6 +33,7 @@ Status write_kubeconfig(const Setup& s, const Credentials& credentials) {
 struct Running {
   std::unique_ptr<ControlPlane> plane;
   std::unique_ptr<Node> node;  // null without an agent
+  std::unique_ptr<CertificateRenewal> renewal;
   int exit_code = 0;
 };
 
@@ -164,6 +41,7 @@ struct Running {
 // last what all of them write to. Work that does not end in time keeps its node; like after a crash the next start clears up.
 Task<void> shut_down(Running* running, Loop* loop) {
   notify_service_manager("STOPPING=1");
+  running->renewal.reset();
   running->plane->close_port();
   if (running->node) running->node->close_ports();
   OffloadHalt halt;
@@ -178,7 +56,20 @@ Task<void> shut_down(Running* running, Loop* loop) {
   loop->stop();
 }
 
-Status bring_up(Running* running, const Setup& setup, const Credentials& credentials, Clock& clock, Random& random) {
+std::unique_ptr<CertificateRenewal> renewal_of(Running* running, const ServerSetup& setup, const Credentials& credentials, const Clock& clock) {
+  auto load = [setup, &clock]() -> Result<Credentials> {
+    TRY_ASSIGN(Credentials renewed, load_or_make_credentials(setup.credentials, clock));
+    TRY(write_kubeconfig(setup, renewed));
+    return renewed;
+  };
+  auto use = [running](const Credentials& renewed) -> Status {
+    TRY(running->plane->use_certificates(renewed));
+    return running->node ? running->node->use_certificates(renewed) : ok();
+  };
+  return std::make_unique<CertificateRenewal>(credentials, clock, load, use);
+}
+
+Status bring_up(Running* running, const ServerSetup& setup, const Credentials& credentials, Clock& clock, Random& random) {
   ControlPlane* plane = running->plane.get();
   plane->start();
   if (setup.agent) {
@@ -188,6 +79,7 @@ Status bring_up(Running* running, const Setup& setup, const Credentials& credent
     TRY_ASSIGN(running->node, Node::open(std::move(node), credentials, clients, clock, random));
   }
   TRY(write_kubeconfig(setup, credentials));
+  running->renewal = renewal_of(running, setup, credentials, clock);
   log_info("bramble ", version_text(), ": API on port ", plane->port(), ", kubeconfig ", setup.kubeconfig_path);
   notify_service_manager("READY=1");
   return ok();
@@ -195,12 +87,13 @@ Status bring_up(Running* running, const Setup& setup, const Credentials& credent
 
 // Runs until a signal. Returns only when it could not begin; else the process ends here, without unwinding: threads of the pool
 // may still be inside a call.
-Status serve(Setup setup) {
+Status serve(ServerSetup setup) {
   RealClock clock;
   RealRandom random;
   Loop loop;
   if (setup.agent) TRY(Node::check_host(setup.node));
   TRY(make_directories(setup.plane.data_dir, 0700));
+  setup.credentials.time_floor_s = setup.plane.time_floor_s = issuing_floor_s(setup.plane.data_dir);
   TRY_ASSIGN(Credentials credentials, load_or_make_credentials(setup.credentials, clock));
 
   Running running;
@@ -240,8 +133,9 @@ int run_server(const std::vector<std::string>& argv) {
     return 0;
   }
   if (flags->on("debug")) set_log_level(LogLevel::kDebug);
+  keep_heap_small();
   signal(SIGPIPE, SIG_IGN);
-  auto setup = read_setup(*flags);
+  auto setup = read_server_setup(*flags);
   if (!setup.ok()) return fail(cat("server: ", setup.error().message()));
   Status served = serve(std::move(*setup));
   return fail(cat("server: ", served.error().message()));

@@ -74,7 +74,7 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   ApiServer::Options api;
   TRY_ASSIGN(PrivateKey key, PrivateKey::from_pem(credentials.service_account_key_pem));
   api.tokens.verify = {key.public_key()};
-  api.tokens.earliest_s = build_time_s();
+  api.tokens.time_floor_s = options_.time_floor_s;
   api.tokens.sign = std::make_shared<const PrivateKey>(std::move(key));
   if (!options_.token_file.empty()) {
     TRY_ASSIGN(std::string csv, read_small_file(options_.token_file));
@@ -93,8 +93,9 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   HttpServer::Options http;
   http.address = options_.bind_address;
   http.port = options_.port;
-  TRY_ASSIGN(http.tls, TlsServerContext::create({credentials.api_server.certificate_pem, credentials.api_server.key_pem,
-                                                 credentials.client_ca_pem, {"h2", "http/1.1"}}));
+  TRY_ASSIGN(tls_, TlsServerContext::create({credentials.api_server.certificate_pem, credentials.api_server.key_pem,
+                                             credentials.client_ca_pem, {"h2", "http/1.1"}}));
+  http.tls = tls_;
   http.too_large_json = status_failure(Code::kTooLarge, 413, "RequestEntityTooLarge",
                                        cat("Request entity too large: limit is ", http.body_bytes_max)).status_json();
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -155,6 +156,10 @@ void ControlPlane::start() {
                                              loop_alarms(), quarantine_.get());
     scheduler_->start();
   }
+}
+
+Status ControlPlane::use_certificates(const Credentials& c) {
+  return tls_->reload(c.api_server.certificate_pem, c.api_server.key_pem, c.client_ca_pem);
 }
 
 void ControlPlane::close_port() { http_.reset(); }

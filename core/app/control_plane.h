@@ -21,9 +21,10 @@ namespace bramble {
 struct ControlPlaneOptions {
   std::string data_dir, run_dir;
   std::string bind_address, advertise_address;
-  uint16_t port = 6443;
+  uint16_t port = 0;
   std::string pod_range, service_range, dns_address, api_service_address;
-  int node_port_first = 30000, node_port_last = 32767;
+  int64_t time_floor_s = 0;          // see CredentialOptions
+  int node_port_first = 0, node_port_last = 0;
   std::string token_file;            // static tokens; empty: none
   std::string host;                  // names this process in Events
   bool controllers = true, scheduler = true;
@@ -38,6 +39,8 @@ class ControlPlane {
   ~ControlPlane();
   // Controllers and scheduler begin.
   void start();
+  // Connections from now on see this certificate.
+  Status use_certificates(const Credentials& credentials);
   // No more requests from outside: the port is closed, requests in flight are dropped. What they used may end afterwards.
   void close_port();
   // After close_port(): controllers and scheduler end, what is volatile goes to disk. The process may end afterwards.
@@ -67,6 +70,7 @@ class ControlPlane {
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<Client> own_client_;
   std::unique_ptr<Recorder> own_events_;  // of what is set aside
+  std::shared_ptr<TlsServerContext> tls_;
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<Controllers> controllers_;
   std::unique_ptr<Scheduler> scheduler_;

@@ -1,10 +1,15 @@
 #include "core/app/credentials.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <filesystem>
+#include <optional>
 
 #include "cni/netlink/rtnetlink.h"
 #include "core/app/small_files.h"
 #include "core/app/version.h"
+#include "core/crypto/issuing_time.h"
 
 namespace bramble {
 namespace {
@@ -13,20 +18,23 @@ constexpr int64_t kDay_s = 24 * 3600;
 constexpr int64_t kAuthorityLife_s = 3650 * kDay_s;
 constexpr int64_t kLeafLife_s = 365 * kDay_s;
 
-// A board without a clock starts in 1970: what it issues must still be valid when the clock is right, and at once.
-int64_t issuing_time_s(const Clock& clock) { return std::max(clock.wall_us() / 1000000, build_time_s()); }
-
-Result<CertificateAuthority> authority(const std::string& directory, std::string_view name, std::string_view common_name, int64_t now_s) {
+// Nothing when it was not made yet.
+Result<std::optional<CertificateAuthority>> present_authority(const std::string& directory, std::string_view name) {
   std::string certificate_path = cat(directory, "/", name, ".crt"), key_path = cat(directory, "/", name, ".key");
   if (path_exists(certificate_path) != path_exists(key_path))
     return Error(Code::kCorrupt, cat(path_exists(key_path) ? certificate_path : key_path, ": missing; restore it from a backup"));
-  if (path_exists(certificate_path)) {
-    TRY_ASSIGN(std::string certificate, read_small_file(certificate_path));
-    TRY_ASSIGN(std::string key, read_small_file(key_path));
-    auto ca = CertificateAuthority::from_pem(certificate, key);
-    if (!ca.ok()) return ca.error().prefixed(certificate_path);
-    return ca;
-  }
+  if (!path_exists(certificate_path)) return std::optional<CertificateAuthority>();
+  TRY_ASSIGN(std::string certificate, read_small_file(certificate_path));
+  TRY_ASSIGN(std::string key, read_small_file(key_path));
+  auto ca = CertificateAuthority::from_pem(certificate, key);
+  if (!ca.ok()) return ca.error().prefixed(certificate_path);
+  return std::optional<CertificateAuthority>(std::move(*ca));
+}
+
+Result<CertificateAuthority> authority(const std::string& directory, std::string_view name, std::string_view common_name, int64_t now_s) {
+  TRY_ASSIGN(auto present, present_authority(directory, name));
+  if (present) return std::move(*present);
+  std::string certificate_path = cat(directory, "/", name, ".crt"), key_path = cat(directory, "/", name, ".key");
   TRY_ASSIGN(CertificateAuthority ca, CertificateAuthority::create(cat(common_name, "@", now_s), now_s + kAuthorityLife_s));
   // The key first: a crash between the two leaves a key alone, which the next start names instead of trusting half a pair.
   TRY(write_file_atomically(key_path, ca.key_pem(), 0600));
@@ -40,15 +48,18 @@ bool same_names(std::vector<std::string> a, std::vector<std::string> b) {
   return a == b;
 }
 
-bool still_good(const CertificateInfo& info, const CertificateSubject& subject, int64_t now_s) {
-  // notBefore is a fixed date, so the life is counted back from the end.
-  if (now_s > info.not_after_s - kLeafLife_s / 3) return false;
+// notBefore is a fixed date, so the life is counted back from the end. One that lives as long as its authority cannot get better.
+int64_t renewal_of(const CertificateInfo& info, const CertificateAuthority& ca) {
+  return info.not_after_s >= ca.not_after_s() ? info.not_after_s : info.not_after_s - kLeafLife_s / 3;
+}
+
+bool same_subject(const CertificateInfo& info, const CertificateSubject& subject) {
   return info.subject.common_name == subject.common_name && same_names(info.subject.organizations, subject.organizations) &&
          same_names(info.subject.dns_names, subject.dns_names) && same_names(info.subject.ip_addresses, subject.ip_addresses);
 }
 
 Result<CertifiedKey> leaf(const std::string& directory, std::string_view name, const CertificateAuthority& ca,
-                          const CertificateSubject& subject, LeafOptions options, int64_t now_s) {
+                          const CertificateSubject& subject, LeafOptions options, int64_t now_s, int64_t* renew_at_s) {
   std::string certificate_path = cat(directory, "/", name, ".crt"), key_path = cat(directory, "/", name, ".key");
   auto old_certificate = read_small_file(certificate_path);
   auto old_key = read_small_file(key_path);
@@ -56,13 +67,18 @@ Result<CertifiedKey> leaf(const std::string& directory, std::string_view name, c
     auto info = parse_certificate(*old_certificate);
     auto key = PrivateKey::from_pem(*old_key);
     bool ours = verify_certificate(*old_certificate, ca.certificate_pem(), CertificateUse::kAny).ok();
-    if (info.ok() && key.ok() && ours && still_good(*info, subject, now_s) && key->public_key().pem() == info->public_key_pem)
+    bool fits = info.ok() && key.ok() && ours && same_subject(*info, subject) && key->public_key().pem() == info->public_key_pem;
+    if (fits && now_s <= renewal_of(*info, ca)) {
+      *renew_at_s = std::min(*renew_at_s, renewal_of(*info, ca));
       return CertifiedKey{*old_certificate, *old_key};
+    }
   }
   options.not_after_s = now_s + kLeafLife_s;
   TRY_ASSIGN(CertifiedKey made, ca.issue_with_key(subject, options));
   TRY(write_file_atomically(key_path, made.key_pem, 0600));
   TRY(write_file_atomically(certificate_path, made.certificate_pem, 0644));
+  TRY_ASSIGN(CertificateInfo info, parse_certificate(made.certificate_pem));
+  *renew_at_s = std::min(*renew_at_s, renewal_of(info, ca));
   return made;
 }
 
@@ -93,9 +109,19 @@ CertificateSubject server_subject(std::string_view common_name, const std::vecto
 
 }  // namespace
 
+int64_t issuing_floor_s(const std::string& data_dir) {
+  int64_t newest = build_time_s();
+  std::error_code ignored;
+  for (const auto& file : std::filesystem::directory_iterator(data_dir + "/server/db", ignored)) {
+    struct stat facts;
+    if (stat(file.path().c_str(), &facts) == 0) newest = std::max<int64_t>(newest, facts.st_mtim.tv_sec);
+  }
+  return newest;
+}
+
 Result<Credentials> load_or_make_credentials(const CredentialOptions& options, const Clock& clock) {
   TRY(make_directories(options.directory, 0700));
-  int64_t now_s = issuing_time_s(clock);
+  int64_t now_s = issuing_time_s(clock, options.time_floor_s);
   const std::string& dir = options.directory;
   TRY_ASSIGN(CertificateAuthority server_ca, authority(dir, "server-ca", "bramble-server-ca", now_s));
   TRY_ASSIGN(CertificateAuthority client_ca, authority(dir, "client-ca", "bramble-client-ca", now_s));
@@ -104,10 +130,17 @@ Result<Credentials> load_or_make_credentials(const CredentialOptions& options, c
   out.client_ca_pem = client_ca.certificate_pem();
   TRY_ASSIGN(out.service_account_key_pem, service_account_key(dir + "/service.key"));
   LeafOptions server{true, false, 0}, client{false, true, 0};
-  TRY_ASSIGN(out.api_server, leaf(dir, "serving-kube-apiserver", server_ca, server_subject("kube-apiserver", options.server_names), server, now_s));
-  TRY_ASSIGN(out.kubelet_server, leaf(dir, "serving-kubelet", server_ca, server_subject(options.node_name, options.node_names), server, now_s));
-  TRY_ASSIGN(out.admin, leaf(dir, "client-admin", client_ca, {"system:admin", {"system:masters"}, {}, {}}, client, now_s));
+  int64_t renew = INT64_MAX;
+  TRY_ASSIGN(out.api_server, leaf(dir, "serving-kube-apiserver", server_ca, server_subject("kube-apiserver", options.server_names), server, now_s, &renew));
+  TRY_ASSIGN(out.kubelet_server, leaf(dir, "serving-kubelet", server_ca, server_subject(options.node_name, options.node_names), server, now_s, &renew));
+  TRY_ASSIGN(out.admin, leaf(dir, "client-admin", client_ca, {"system:admin", {"system:masters"}, {}, {}}, client, now_s, &renew));
+  out.renew_at_s = renew;
   return out;
+}
+
+Status check_authority(const std::string& directory, std::string_view name) {
+  auto present = present_authority(directory, name);
+  return present.ok() ? ok() : Status(present.error());
 }
 
 std::string make_kubeconfig(const std::string& server_url, const std::string& ca_pem, const CertifiedKey& client) {

@@ -1,7 +1,7 @@
 // Credentials: the authorities, keys and certificates of a server, under <data-dir>/server/tls, made at the first start.
 // Files are written atomically (keys 0600); an authority and the service account key are never replaced here; a leaf is
 // issued again when two thirds of its life are over, when its names changed, or when its authority is another.
-// Owner: core/app. Blocking, at start.
+// Owner: core/app. Blocking: at start, then in offload() (core/app/renewal.h).
 #pragma once
 
 #include <string>
@@ -17,6 +17,7 @@ struct CredentialOptions {
   std::vector<std::string> server_names;  // DNS names and addresses of the API's certificate
   std::string node_name;
   std::vector<std::string> node_names;    // the same of the kubelet's
+  int64_t time_floor_s = 0;               // nothing is issued as of an earlier time
 };
 
 struct Credentials {
@@ -26,10 +27,18 @@ struct Credentials {
   CertifiedKey admin;          // system:admin of system:masters
   CertifiedKey kubelet_server;
   std::string service_account_key_pem;
+  int64_t renew_at_s = 0;      // when the first of the leaves is to be issued again, in seconds since 1970
 };
+
+// The floor of issuing times (core/crypto/issuing_time.h): the release's date, or the last write of the store under this
+// folder. Before the store is opened.
+int64_t issuing_floor_s(const std::string& data_dir);
 
 // kCorrupt or kInvalidArgument name the file that does not fit, and what to do.
 Result<Credentials> load_or_make_credentials(const CredentialOptions& options, const Clock& clock);
+
+// Whether an authority's two files ("server-ca", "client-ca") are both there and belong together, or neither is there yet.
+Status check_authority(const std::string& directory, std::string_view name);
 
 // A kubeconfig for a holder of a client certificate.
 std::string make_kubeconfig(const std::string& server_url, const std::string& ca_pem, const CertifiedKey& client);

@@ -82,6 +82,7 @@ struct Node::Parts {
   std::unique_ptr<Proxy> proxy;
   std::unique_ptr<DnsServer> dns;
   std::unique_ptr<Kubelet> kubelet;
+  std::shared_ptr<TlsServerContext> kubelet_tls;
   std::unique_ptr<HttpServer> kubelet_port;
   std::unique_ptr<LocalApi> local_api;
   std::unique_ptr<Subscription> own_node;
@@ -118,10 +119,11 @@ Status Node::Parts::open_kubelet_port(const Credentials& credentials) {
   http.address = "0.0.0.0";
   http.port = options.kubelet_port;
   http.connection_threads = 0;
-  TRY_ASSIGN(http.tls, TlsServerContext::create({credentials.kubelet_server.certificate_pem,
-                                                 credentials.kubelet_server.key_pem,
-                                                 credentials.client_ca_pem,
-                                                 {"http/1.1"}}));
+  TRY_ASSIGN(kubelet_tls, TlsServerContext::create({credentials.kubelet_server.certificate_pem,
+                                                    credentials.kubelet_server.key_pem,
+                                                    credentials.client_ca_pem,
+                                                    {"http/1.1"}}));
+  http.tls = kubelet_tls;
   auto listening = HttpServer::listen(std::move(http), serve_kubelet_port);
   if (!listening.ok()) {
     std::string owner = port_owner(options.kubelet_port);
@@ -175,6 +177,9 @@ Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials&
 
 Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Node::~Node() = default;
+Status Node::use_certificates(const Credentials& c) {
+  return parts_->kubelet_tls->reload(c.kubelet_server.certificate_pem, c.kubelet_server.key_pem, c.client_ca_pem);
+}
 void Node::close_ports() {
   parts_->local_api.reset();
   parts_->kubelet_port.reset();

@@ -39,6 +39,8 @@ class Node {
   // Offloaded work points into the Node: destroy it once an OffloadHalt is quiet, or not at all.
   ~Node();
   NodeStreams* streams();
+  // Connections to the kubelet's port from now on see this certificate.
+  Status use_certificates(const Credentials& credentials);
   // No more requests: the kubelet's port and the socket of local commands are closed, requests in flight are dropped.
   void close_ports();
 

@@ -18,6 +18,10 @@ constexpr size_t kJsonPatchWalkMax = 4 * 1000 * 1000;      // members passed whi
 constexpr int64_t kQuantityExponentMax = 100 * 1000;       // "1e100000"; upstream takes any, and burns the CPU for it
 constexpr size_t kStrictErrorsMax = 100;                   // unknown and duplicate fields told of one object
 
+// the heap
+constexpr int kHeapMapBytes = 128 * 1024;                  // larger blocks are mapped, and gone when freed
+constexpr int kHeapTrimBytes = 256 * 1024;                 // free at the heap's end; then it shrinks
+
 // loop
 constexpr size_t kOffloadThreadsMax = 4;
 constexpr int64_t kOffloadIdleMs = 10 * 1000;              // then a worker thread ends and gives its stack back
@@ -34,7 +38,11 @@ constexpr uint32_t kTlsTicketLifetimeS = 12 * 3600;
 constexpr size_t kHeaderBytesMax = 64 * 1024;
 constexpr size_t kMethodBytesMax = 32;             // UPDATEREDIRECTREF, the longest registered, has 17
 constexpr size_t kConnectionsMax = 1024;
+constexpr size_t kTrimConnections = 32;            // at least so many gone, and half of them: their memory goes back
 constexpr size_t kStreamsPerConnectionMax = 250;
+constexpr size_t kStreamsUnknownMax = 16;          // the same until a request on the connection was authenticated
+constexpr size_t kReceivedBytesMax = 32 * 1024 * 1024;        // heads and bodies of a server's requests together; beyond: 429
+constexpr size_t kReceivedBytesUnknownMax = 8 * 1024 * 1024;  // of them, those of peers that nobody knows
 constexpr size_t kSendAheadBytesMax = 64 * 1024;  // handed out ahead of a slow reader
 constexpr size_t kReceiveChunkBytes = 16 * 1024;   // one read of a connection thread: a TLS record
 constexpr size_t kPipelinedBytesMax = 64 * 1024;   // read ahead of an answer on HTTP/1.1; then the peer waits
@@ -168,28 +176,43 @@ constexpr size_t kPodsOfNodeMax = 110;
 constexpr size_t kLogReadBytes = 32 * 1024;
 
 // app
+constexpr int64_t kRenewRetryS = 3600;              // after a renewal of certificates that failed
 constexpr int64_t kStopWorkMs = 20 * 1000;          // at the end: for mounts, removals and imports that run
 constexpr size_t kSmallFileBytesMax = 1024 * 1024;  // config files, certificates, tokens
 constexpr int64_t kImportProgressMs = 200;          // how often a waiting command hears of an import
 
 // registry
+constexpr int kWriteAttempts = 5;                   // of an update or delete that lost a race with another writer of the store
+constexpr size_t kAnnotationBytesMax = 256 * 1024;  // of one object together, as upstream
 constexpr int64_t kEventTtlUs = 3600 * 1000000LL;   // as upstream's --event-ttl
 constexpr size_t kUpdateManagersMax = 10;           // of one object, kept apart in managedFields: upstream's figure
 constexpr size_t kFieldManagerBytesMax = 128;       // of a manager's name: upstream's figure
 constexpr int64_t kEventSweepUs = 60 * 1000000LL;   // expired Events go in batches, at most once a minute
 
-// apiserver
+// apiserver: requests in flight as upstream has them by default; their answers' bytes, which wait for slow readers
+constexpr size_t kReadsInFlightMax = 400;
+constexpr size_t kWritesInFlightMax = 200;
+constexpr size_t kAnswerBytesMax = 64 * 1024 * 1024;
 constexpr int64_t kWatchSecondsMin = 1800;          // a watch without timeoutSeconds lasts once to twice this, as upstream's
 constexpr int64_t kWatchSecondsMax = 24 * 3600;
 constexpr int64_t kBookmarkMs = 60 * 1000;          // between bookmarks of one watch
 constexpr size_t kWatchBatch = 100;                 // events looked up at once
 constexpr size_t kSpdyFrameBytesMax = 1024 * 1024;   // one frame of a port-forward; clients send at most 32 KiB
 constexpr size_t kForwardStreamsMax = 256;           // connections of one port-forward at once
-constexpr size_t kStreamChunkBytes = 32 * 1024;      // of exec and port-forward, sent at once
+constexpr size_t kForwardQueueMax = 64;              // frames of one of them that wait for the pod to read
 constexpr size_t kBootstrapWriters = 24;             // default roles written at once: each takes some 20 kB until it is on disk
 constexpr int64_t kBootstrapRetryMsMin = 1000, kBootstrapRetryMsMax = 60 * 1000;  // of the system's own objects (disk full)
 constexpr size_t kImpersonatorsMax = 256;            // users of whom it is known how they impersonate (upstream: 10000)
 constexpr size_t kWatchChunkBytes = 32 * 1024;      // existing objects at a watch's begin go in chunks of about this
+
+// tokens of service accounts: upstream's figures
+constexpr int64_t kTokenSeconds = 3600;                   // unless asked otherwise
+constexpr int64_t kTokenSecondsMin = 600;
+constexpr int64_t kTokenSecondsMax = 1LL << 32;
+constexpr int64_t kTokenPodSeconds = 3607;                // what a pod's volume asks for; known by this odd figure (KEP 2799)
+constexpr int64_t kTokenPodExtendedSeconds = 365 * 24 * 3600;  // what it gets, with a claim of when to have renewed
+constexpr int64_t kTokenLeewaySeconds = 60;               // clocks of nodes
+constexpr int64_t kTokenDeletedPodUs = 60 * 1000000LL;    // a pod may use its token while it ends
 
 // quarantine
 constexpr size_t kStepsNotedMax = 256;       // at once: a pod has two for life, others a moment; beyond, steps go unnoted

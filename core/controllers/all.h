@@ -10,9 +10,9 @@ namespace bramble {
 struct ControllerOptions {
   std::string ca_pem;                       // published as kube-root-ca.crt in every namespace
   std::string advertise_address;            // where the kubernetes Service's endpoint points
-  uint16_t api_port = 6443;
-  std::string api_cluster_ip = "10.43.0.1"; // of the kubernetes Service: the first address of the service network
-  std::string pod_network = "10.42.0.0/16"; // nodes get their podCIDR from here
+  uint16_t api_port = 0;
+  std::string api_cluster_ip;               // of the kubernetes Service: the first address of the service network
+  std::string pod_network;                  // nodes get their podCIDR from here
 };
 
 Controller system_namespaces_controller();

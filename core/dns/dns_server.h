@@ -22,7 +22,7 @@ class DnsServer {
   struct Options {
     std::string address;                   // "10.43.0.10", already an address of this host
     uint16_t port = 53;
-    std::string domain = "cluster.local";
+    std::string domain;
     std::string resolv_conf = "/etc/resolv.conf";
     Quarantine* quarantine = nullptr;      // outlives the server
   };

@@ -25,6 +25,7 @@ Connection::Connection(UniqueFd fd, const Setup* setup)
   idle_since_us_ = Loop::current().now_us();
   host_.body_bytes_max = setup->body_bytes_max;
   host_.too_large_json = setup->too_large_json;
+  host_.budget = setup->budget;
   host_.wake = [this] { wake(); };
   host_.start = [this](std::shared_ptr<HttpRequest> request, std::shared_ptr<ConnectionSide> side) {
     request->remote_ip = remote_ip_;
@@ -67,6 +68,7 @@ void Connection::say_goodbye() {
 }
 
 void Connection::choose_session() {
+  host_.peer_known = wire_.tls() ? wire_.tls()->peer().has_value() : remote_ip_.empty();
   std::string alpn = wire_.tls() ? wire_.tls()->alpn() : "";
   session_ = alpn == "h2" ? make_http2_session(&host_) : make_http1_session(&host_);
 }

@@ -16,6 +16,7 @@ class Connection {
     std::shared_ptr<TlsServerContext> tls;  // or null
     size_t body_bytes_max = 0;
     std::string too_large_json;
+    std::shared_ptr<ByteBudget> budget;
     // A request for the owner; the connection has filled in who the peer is.
     std::function<void(std::shared_ptr<HttpRequest>, std::shared_ptr<ConnectionSide>)> start;
     std::function<void(Connection*)> ended;  // destroy it, but not from within the call

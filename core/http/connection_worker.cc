@@ -1,5 +1,7 @@
 #include "core/http/connection_worker.h"
 
+#include "core/base/heap.h"
+
 namespace bramble {
 
 ConnectionWorker::ConnectionWorker(std::unique_ptr<Listener> listener, Connection::Setup setup,
@@ -23,7 +25,14 @@ ConnectionWorker::~ConnectionWorker() {
 void ConnectionWorker::remove(Connection* connection) {
   size_t before = connections_.size();
   connections_.remove_if([&](const std::unique_ptr<Connection>& c) { return c.get() == connection; });
-  *count_ -= before - connections_.size();
+  size_t gone = before - connections_.size();
+  *count_ -= gone;
+  // Their blocks lie between those of the ones that stay. After a burst this happens a few times, in a steady coming and going
+  // it costs little beside the handshakes.
+  gone_since_trim_ += gone;
+  if (gone_since_trim_ < limits::kTrimConnections || gone_since_trim_ < connections_.size()) return;
+  gone_since_trim_ = 0;
+  give_back_free_heap();
 }
 
 // With all places taken the connection that has been idle longest goes; false: none is idle.

@@ -26,6 +26,7 @@ class ConnectionWorker {
   Connection::Setup setup_;
   std::shared_ptr<std::atomic<size_t>> count_;
   std::list<std::unique_ptr<Connection>> connections_;
+  size_t gone_since_trim_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   TaskGroup tasks_;
 };

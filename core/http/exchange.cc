@@ -73,6 +73,9 @@ class OwnerSide final : public Responder, public std::enable_shared_from_this<Ow
   Task<std::unique_ptr<WebSocket>> accept_websocket(std::vector<std::string> protocols) override;
 
   Event& gone() override { return gone_; }
+  void peer_is_known() override {
+    if (!request_->peer_known) to_connection([](ConnectionSide& c) { c.peer_is_known(); });
+  }
 
   // From the connection.
   void on_gone() {

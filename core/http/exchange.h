@@ -35,6 +35,7 @@ class ConnectionSide : public std::enable_shared_from_this<ConnectionSide> {
   virtual void websocket_message(Buffer payload) = 0;
   virtual void websocket_close(int code, std::string reason) = 0;
   virtual void websocket_room() = 0;  // the handler has taken messages
+  virtual void peer_is_known() = 0;
 
   // To the owner, from the connection thread.
   void tell_gone();

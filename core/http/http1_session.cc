@@ -25,6 +25,7 @@ class Http1Exchange final : public ConnectionSide {
   void websocket_message(Buffer payload) override;
   void websocket_close(int code, std::string reason) override;
   void websocket_room() override;
+  void peer_is_known() override;
 
   Http1Session* session;  // null once the exchange is over
 };
@@ -62,6 +63,7 @@ class Http1Session final : public Session {
   void websocket_message(Buffer payload);
   void websocket_close(int code, std::string reason);
   void wake() { host_->wake(); }
+  SessionHost* host() { return host_; }
 
  private:
   enum class Phase { kReading, kAnswering, kWebSocket, kClosing };
@@ -89,7 +91,7 @@ class Http1Session final : public Session {
   std::string pending_;  // received and not yet parsed
 
   // The request being read.
-  std::shared_ptr<HttpRequest> request_;
+  std::shared_ptr<ReceivedRequest> request_;
   std::string other_method_;  // one that the parser does not know
   std::string target_, header_name_, header_value_;
   bool in_value_ = false, method_read_ = false, started_ = false, head_done_ = false, complete_ = false;
@@ -114,9 +116,9 @@ class Http1Session final : public Session {
 
 int Http1Session::on_head_bytes(size_t n) {
   head_bytes_ += n;
-  if (head_bytes_ <= limits::kHeaderBytesMax) return 0;
-  refusal_ = 431;
-  return 1;
+  if (head_bytes_ > limits::kHeaderBytesMax) refusal_ = 431;
+  else if (!request_->hold(n)) refusal_ = 429;
+  return refusal_ ? 1 : 0;
 }
 
 const http_parser_settings& Http1Session::callbacks() {
@@ -125,7 +127,7 @@ const http_parser_settings& Http1Session::callbacks() {
     http_parser_settings_init(&s);
     s.on_message_begin = [](http_parser* p) {
       auto* self = of(p);
-      self->request_ = std::make_shared<HttpRequest>();
+      self->request_ = std::make_shared<ReceivedRequest>(self->host_->budget, self->host_->peer_known);
       self->target_.clear();
       self->header_name_.clear();
       self->header_value_.clear();
@@ -161,11 +163,11 @@ const http_parser_settings& Http1Session::callbacks() {
     s.on_headers_complete = [](http_parser* p) { return of(p)->on_headers_complete(); };
     s.on_body = [](http_parser* p, const char* at, size_t n) {
       auto* self = of(p);
-      if (self->request_->body.size() + n > self->host_->body_bytes_max) {
-        self->refusal_ = 413;
-        return 1;
-      }
-      self->request_->body.append(at, n);
+      HttpRequest& request = *self->request_;
+      if (request.body.size() + n > self->host_->body_bytes_max) self->refusal_ = 413;
+      else if (!self->request_->hold(n)) self->refusal_ = 429;
+      if (self->refusal_) return 1;
+      request.body.append(at, n);
       return 0;
     };
     s.on_message_complete = [](http_parser* p) {
@@ -280,12 +282,10 @@ void Http1Session::finish_request() {
 void Http1Session::refuse(int status) {
   keep_alive_ = false;
   head_only_ = false;
-  std::vector<Header> headers;
-  bool as_json = status == 413 && !host_->too_large_json.empty();
-  headers.push_back({"content-type", as_json ? "application/json" : "text/plain; charset=utf-8"});
-  std::string text = as_json ? host_->too_large_json : cat(status, " ", reason_phrase(status));
-  write_head(status, headers, true, text.size());
-  out_ += text;
+  Refusal refusal = refusal_of(status, host_->too_large_json);
+  write_head(status, refusal.headers, true, refusal.body.size());
+  out_ += refusal.body;
+  request_.reset();
   close_after_output();
 }
 
@@ -543,6 +543,9 @@ void Http1Exchange::websocket_close(int code, std::string reason) {
 }
 void Http1Exchange::websocket_room() {
   if (session) session->wake();
+}
+void Http1Exchange::peer_is_known() {
+  if (session) session->host()->peer_known = true;
 }
 
 }  // namespace

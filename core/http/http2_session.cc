@@ -16,8 +16,7 @@ class Http2Session;
 // One stream: its request while it arrives, its answer while it leaves.
 class Http2Stream final : public ConnectionSide {
  public:
-  Http2Stream(Http2Session* s, int32_t stream_id)
-      : session(s), id(stream_id), request(std::make_shared<HttpRequest>()) {}
+  Http2Stream(Http2Session* s, int32_t stream_id);
   void respond(int status, std::vector<Header> headers, Buffer body) override;
   void begin(int status, std::vector<Header> headers) override;
   void chunk(Buffer bytes) override;
@@ -28,10 +27,11 @@ class Http2Stream final : public ConnectionSide {
   void websocket_message(Buffer) override {}
   void websocket_close(int, std::string) override {}
   void websocket_room() override {}
+  void peer_is_known() override;
 
   Http2Session* session;  // null once the stream is closed
   const int32_t id;
-  std::shared_ptr<HttpRequest> request;
+  std::shared_ptr<ReceivedRequest> request;
   size_t head_bytes = 0;
   int refusal = 0;
   bool handed_over = false, answered = false, streaming = false, ended = false, deferred = false, head_only = false;
@@ -66,6 +66,7 @@ class Http2Session final : public Session {
                    bool with_body);
   void resume(Http2Stream* s);
   void reset(Http2Stream* s, uint32_t code);
+  void peer_is_known();
   SessionHost* host() { return host_; }
 
  private:
@@ -96,7 +97,7 @@ class Http2Session final : public Session {
   std::unordered_map<int32_t, std::shared_ptr<Http2Stream>> streams_;
   size_t incomplete_ = 0;  // requests whose end has not arrived
   uint64_t epoch_ = 0;
-  bool closing_ = false;
+  bool closing_ = false, goaway_ = false;
   size_t control_backlog_ = 0;
   SendQueue* filling_ = nullptr;
 };
@@ -114,7 +115,8 @@ Http2Session::Http2Session(SessionHost* host) : host_(host) {
   nghttp2_session_server_new(&h2_, c, this);
   nghttp2_session_callbacks_del(c);
   nghttp2_settings_entry settings[] = {
-      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, static_cast<uint32_t>(limits::kStreamsPerConnectionMax)},
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+       static_cast<uint32_t>(host_->peer_known ? limits::kStreamsPerConnectionMax : limits::kStreamsUnknownMax)},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits::kHttp2StreamWindowBytes},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(limits::kHeaderBytesMax)},
   };
@@ -199,10 +201,9 @@ int Http2Session::on_header(nghttp2_session*, const nghttp2_frame* frame, const 
   if (!s || frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
     return 0;  // trailers are dropped
   s->head_bytes += name_bytes + value_bytes + 32;
-  if (s->head_bytes > limits::kHeaderBytesMax) {
-    s->refusal = 431;
-    return 0;
-  }
+  if (s->head_bytes > limits::kHeaderBytesMax) s->refusal = 431;
+  else if (!s->refusal && !s->request->hold(name_bytes + value_bytes + 32)) s->refusal = 429;
+  if (s->refusal) return 0;
   if (!of(p)->take_header(s, std::string_view(reinterpret_cast<const char*>(name), name_bytes),
                           std::string_view(reinterpret_cast<const char*>(value), value_bytes)))
     s->refusal = 400;
@@ -215,6 +216,10 @@ int Http2Session::on_data(nghttp2_session*, uint8_t, int32_t id, const uint8_t* 
   if (!s || s->answered || s->handed_over) return 0;
   if (s->request->body.size() + count > self->host_->body_bytes_max) {
     self->refuse(s, 413);
+    return 0;
+  }
+  if (!s->request->hold(count)) {
+    self->refuse(s, 429);
     return 0;
   }
   s->request->body.append(reinterpret_cast<const char*>(bytes), count);
@@ -250,11 +255,9 @@ void Http2Session::request_complete(Http2Stream* s) {
 void Http2Session::refuse(Http2Stream* s, int status) {
   incomplete_--;
   epoch_++;
-  std::vector<Header> headers;
-  bool as_json = status == 413 && !host_->too_large_json.empty();
-  headers.push_back({"content-type", as_json ? "application/json" : "text/plain; charset=utf-8"});
+  Refusal refusal = refusal_of(status, host_->too_large_json);
   s->request.reset();
-  s->respond(status, std::move(headers), make_buffer(as_json ? host_->too_large_json : cat(status, " ", reason_phrase(status))));
+  s->respond(status, std::move(refusal.headers), make_buffer(std::move(refusal.body)));
 }
 
 int Http2Session::on_stream_close(nghttp2_session*, int32_t id, uint32_t, void* p) {
@@ -285,8 +288,9 @@ void Http2Session::submit_head(Http2Stream* s, int status, const std::vector<Hea
                   NGHTTP2_NV_FLAG_NONE});
   };
   push(":status", status_text);
-  bool has_date = false;
+  bool has_date = false, last = false;
   for (auto& h : headers) {
+    last |= h.name == "connection" && h.value == "close";
     // What speaks of the connection has no place here (RFC 9113 section 8.2.2).
     if (!valid_header_name(h.name) || h.name == "connection" || h.name == "transfer-encoding" ||
         h.name == "keep-alive" || h.name == "upgrade" || h.name == "content-length")
@@ -301,6 +305,15 @@ void Http2Session::submit_head(Http2Stream* s, int status, const std::vector<Hea
   body.read_callback = on_read_body;
   int rc = nghttp2_submit_response2(h2_, s->id, nv.data(), nv.size(), with_body ? &body : nullptr);
   if (rc != 0) nghttp2_submit_rst_stream(h2_, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_INTERNAL_ERROR);
+  if (last && !std::exchange(goaway_, true))
+    nghttp2_submit_goaway(h2_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h2_), NGHTTP2_NO_ERROR, nullptr, 0);
+  host_->wake();
+}
+
+void Http2Session::peer_is_known() {
+  if (std::exchange(host_->peer_known, true)) return;
+  nghttp2_settings_entry more{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, static_cast<uint32_t>(limits::kStreamsPerConnectionMax)};
+  nghttp2_submit_settings(h2_, NGHTTP2_FLAG_NONE, &more, 1);
   host_->wake();
 }
 
@@ -365,6 +378,13 @@ void Http2Session::fill(SendQueue* queue) {
   if (nghttp2_session_send(h2_) != 0) finish();
   filling_ = nullptr;
   control_backlog_ = nghttp2_session_get_outbound_queue_size(h2_) * 9;
+}
+
+Http2Stream::Http2Stream(Http2Session* s, int32_t stream_id)
+    : session(s), id(stream_id), request(std::make_shared<ReceivedRequest>(s->host()->budget, s->host()->peer_known)) {}
+
+void Http2Stream::peer_is_known() {
+  if (session) session->peer_is_known();
 }
 
 void Http2Stream::respond(int status, std::vector<Header> headers, Buffer body) {

@@ -131,6 +131,16 @@ bool has_token(std::string_view value, std::string_view token) {
   return false;
 }
 
+Refusal refusal_of(int status, const std::string& too_large_json) {
+  if (status == 413 && !too_large_json.empty()) return {{{"content-type", "application/json"}}, too_large_json};
+  Refusal out{{{"content-type", "text/plain; charset=utf-8"}}, cat(status, " ", reason_phrase(status))};
+  if (status != 429) return out;
+  out.headers.push_back({"retry-after", "1"});
+  out.headers.push_back({"x-content-type-options", "nosniff"});
+  out.body = "Too many requests, please try again later.\n";
+  return out;
+}
+
 bool may_have_body(int status) { return status >= 200 && status != 204 && status != 304; }
 
 bool split_target(std::string_view target, std::string* path, std::string* query) {

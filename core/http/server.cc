@@ -73,6 +73,7 @@ class Server final : public HttpServer {
     setup.tls = options.tls;
     setup.body_bytes_max = options.body_bytes_max;
     setup.too_large_json = options.too_large_json;
+    setup.budget = std::make_shared<ByteBudget>(options.received_bytes_max, options.received_bytes_unknown_max);
     setup.start = [owner_loop = Loop::current().remote(), handlers = std::weak_ptr<Handlers>(handlers_)](
                       std::shared_ptr<HttpRequest> request, std::shared_ptr<ConnectionSide> side) {
       side->owner_loop = owner_loop;

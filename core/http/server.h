@@ -1,6 +1,8 @@
 // HttpServer: HTTP/1.1 and HTTP/2 over TLS (or plain), requests to one handler. TLS and framing run on connection threads;
 // the handler and everything here that it is given run on the owner's loop. A request arrives whole (its body is at most
-// Options::body_bytes_max, else 413); an answer is one body, a stream of chunks, or an upgrade.
+// Options::body_bytes_max, else 413; all requests together hold at most Options::received_bytes_max, else 429); an answer is
+// one body, a stream of chunks, or an upgrade. A header "connection: close" of an answer over HTTP/2 lets the connection end
+// after the streams that stand.
 // RFC 9110, 9112 (HTTP/1.1), 9113 (HTTP/2), 6455 (WebSocket).
 #pragma once
 
@@ -35,7 +37,8 @@ struct HttpRequest {
   std::vector<Header> headers;
   std::string body;
   PeerCertificate peer;
-  bool peer_certificate_invalid = false;  // one was sent that does not verify: answer 401
+  bool peer_certificate_invalid = false;  // one was sent that does not verify
+  bool peer_known = false;                // the connection is that of somebody who was authenticated, see Responder
   bool tls = false;
   int http_major = 1;                     // 1 or 2
   std::string remote_ip;                  // "" on a Unix socket
@@ -64,6 +67,8 @@ class Responder {
   virtual Task<std::unique_ptr<WebSocket>> accept_websocket(std::vector<std::string> protocols) = 0;  // null: not a valid
                                                                      // upgrade; a 400 was sent
   virtual Event& gone() = 0;                                         // set when the peer went away
+  // Whoever asked is authenticated: from now on the connection may have more streams and more bytes in flight.
+  virtual void peer_is_known() = 0;
 };
 
 using HttpHandler = std::function<Task<void>(std::shared_ptr<const HttpRequest>, std::shared_ptr<Responder>)>;
@@ -80,6 +85,8 @@ class HttpServer {
     size_t connection_threads = 1;             // 0: connections run on the owner's loop (a quiet local socket)
     size_t body_bytes_max = limits::kBodyBytesMax;
     std::string too_large_json;                // body of the 413 for a larger one; "": plain text
+    size_t received_bytes_max = limits::kReceivedBytesMax;
+    size_t received_bytes_unknown_max = limits::kReceivedBytesUnknownMax;  // of them, those of peers not known
   };
   // Called on the owner's loop, which must outlive the server. kAlreadyExists when the address is taken.
   static Result<std::unique_ptr<HttpServer>> listen(Options options, HttpHandler handler);

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/http/byte_budget.h"
 #include "core/http/exchange.h"
 #include "core/http/send_queue.h"
 
@@ -20,6 +21,8 @@ struct SessionHost {
       wake;  // there is something to fill, or reading may go on; never calls back into the session at once
   size_t body_bytes_max = limits::kBodyBytesMax;
   std::string too_large_json;  // see HttpServer::Options
+  std::shared_ptr<ByteBudget> budget;
+  bool peer_known = false;  // see HttpRequest
 };
 
 // What a connection waits for from its peer; each has its time limit.

@@ -164,12 +164,6 @@ Error api_not_acceptable() {
                         "application/vnd.kubernetes.protobuf");
 }
 
-Error api_too_many_requests(std::string_view message, int64_t retry_after_s) {
-  StatusDetails d = empty_details();
-  d.retry_after_s = retry_after_s;
-  return status_failure(Code::kTooManyRequests, message, d);
-}
-
 std::string status_json_of(const Error& error) {
   if (!error.status_json().empty()) return error.status_json();
   const CodeRow& row = row_of(error.code());

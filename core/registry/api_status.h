@@ -53,7 +53,6 @@ Error api_unsupported_media(const std::vector<std::string_view>& accepted);
 Error api_no_such_resource();                  // `the server could not find the requested resource`
 Error api_method_not_allowed();                // `the server does not allow this method on the requested resource`
 Error api_not_acceptable();                    // 406
-Error api_too_many_requests(std::string_view message, int64_t retry_after_s);
 
 inline constexpr std::string_view kModifiedText =
     "the object has been modified; please apply your changes to the latest version and try again";

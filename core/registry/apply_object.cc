@@ -1,4 +1,5 @@
 // apply_object: an apply patch on an object, its conflicts, and what kubectl's client-side apply left behind.
+#include "core/base/limits.h"
 #include "core/registry/apply_object.h"
 
 #include <algorithm>
@@ -13,7 +14,6 @@ namespace {
 constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 constexpr std::string_view kKubectl = "kubectl";  // the manager that takes over from client-side apply
 constexpr std::string_view kBeforeFirstApply = "before-first-apply";
-constexpr size_t kAnnotationBytesMax = 256 * 1024;  // upstream's limit of all annotations together
 
 struct VersionedKind {
   std::string group, version, kind;
@@ -177,7 +177,7 @@ void set_last_applied(Mut object, const std::string& text) {
   annotations.set(kLastApplied, text);
   size_t bytes = 0;
   for (const auto& [key, value] : annotations.members()) bytes += key.size() + value.str().size();
-  if (bytes > kAnnotationBytesMax) annotations.remove(kLastApplied);
+  if (bytes > limits::kAnnotationBytesMax) annotations.remove(kLastApplied);
 }
 
 }  // namespace bramble

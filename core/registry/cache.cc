@@ -24,7 +24,6 @@ WatchCache::Observation::~Observation() { slot_->dropped = true; }
 struct WatchCache::Topic {
   std::deque<EventRef> events;    // oldest first
   uint64_t dropped_revision = 0;  // of the newest event of this topic that the ring no longer holds
-  Event changed;
   std::vector<std::shared_ptr<Observation::Slot>> observers;
 };
 
@@ -49,7 +48,6 @@ struct WatchCache::Parts {
   uint64_t dropped_revision = 0;     // newest event that the ring no longer holds, of any topic
   std::deque<Pin> pins;
   uint64_t replaced_bytes = 0;  // of all documents ever replaced or deleted
-  std::vector<std::shared_ptr<Observation::Slot>> observers;
   std::unordered_map<const std::string*, Document> prepared;
   size_t fresh = 0;  // newest events whose frames may be kept
 
@@ -162,18 +160,6 @@ Result<WatchCache::Batch> WatchCache::events_after(uint64_t revision, std::strin
 
 // --- news
 
-Event& WatchCache::changed(std::string_view prefix) {
-  std::string_view name = topic_of(prefix);
-  CHECK(!name.empty(), "changed: prefix without a topic: ", prefix);
-  return parts_->topic(name, start_revision_).changed;
-}
-
-std::unique_ptr<WatchCache::Observation> WatchCache::observe(Observer fn) {
-  auto slot = std::make_shared<Observation::Slot>(Observation::Slot{std::move(fn)});
-  parts_->observers.push_back(slot);
-  return std::unique_ptr<Observation>(new Observation(std::move(slot)));
-}
-
 std::unique_ptr<WatchCache::Observation> WatchCache::observe_topic(std::string_view topic, Observer fn) {
   CHECK(topic_of(topic) == topic && !topic.empty(), "observe_topic: not a topic: ", topic);
   auto slot = std::make_shared<Observation::Slot>(Observation::Slot{std::move(fn)});
@@ -200,7 +186,6 @@ void WatchCache::commit(const std::vector<Commit>& commits) {
   }
   p.fresh = 0;
 
-  std::vector<EventRef> events;
   std::map<Topic*, std::vector<EventRef>> by_topic;
   for (const Commit& c : commits) {
     CHECK(c.revision > revision_, "commit out of order: ", c.revision, " after ", revision_);
@@ -223,16 +208,12 @@ void WatchCache::commit(const std::vector<Commit>& commits) {
     p.ring.push_back({&topic, bytes, now_us});
     p.by_revision.push_back(event);
     topic.events.push_back(event);
-    by_topic[&topic].push_back(event);
-    events.push_back(std::move(event));
+    by_topic[&topic].push_back(std::move(event));
     p.fresh++;
   }
   p.trim(now_us);
 
-  tell(p.observers, events);
   for (auto& [topic, of_topic] : by_topic) tell(topic->observers, of_topic);
-  for (auto& [topic, of_topic] : by_topic) topic->changed.pulse();
-  any_changed_.pulse();
 }
 
 // --- writers

@@ -111,13 +111,7 @@ class WatchCache {
   Result<Batch> events_after(uint64_t revision, std::string_view prefix, size_t max) const;
 
   // --- news
-  // Pulsed after each commit that touches the prefix's topic; never stays set. Look with events_after, wait, look again:
-  //   for (;;) { auto batch = cache.events_after(cursor, prefix, 100); ...; if (!batch->more) co_await cache.changed(prefix).wait(); }
-  Event& changed(std::string_view prefix);
-  // Pulsed after every commit.
-  Event& changed() { return any_changed_; }
-
-  // A callback for each commit batch in revision order, after view() shows it and before its writers are answered.
+  // A callback for each batch of commits that touch the topic, in revision order, after view() shows it and before its writers are answered.
   // Dropping the Observation ends the calls, also from within one.
   class Observation {
    public:
@@ -130,8 +124,7 @@ class WatchCache {
     std::shared_ptr<Slot> slot_;
   };
   using Observer = std::function<void(const std::vector<EventRef>&)>;
-  [[nodiscard]] std::unique_ptr<Observation> observe(Observer fn);                               // every change
-  [[nodiscard]] std::unique_ptr<Observation> observe_topic(std::string_view topic, Observer fn);  // of one topic
+  [[nodiscard]] std::unique_ptr<Observation> observe_topic(std::string_view topic, Observer fn);
 
   // --- writers
   // A writer that has the parsed Document of the bytes it gives to Store::put hands it over here (inside `make`), so that the
@@ -170,7 +163,6 @@ class WatchCache {
   uint64_t start_revision_ = 0;
   CacheTree tree_;
   std::vector<std::string> unreadable_;
-  Event any_changed_;
   std::unique_ptr<Parts> parts_;  // topics, ring, pins, observers, prepared documents
 };
 

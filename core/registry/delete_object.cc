@@ -2,6 +2,7 @@
 // (k8s.io/apiserver/pkg/registry/rest/delete.go, generic/registry/store.go).
 #include <algorithm>
 
+#include "core/base/limits.h"
 #include "core/registry/api_status.h"
 #include "core/registry/durability.h"
 #include "core/registry/object_meta.h"
@@ -179,7 +180,6 @@ Status check_preconditions(const DeleteRequest& request, Value old) {
   return ok();
 }
 
-constexpr int kWriteAttempts = 5;  // a lost race with another server of the same store
 
 }  // namespace
 
@@ -187,7 +187,7 @@ Task<Result<Deleted>> Registry::remove(DeleteRequest request) {
   const Kind& kind = *request.kind;
   std::string key = registry_key(kind, request.ns, request.name);
   auto held = co_await locks_.lock(key);
-  for (int attempt = 0; attempt < kWriteAttempts; ++attempt) {
+  for (int attempt = 0; attempt < limits::kWriteAttempts; ++attempt) {
     Document current = present(key);
     if (!current) co_return api_not_found({kind.group, kind.resource}, request.name);
     Status precondition = check_preconditions(request, current.root());

@@ -49,18 +49,6 @@ void dedupe_owner_references(Mut object, std::vector<std::string>* warnings) {
           join(repeated, ", ")));
 }
 
-void keep_system_fields(Mut object, Value old) {
-  Mut m = object.object("metadata");
-  Value before = old["metadata"];
-  for (const char* key : {"uid", "creationTimestamp"}) {
-    if (m[key].str().empty() && before[key]) m.set(key, before[key]);
-  }
-  for (const char* key : {"deletionTimestamp", "deletionGracePeriodSeconds"}) {
-    if (!m[key] && before[key]) m.set(key, before[key]);
-  }
-  for (const char* key : {"generation", "selfLink"}) m.set(key, before[key]);
-}
-
 Builder ordered(Builder object, const Kind& kind) {
   Mut from = object.root();
   std::vector<std::pair<std::string_view, Mut>> members = from.members();

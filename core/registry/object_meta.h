@@ -17,8 +17,6 @@ void fill_system_fields(Mut object, Clock& clock, Random& random);
 void generate_name(Mut object, Random& random);
 // Owner references with one uid twice: the later ones go, with upstream's warning.
 void dedupe_owner_references(Mut object, std::vector<std::string>* warnings);
-// What an update that leaves system fields out keeps from the old object.
-void keep_system_fields(Mut object, Value old);
 // apiVersion, kind and metadata first, so that serialized objects begin alike.
 Builder ordered(Builder object, const Kind& kind);
 

@@ -75,9 +75,9 @@ struct Deleted {
 class Registry {
  public:
   struct Options {
-    std::string service_cidr = "10.43.0.0/16";
-    std::string dns_address = "10.43.0.10";
-    int node_port_first = 30000, node_port_last = 32767;
+    std::string service_cidr;  // what Services take their addresses and ports from
+    std::string dns_address;
+    int node_port_first = 0, node_port_last = 0;
     Quarantine* quarantine = nullptr;
   };
   Registry(Store& store, WatchCache& cache, Clock& clock, Random& random, Options options);

@@ -1,3 +1,4 @@
+#include "core/base/limits.h"
 #include "core/registry/api_status.h"
 #include "core/registry/durability.h"
 #include "core/registry/managed_fields.h"
@@ -8,7 +9,6 @@ namespace bramble {
 
 namespace {
 
-constexpr int kWriteAttempts = 5;  // a lost race with another server of the same store
 
 // The UID a client names must be the object's own (upstream checks it where it stores).
 Status check_uid(const WriteRequest& request, Mut object, Value old) {
@@ -156,7 +156,7 @@ Task<Result<Written>> Registry::update(WriteRequest request, UpdatePart part, Ch
   bool missing = false;
   {
     auto held = co_await locks_.lock(key);
-    for (int attempt = 0; attempt < kWriteAttempts; ++attempt) {
+    for (int attempt = 0; attempt < limits::kWriteAttempts; ++attempt) {
       Document current = present(key);
       missing = !current;
       if (missing) break;

@@ -74,34 +74,22 @@ std::string param_ref(Value o) {
   return p["namespace"].str().empty() ? p["name"].text() : cat(p["namespace"].str(), "/", p["name"].str());
 }
 
-void policy_cells(Value o, int64_t now_us, Mut out) {
-  const bool mutating = o["spec"].has("mutations") || o["kind"].str() == "MutatingAdmissionPolicy";
-  out.append(first_name(o));
-  out.append(static_cast<int64_t>(o["spec"][mutating ? "mutations" : "validations"].size()));
-  out.append(param_kind(o));
-  append_age(o, now_us, out);
-}
-
-void binding_cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(o["spec"]["policyName"].str());
-  out.append(param_ref(o));
-  append_age(o, now_us, out);
-}
-
 void policy_common(Kind& k) {
   k.set_defaults = default_policy;
   k.validate = validate_policy;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_policy(o, errors); };
-  k.cells = policy_cells;
 }
 
 void binding_common(Kind& k) {
   k.set_defaults = default_binding;
   k.validate = validate_policy_binding;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_policy_binding(o, errors); };
-  k.columns = columns_of("Name:name, PolicyName, ParamRef, Age");
-  k.cells = binding_cells;
+  k.columns = {
+      name_column(),
+      {"PolicyName", kText, [](Value o) { return o["spec"]["policyName"].str(); }},
+      {"ParamRef", kText, [](Value o) { return param_ref(o); }},
+      age_column(),
+  };
 }
 
 }  // namespace
@@ -111,12 +99,22 @@ void validating_policy_rules(Kind& k) {
   k.prepare_create = clear_status;
   k.prepare_update = keep_status;
   k.prepare_status_update = keep_spec;
-  k.columns = columns_of("Name:name, Validations:integer, ParamKind, Age");
+  k.columns = {
+      name_column(),
+      {"Validations", kInteger, [](Value o) { return count_of(o["spec"]["validations"]); }},
+      {"ParamKind", kText, [](Value o) { return param_kind(o); }},
+      age_column(),
+  };
 }
 
 void mutating_policy_rules(Kind& k) {
   policy_common(k);
-  k.columns = columns_of("Name:name, Mutations:integer, ParamKind, Age");
+  k.columns = {
+      name_column(),
+      {"Mutations", kInteger, [](Value o) { return count_of(o["spec"]["mutations"]); }},
+      {"ParamKind", kText, [](Value o) { return param_kind(o); }},
+      age_column(),
+  };
 }
 
 void validating_policy_binding_rules(Kind& k) { binding_common(k); }

@@ -30,15 +30,16 @@ void validate_apiservice(Value o, FieldErrors& errors) {
       if (spec["service"][f].str().empty()) errors.required(at.at("service").at(f));
 }
 
-void apiservice_cells(Value o, int64_t now_us, Mut out) {
+std::string service_text(Value o) {
   const Value service = o["spec"]["service"];
+  return service.is_object() ? cat(service["namespace"].str(), "/", service["name"].str()) : std::string("Local");
+}
+
+std::string available_text(Value o) {
   const Value available = find_condition(o["status"]["conditions"], "Available");
-  std::string text = available.exists() ? available["status"].text() : "Unknown";
-  if (available.exists() && text != "True") text += cat(" (", available["reason"].str(), ")");
-  out.append(first_name(o));
-  out.append(service.is_object() ? cat(service["namespace"].str(), "/", service["name"].str()) : std::string("Local"));
-  out.append(text);
-  append_age(o, now_us, out);
+  if (!available.exists()) return "Unknown";
+  if (available["status"].str() == "True") return "True";
+  return cat(available["status"].str(), " (", available["reason"].str(), ")");
 }
 
 }  // namespace
@@ -49,8 +50,12 @@ void apiservice_rules(Kind& k) {
   k.validate = validate_apiservice;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_apiservice(o, errors); };
   k.validate_name = name_is_path_segment;
-  k.columns = columns_of("Name:name, Service, Available, Age");
-  k.cells = apiservice_cells;
+  k.columns = {
+      name_column(),
+      {"Service", kText, [](Value o) { return service_text(o); }},
+      {"Available", kText, [](Value o) { return available_text(o); }},
+      age_column(),
+  };
 }
 
 }  // namespace bramble

@@ -6,24 +6,20 @@
 
 namespace bramble {
 
-std::vector<Column> columns_of(std::string_view text) {
-  std::vector<Column> out;
-  for (std::string_view part : split(text, ',')) {
-    const auto words = split(trim(part), ':');
-    Column c;
-    c.name = words[0];
-    c.type = "string";
-    for (size_t i = 1; i < words.size(); ++i) {
-      if (words[i] == "wide")
-        c.priority = 1;
-      else if (words[i] == "name")
-        c.format = "name";
-      else
-        c.type = words[i];
-    }
-    out.push_back(c);
-  }
-  return out;
+Column name_column() {
+  return {"Name", kName, [](Value o) { return o["metadata"]["name"].str(); }};
+}
+
+Column age_column() {
+  return {"Age", kText, [](const TableRow& r) { return age_text(r.object["metadata"]["creationTimestamp"].str(), r.now_us); }};
+}
+
+const std::vector<Column>& columns_of(const Kind& kind) {
+  static const std::vector<Column> plain = {
+      {"Name", kName, [](Value o) { return o["metadata"]["name"].str(); }, "Name must be unique within a namespace."},
+      {"Created At", kDate, [](Value o) { return o["metadata"]["creationTimestamp"].str(); },
+       "CreationTimestamp is a timestamp representing the server time when this object was created."}};
+  return kind.columns.empty() ? plain : kind.columns;
 }
 
 std::string age_text(std::string_view rfc3339, int64_t now_us) {
@@ -31,21 +27,16 @@ std::string age_text(std::string_view rfc3339, int64_t now_us) {
   return at ? human_duration(now_us - *at) : std::string("<unknown>");
 }
 
-void append_age(Value object, int64_t now_us, Mut cells) {
-  cells.append(age_text(object["metadata"]["creationTimestamp"].str(), now_us));
-}
-
-std::string created_at(Value object) { return object["metadata"]["creationTimestamp"].text(); }
-
-void append_containers_and_images(Value pod_spec, Mut cells) {
-  std::vector<std::string> names, images;
+static std::string joined_of_containers(Value pod_spec, std::string_view field) {
+  std::string out;
   for (Value c : pod_spec["containers"].items()) {
-    names.push_back(c["name"].text());
-    images.push_back(c["image"].text());
+    if (!out.empty()) out += ',';
+    out += c[field].str();
   }
-  cells.append(join(names, ","));
-  cells.append(join(images, ","));
+  return out;
 }
+std::string containers_text(Value pod_spec) { return joined_of_containers(pod_spec, "name"); }
+std::string images_text(Value pod_spec) { return joined_of_containers(pod_spec, "image"); }
 
 std::string selector_text(Value label_selector) {
   if (!label_selector.is_object()) return "<none>";
@@ -59,7 +50,5 @@ std::string map_text(Value labels, std::string_view none) {
   std::string text = LabelSelector::from_map(labels).text();
   return text.empty() ? std::string(none) : text;
 }
-
-std::string first_name(Value object) { return object["metadata"]["name"].text(); }
 
 }  // namespace bramble

@@ -38,15 +38,9 @@ std::string csr_condition(Value o) {
   return text;
 }
 
-void csr_cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  append_age(o, now_us, out);
-  out.append(o["spec"]["signerName"].str("<none>"));
-  out.append(o["spec"]["username"].str());
-  std::string wanted = "<none>";
-  if (o["spec"].has("expirationSeconds")) wanted = human_duration(o["spec"]["expirationSeconds"].integer() * 1000000);
-  out.append(wanted);
-  out.append(csr_condition(o));
+std::string requested_duration(Value o) {
+  const Value seconds = o["spec"]["expirationSeconds"];
+  return o["spec"].has("expirationSeconds") ? human_duration(seconds.integer() * 1000000) : std::string("<none>");
 }
 
 }  // namespace
@@ -59,8 +53,14 @@ void csr_rules(Kind& k) {
     keep_status(o, old);
   };
   k.validate = validate_csr;
-  k.columns = columns_of("Name:name, Age, SignerName, Requestor, RequestedDuration, Condition");
-  k.cells = csr_cells;
+  k.columns = {
+      name_column(),
+      age_column(),
+      {"SignerName", kText, [](Value o) { return o["spec"]["signerName"].str("<none>"); }},
+      {"Requestor", kText, [](Value o) { return o["spec"]["username"].str(); }},
+      {"RequestedDuration", kText, [](Value o) { return requested_duration(o); }},
+      {"Condition", kText, [](Value o) { return csr_condition(o); }},
+  };
   k.selectable = {{"spec.signerName", [](Value o) { return o["spec"]["signerName"].text(); }}};
 }
 

@@ -6,22 +6,18 @@
 namespace bramble {
 namespace {
 
-void componentstatus_cells(Value o, int64_t, Mut out) {
-  std::string status = "Unhealthy", message, error;
-  const Value healthy = find_condition(o["conditions"], "Healthy");
-  if (healthy["status"].str() == "True") status = "Healthy";
-  out.append(first_name(o));
-  out.append(status);
-  out.append(healthy["message"].str());
-  out.append(healthy["error"].str());
-}
+Value healthy(Value o) { return find_condition(o["conditions"], "Healthy"); }
 
 }  // namespace
 
 void componentstatus_rules(Kind& k) {
   k.deprecation = "v1 ComponentStatus is deprecated in v1.19+";
-  k.columns = columns_of("Name:name, Status, Message, Error");
-  k.cells = componentstatus_cells;
+  k.columns = {
+      name_column(),
+      {"Status", kText, [](Value o) { return healthy(o)["status"].str() == "True" ? "Healthy" : "Unhealthy"; }},
+      {"Message", kText, [](Value o) { return healthy(o)["message"].str(); }},
+      {"Error", kText, [](Value o) { return healthy(o)["error"].str(); }},
+  };
 }
 
 }  // namespace bramble

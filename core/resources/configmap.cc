@@ -35,20 +35,17 @@ void validate_update(Value o, Value old, FieldErrors& errors) {
   validate(o, errors);
 }
 
-void cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(static_cast<int64_t>(o["data"].size() + o["binaryData"].size()));
-  append_age(o, now_us, out);
-}
-
 }  // namespace
 
 void configmap_rules(Kind& k) {
   k.meta_again = Kind::MetaAgain::kAsBoth;
   k.validate = validate;
   k.validate_update = validate_update;
-  k.columns = columns_of("Name:name, Data, Age");
-  k.cells = cells;
+  k.columns = {
+      name_column(),
+      {"Data", kText, [](Value o) { return count_of(o["data"]) + count_of(o["binaryData"]); }},
+      age_column(),
+  };
 }
 
 }  // namespace bramble

@@ -17,7 +17,7 @@ void validate_revision_update(Value o, Value old, FieldErrors& errors) {
   validate_nonnegative(o["revision"], Path("revision"), errors);
 }
 
-void revision_cells(Value o, int64_t now_us, Mut out) {
+std::string controller_text(Value o) {
   std::string controller = "<none>";
   for (Value r : o["metadata"]["ownerReferences"].items())
     if (r["controller"].boolean()) {
@@ -25,10 +25,7 @@ void revision_cells(Value o, int64_t now_us, Mut out) {
       controller = group ? cat(lower(r["kind"].str()), ".", group->first, "/", r["name"].str())
                          : cat(lower(r["kind"].str()), "/", r["name"].str());
     }
-  out.append(first_name(o));
-  out.append(controller);
-  out.append(o["revision"].integer());
-  append_age(o, now_us, out);
+  return controller;
 }
 
 }  // namespace
@@ -36,8 +33,12 @@ void revision_cells(Value o, int64_t now_us, Mut out) {
 void controllerrevision_rules(Kind& k) {
   k.validate = validate_revision;
   k.validate_update = validate_revision_update;
-  k.columns = columns_of("Name:name, Controller, Revision, Age");
-  k.cells = revision_cells;
+  k.columns = {
+      name_column(),
+      {"Controller", kText, [](Value o) { return controller_text(o); }},
+      {"Revision", kText, [](Value o) { return o["revision"].integer(); }},
+      age_column(),
+  };
 }
 
 }  // namespace bramble

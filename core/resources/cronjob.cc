@@ -56,19 +56,7 @@ std::vector<std::string> cronjob_name(std::string_view name, bool prefix) {
   return out;
 }
 
-void cronjob_cells(Value o, int64_t now_us, Mut out) {
-  const Value spec = o["spec"], status = o["status"];
-  out.append(first_name(o));
-  out.append(spec["schedule"].str());
-  out.append(spec["timeZone"].str("<none>"));
-  out.append(spec["suspend"].boolean() ? "True" : "False");
-  out.append(static_cast<int64_t>(status["active"].size()));
-  out.append(status["lastScheduleTime"].str().empty() ? std::string("<none>")
-                                                      : age_text(status["lastScheduleTime"].str(), now_us));
-  append_age(o, now_us, out);
-  append_containers_and_images(spec["jobTemplate"]["spec"]["template"]["spec"], out);
-  out.append(selector_text(spec["jobTemplate"]["spec"]["selector"]));
-}
+Value pod_spec_of(Value o) { return o["spec"]["jobTemplate"]["spec"]["template"]["spec"]; }
 
 }  // namespace
 
@@ -80,11 +68,21 @@ void cronjob_rules(Kind& k) {
   k.validate = validate_cronjob;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_cronjob(o, errors); };
   k.validate_name = cronjob_name;
-  k.columns = columns_of(
-      "Name:name, Schedule, Timezone, Suspend:boolean, Active:integer, Last Schedule, Age, Containers:wide, "
-      "Images:wide, "
-      "Selector:wide");
-  k.cells = cronjob_cells;
+  k.columns = {
+      name_column(),
+      {"Schedule", kText, [](Value o) { return o["spec"]["schedule"].str(); }},
+      {"Timezone", kText, [](Value o) { return o["spec"]["timeZone"].str("<none>"); }},
+      {"Suspend", kBoolean, [](Value o) { return o["spec"]["suspend"].boolean() ? "True" : "False"; }},
+      {"Active", kInteger, [](Value o) { return count_of(o["status"]["active"]); }},
+      {"Last Schedule", kText, [](const TableRow& r) {
+         const std::string_view last = r.object["status"]["lastScheduleTime"].str();
+         return last.empty() ? std::string("<none>") : age_text(last, r.now_us);
+       }},
+      age_column(),
+      {"Containers", kWide, [](Value o) { return containers_text(pod_spec_of(o)); }},
+      {"Images", kWide, [](Value o) { return images_text(pod_spec_of(o)); }},
+      {"Selector", kWide, [](Value o) { return selector_text(o["spec"]["jobTemplate"]["spec"]["selector"]); }},
+  };
 }
 
 }  // namespace bramble

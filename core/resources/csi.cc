@@ -27,46 +27,16 @@ void driver_warnings(Value o, std::vector<std::string>& out) {
         "logging of tokens in volume attributes");
 }
 
-void driver_cells(Value o, int64_t now_us, Mut out) {
-  const Value spec = o["spec"];
-  std::vector<std::string> audiences, modes;
-  for (Value t : spec["tokenRequests"].items()) audiences.push_back(t["audience"].text());
-  for (Value m : spec["volumeLifecycleModes"].items()) modes.push_back(m.text());
-  out.append(first_name(o));
-  out.append(spec["attachRequired"].boolean(true));
-  out.append(spec["podInfoOnMount"].boolean());
-  out.append(spec["storageCapacity"].boolean());
-  out.append(audiences.empty() ? std::string("<unset>") : join(audiences, ","));
-  out.append(spec["requiresRepublish"].boolean());
-  out.append(modes.empty() ? std::string("<none>") : join(modes, ","));
-  append_age(o, now_us, out);
+std::string audiences_text(Value o) {
+  std::vector<std::string> out;
+  for (Value t : o["spec"]["tokenRequests"].items()) out.push_back(t["audience"].text());
+  return out.empty() ? std::string("<unset>") : join(out, ",");
 }
 
-void csinode_cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(static_cast<int64_t>(o["spec"]["drivers"].size()));
-  append_age(o, now_us, out);
-}
-
-void capacity_cells(Value o, int64_t, Mut out) {
-  out.append(first_name(o));
-  out.append(o["storageClassName"].str());
-  out.append(o["capacity"].str("0"));
-}
-
-void attachment_cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(o["spec"]["attacher"].str());
-  out.append(o["spec"]["source"]["persistentVolumeName"].str());
-  out.append(o["spec"]["nodeName"].str());
-  out.append(o["status"]["attached"].boolean());
-  append_age(o, now_us, out);
-}
-
-void attributes_cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(o["driverName"].str());
-  append_age(o, now_us, out);
+std::string lifecycle_modes_text(Value o) {
+  std::vector<std::string> out;
+  for (Value m : o["spec"]["volumeLifecycleModes"].items()) out.push_back(m.text());
+  return out.empty() ? std::string("<none>") : join(out, ",");
 }
 
 }  // namespace
@@ -74,28 +44,46 @@ void attributes_cells(Value o, int64_t now_us, Mut out) {
 void csidriver_rules(Kind& k) {
   k.set_defaults = default_driver;
   k.warnings = driver_warnings;
-  k.columns = columns_of(
-      "Name:name, AttachRequired:boolean, PodInfoOnMount:boolean, StorageCapacity:boolean, TokenRequests, "
-      "RequiresRepublish:boolean, Modes, Age");
-  k.cells = driver_cells;
+  k.columns = {
+      name_column(),
+      {"AttachRequired", kBoolean, [](Value o) { return o["spec"]["attachRequired"].boolean(true); }},
+      {"PodInfoOnMount", kBoolean, [](Value o) { return o["spec"]["podInfoOnMount"].boolean(); }},
+      {"StorageCapacity", kBoolean, [](Value o) { return o["spec"]["storageCapacity"].boolean(); }},
+      {"TokenRequests", kText, [](Value o) { return audiences_text(o); }},
+      {"RequiresRepublish", kBoolean, [](Value o) { return o["spec"]["requiresRepublish"].boolean(); }},
+      {"Modes", kText, [](Value o) { return lifecycle_modes_text(o); }},
+      age_column(),
+  };
 }
 
 void csinode_rules(Kind& k) {
-  k.columns = columns_of("Name:name, Drivers:integer, Age");
-  k.cells = csinode_cells;
+  k.columns = {
+      name_column(),
+      {"Drivers", kInteger, [](Value o) { return count_of(o["spec"]["drivers"]); }},
+      age_column(),
+  };
 }
 
 void csistoragecapacity_rules(Kind& k) {
-  k.columns = columns_of("Name:name, StorageClassName, Capacity");
-  k.cells = capacity_cells;
+  k.columns = {
+      name_column(),
+      {"StorageClassName", kText, [](Value o) { return o["storageClassName"].str(); }},
+      {"Capacity", kText, [](Value o) { return o["capacity"].str("0"); }},
+  };
 }
 
 void volumeattachment_rules(Kind& k) {
   k.prepare_create = [](Mut o) { o.remove("status"); };
   k.prepare_update = keep_status;
   k.prepare_status_update = keep_spec;
-  k.columns = columns_of("Name:name, Attacher:name, PV, Node, Attached:boolean, Age");
-  k.cells = attachment_cells;
+  k.columns = {
+      name_column(),
+      {"Attacher", kName, [](Value o) { return o["spec"]["attacher"].str(); }},
+      {"PV", kText, [](Value o) { return o["spec"]["source"]["persistentVolumeName"].str(); }},
+      {"Node", kText, [](Value o) { return o["spec"]["nodeName"].str(); }},
+      {"Attached", kBoolean, [](Value o) { return o["status"]["attached"].boolean(); }},
+      age_column(),
+  };
 }
 
 void volumeattributesclass_rules(Kind& k) {
@@ -103,8 +91,11 @@ void volumeattributesclass_rules(Kind& k) {
   k.validate_update = [](Value o, Value old, FieldErrors& errors) {
     for (const char* f : {"driverName", "parameters"}) validate_immutable(o[f], old[f], Path(f), errors);
   };
-  k.columns = columns_of("Name:name, DriverName, Age");
-  k.cells = attributes_cells;
+  k.columns = {
+      name_column(),
+      {"DriverName", kText, [](Value o) { return o["driverName"].str(); }},
+      age_column(),
+  };
 }
 
 }  // namespace bramble

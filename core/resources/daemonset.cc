@@ -91,18 +91,6 @@ void warnings(Value o, std::vector<std::string>& out) {
   template_warnings(o["spec"]["template"], Path("spec").at("template"), out);
 }
 
-void cells(Value o, int64_t now_us, Mut out) {
-  const Value status = o["status"];
-  out.append(first_name(o));
-  for (const char* f :
-       {"desiredNumberScheduled", "currentNumberScheduled", "numberReady", "updatedNumberScheduled", "numberAvailable"})
-    out.append(status[f].integer());
-  out.append(map_text(o["spec"]["template"]["spec"]["nodeSelector"]));
-  append_age(o, now_us, out);
-  append_containers_and_images(o["spec"]["template"]["spec"], out);
-  out.append(selector_text(o["spec"]["selector"]));
-}
-
 }  // namespace
 
 void daemonset_rules(Kind& k) {
@@ -114,11 +102,19 @@ void daemonset_rules(Kind& k) {
   k.validate_update = validate_update;
   k.validate_status_update = validate_status_update;
   k.warnings = warnings;
-  k.columns = columns_of(
-      "Name:name, Desired:integer, Current:integer, Ready:integer, Up-to-date:integer, Available:integer, Node "
-      "Selector, "
-      "Age, Containers:wide, Images:wide, Selector:wide");
-  k.cells = cells;
+  k.columns = {
+      name_column(),
+      {"Desired", kInteger, [](Value o) { return o["status"]["desiredNumberScheduled"].integer(); }},
+      {"Current", kInteger, [](Value o) { return o["status"]["currentNumberScheduled"].integer(); }},
+      {"Ready", kInteger, [](Value o) { return o["status"]["numberReady"].integer(); }},
+      {"Up-to-date", kInteger, [](Value o) { return o["status"]["updatedNumberScheduled"].integer(); }},
+      {"Available", kInteger, [](Value o) { return o["status"]["numberAvailable"].integer(); }},
+      {"Node Selector", kText, [](Value o) { return map_text(o["spec"]["template"]["spec"]["nodeSelector"]); }},
+      age_column(),
+      {"Containers", kWide, [](Value o) { return containers_text(o["spec"]["template"]["spec"]); }},
+      {"Images", kWide, [](Value o) { return images_text(o["spec"]["template"]["spec"]); }},
+      {"Selector", kWide, [](Value o) { return selector_text(o["spec"]["selector"]); }},
+  };
 }
 
 }  // namespace bramble

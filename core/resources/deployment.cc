@@ -91,17 +91,6 @@ void warnings(Value o, std::vector<std::string>& out) {
   template_warnings(o["spec"]["template"], Path("spec").at("template"), out);
 }
 
-void cells(Value o, int64_t now_us, Mut out) {
-  const Value status = o["status"];
-  out.append(first_name(o));
-  out.append(cat(status["readyReplicas"].integer(), "/", o["spec"]["replicas"].integer()));
-  out.append(status["updatedReplicas"].integer());
-  out.append(status["availableReplicas"].integer());
-  append_age(o, now_us, out);
-  append_containers_and_images(o["spec"]["template"]["spec"], out);
-  out.append(selector_text(o["spec"]["selector"]));
-}
-
 }  // namespace
 
 void deployment_rules(Kind& k) {
@@ -116,8 +105,16 @@ void deployment_rules(Kind& k) {
   k.validate_update = validate_update;
   k.validate_status_update = validate_status_update;
   k.warnings = warnings;
-  k.columns = columns_of("Name:name, Ready, Up-to-date, Available, Age, Containers:wide, Images:wide, Selector:wide");
-  k.cells = cells;
+  k.columns = {
+      name_column(),
+      {"Ready", kText, [](Value o) { return cat(o["status"]["readyReplicas"].integer(), "/", o["spec"]["replicas"].integer()); }},
+      {"Up-to-date", kText, [](Value o) { return o["status"]["updatedReplicas"].integer(); }},
+      {"Available", kText, [](Value o) { return o["status"]["availableReplicas"].integer(); }},
+      age_column(),
+      {"Containers", kWide, [](Value o) { return containers_text(o["spec"]["template"]["spec"]); }},
+      {"Images", kWide, [](Value o) { return images_text(o["spec"]["template"]["spec"]); }},
+      {"Selector", kWide, [](Value o) { return selector_text(o["spec"]["selector"]); }},
+  };
 }
 
 }  // namespace bramble

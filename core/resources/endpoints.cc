@@ -69,12 +69,6 @@ std::string endpoints_text(Value o) {
   return list_with_more(list, list.size());
 }
 
-void cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(endpoints_text(o));
-  append_age(o, now_us, out);
-}
-
 }  // namespace
 
 void endpoints_rules(Kind& k) {
@@ -83,8 +77,11 @@ void endpoints_rules(Kind& k) {
   k.validate = validate;
   k.validate_update = validate_update;
   k.deprecation = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
-  k.columns = columns_of("Name:name, Endpoints, Age");
-  k.cells = cells;
+  k.columns = {
+      name_column(),
+      {"Endpoints", kText, [](Value o) { return endpoints_text(o); }},
+      age_column(),
+  };
 }
 
 }  // namespace bramble

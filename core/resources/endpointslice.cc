@@ -137,14 +137,6 @@ std::string addresses_text(Value o) {
   return list_with_more(list, list.size());
 }
 
-void cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(o["addressType"].str());
-  out.append(ports_text(o));
-  out.append(addresses_text(o));
-  append_age(o, now_us, out);
-}
-
 }  // namespace
 
 void endpointslice_rules(Kind& k) {
@@ -153,8 +145,13 @@ void endpointslice_rules(Kind& k) {
   k.validate = validate;
   k.validate_update = validate_update;
   k.warnings = warnings;
-  k.columns = columns_of("Name:name, AddressType, Ports, Endpoints, Age");
-  k.cells = cells;
+  k.columns = {
+      name_column(),
+      {"AddressType", kText, [](Value o) { return o["addressType"].str(); }},
+      {"Ports", kText, [](Value o) { return ports_text(o); }},
+      {"Endpoints", kText, [](Value o) { return addresses_text(o); }},
+      age_column(),
+  };
 }
 
 }  // namespace bramble

@@ -92,40 +92,41 @@ std::string source_text(Value o, const Words& w) {
   return host.empty() ? std::string(component) : cat(component, ", ", host);
 }
 
-void append_cells(Value o, const Words& w, int64_t now_us, Mut out) {
-  auto since = [&](Value first, Value second) {
-    return age_text(first.str().empty() ? second.str() : first.str(), now_us);
-  };
-  std::string first = since(o[w.first], o["eventTime"]);
-  std::string last = since(o[w.last], Value());
-  int64_t count = o[w.count].integer();
-  if (o[w.last].str().empty()) last = first;
-  if (o["series"].is_object()) {
-    last = age_text(o["series"]["lastObservedTime"].str(), now_us);
-    count = o["series"]["count"].integer();
-  } else if (count == 0) {
-    count = 1;
-  }
-  const Value about = o[w.object];
+// Times as RFC 3339 text, "" where the event does not say.
+std::string_view first_seen(Value o, const Words& w) {
+  const std::string_view first = o[w.first].str();
+  return first.empty() ? o["eventTime"].str() : first;
+}
+std::string_view last_seen(Value o, const Words& w) {
+  if (o["series"].is_object()) return o["series"]["lastObservedTime"].str();
+  const std::string_view last = o[w.last].str();
+  return last.empty() ? first_seen(o, w) : last;
+}
+int64_t times_seen(Value o, const Words& w) {
+  if (o["series"].is_object()) return o["series"]["count"].integer();
+  const int64_t count = o[w.count].integer();
+  return count == 0 ? 1 : count;
+}
+std::string object_text(Value about) {
   const std::string kind = lower(about["kind"].str());
-  out.append(last);
-  out.append(o["type"].str());
-  out.append(o["reason"].str());
-  out.append(about["name"].str().empty() ? kind : cat(kind, "/", about["name"].str()));
-  out.append(about["fieldPath"].str());
-  out.append(source_text(o, w));
-  out.append(trim(o[w.message].str()));
-  out.append(first);
-  out.append(count);
-  out.append(first_name(o));
+  return about["name"].str().empty() ? kind : cat(kind, "/", about["name"].str());
 }
 
-void cells_core(Value o, int64_t now_us, Mut out) { append_cells(o, kCore, now_us, out); }
-void cells_events(Value o, int64_t now_us, Mut out) { append_cells(o, kEvents, now_us, out); }
-
-constexpr std::string_view kColumns =
-    "Last Seen, Type, Reason, Object, Subobject:wide, Source:wide, Message, First Seen:wide, Count:wide, "
-    "Name:name:wide";
+template <const Words& w>
+std::vector<Column> event_columns() {
+  return {
+      {"Last Seen", kText, [](const TableRow& r) { return age_text(last_seen(r.object, w), r.now_us); }},
+      {"Type", kText, [](Value o) { return o["type"].str(); }},
+      {"Reason", kText, [](Value o) { return o["reason"].str(); }},
+      {"Object", kText, [](Value o) { return object_text(o[w.object]); }},
+      {"Subobject", kWide, [](Value o) { return o[w.object]["fieldPath"].str(); }},
+      {"Source", kWide, [](Value o) { return source_text(o, w); }},
+      {"Message", kText, [](Value o) { return trim(o[w.message].str()); }},
+      {"First Seen", kWide, [](const TableRow& r) { return age_text(first_seen(r.object, w), r.now_us); }},
+      {"Count", kWide, [](Value o) { return times_seen(o, w); }},
+      {"Name", kName | kWide, [](Value o) { return o["metadata"]["name"].str(); }},
+  };
+}
 
 }  // namespace
 
@@ -133,8 +134,7 @@ void event_rules(Kind& k) {
   k.meta_again = Kind::MetaAgain::kNever;
   k.validate = validate_event;
   k.validate_update = update_event;
-  k.columns = columns_of(kColumns);
-  k.cells = cells_core;
+  k.columns = event_columns<kCore>();
   k.selectable = {
       {"involvedObject.kind", [](Value o) { return o["involvedObject"]["kind"].text(); }},
       {"involvedObject.namespace", [](Value o) { return o["involvedObject"]["namespace"].text(); }},
@@ -158,8 +158,7 @@ void events_event_rules(Kind& k) {
   k.stored_as = {"", "v1", event_as_core, event_as_events};
   k.validate = validate_strict;
   k.validate_update = update_strict;
-  k.columns = columns_of(kColumns);
-  k.cells = cells_events;
+  k.columns = event_columns<kEvents>();
   k.selectable = {
       {"reason", [](Value o) { return o["reason"].text(); }},
       {"reportingController", [](Value o) { return o["reportingComponent"].text(); }},

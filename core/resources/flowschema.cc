@@ -27,17 +27,6 @@ void validate_flowschema(Value o, FieldErrors& errors) {
     errors.required(at.at("priorityLevelConfiguration").at("name"), "must reference a priority level");
 }
 
-void flowschema_cells(Value o, int64_t now_us, Mut out) {
-  const Value spec = o["spec"];
-  out.append(first_name(o));
-  out.append(spec["priorityLevelConfiguration"]["name"].str("<none>"));
-  out.append(spec["matchingPrecedence"].integer());
-  out.append(spec["distinguisherMethod"]["type"].str("<none>"));
-  append_age(o, now_us, out);
-  const std::string_view dangling = condition_status(o, "Dangling");
-  out.append(dangling.empty() ? std::string_view("?") : dangling);
-}
-
 void default_level(Mut o) {
   Mut spec = o.object("spec");
   Mut limited = spec["limited"];
@@ -70,21 +59,11 @@ void validate_level(Value o, FieldErrors& errors) {
   }
 }
 
-void level_cells(Value o, int64_t now_us, Mut out) {
-  const Value limited = o["spec"]["limited"], queuing = limited["limitResponse"]["queuing"];
-  auto number = [&](Value v) {
-    if (v.exists())
-      out.append(v.integer());
-    else
-      out.append("<none>");
-  };
-  out.append(first_name(o));
-  out.append(o["spec"]["type"].str());
-  number(limited.is_object() ? limited["nominalConcurrencyShares"] : o["spec"]["exempt"]["nominalConcurrencyShares"]);
-  number(queuing["queues"]);
-  number(queuing["handSize"]);
-  number(queuing["queueLengthLimit"]);
-  append_age(o, now_us, out);
+TableCell number_or_none(Value v) { return v.exists() ? TableCell(v.integer()) : TableCell("<none>"); }
+Value queuing_of(Value o) { return o["spec"]["limited"]["limitResponse"]["queuing"]; }
+Value shares_of(Value o) {
+  const Value limited = o["spec"]["limited"];
+  return (limited.is_object() ? limited : o["spec"]["exempt"])["nominalConcurrencyShares"];
 }
 
 }  // namespace
@@ -94,8 +73,17 @@ void flowschema_rules(Kind& k) {
   k.set_defaults = default_flowschema;
   k.validate = validate_flowschema;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_flowschema(o, errors); };
-  k.columns = columns_of("Name:name, PriorityLevel, MatchingPrecedence, DistinguisherMethod, Age, MissingPL");
-  k.cells = flowschema_cells;
+  k.columns = {
+      name_column(),
+      {"PriorityLevel", kText, [](Value o) { return o["spec"]["priorityLevelConfiguration"]["name"].str("<none>"); }},
+      {"MatchingPrecedence", kText, [](Value o) { return o["spec"]["matchingPrecedence"].integer(); }},
+      {"DistinguisherMethod", kText, [](Value o) { return o["spec"]["distinguisherMethod"]["type"].str("<none>"); }},
+      age_column(),
+      {"MissingPL", kText, [](Value o) {
+         const std::string_view dangling = condition_status(o, "Dangling");
+         return dangling.empty() ? std::string_view("?") : dangling;
+       }},
+  };
 }
 
 void prioritylevel_rules(Kind& k) {
@@ -103,8 +91,15 @@ void prioritylevel_rules(Kind& k) {
   k.set_defaults = default_level;
   k.validate = validate_level;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_level(o, errors); };
-  k.columns = columns_of("Name:name, Type, NominalConcurrencyShares, Queues, HandSize, QueueLengthLimit, Age");
-  k.cells = level_cells;
+  k.columns = {
+      name_column(),
+      {"Type", kText, [](Value o) { return o["spec"]["type"].str(); }},
+      {"NominalConcurrencyShares", kText, [](Value o) { return number_or_none(shares_of(o)); }},
+      {"Queues", kText, [](Value o) { return number_or_none(queuing_of(o)["queues"]); }},
+      {"HandSize", kText, [](Value o) { return number_or_none(queuing_of(o)["handSize"]); }},
+      {"QueueLengthLimit", kText, [](Value o) { return number_or_none(queuing_of(o)["queueLengthLimit"]); }},
+      age_column(),
+  };
 }
 
 }  // namespace bramble

@@ -153,28 +153,29 @@ std::string targets_text(Value o) {
   return text;
 }
 
-void hpa_cells(Value o, int64_t now_us, Mut out, const std::string& targets) {
-  const Value ref = o["spec"]["scaleTargetRef"];
-  out.append(first_name(o));
-  out.append(cat(ref["kind"].str(), "/", ref["name"].str()));
-  out.append(targets);
-  out.append(o["spec"].has("minReplicas") ? cat(o["spec"]["minReplicas"].integer()) : std::string("<unset>"));
-  out.append(o["spec"]["maxReplicas"].integer());
-  out.append(o["status"]["currentReplicas"].integer());
-  append_age(o, now_us, out);
-}
-
-void hpa_v2_cells(Value o, int64_t now_us, Mut out) { hpa_cells(o, now_us, out, targets_text(o)); }
-
-void hpa_v1_cells(Value o, int64_t now_us, Mut out) {
+std::string cpu_text(Value o) {
   const Value want = o["spec"]["targetCPUUtilizationPercentage"], have = o["status"]["currentCPUUtilizationPercentage"];
-  hpa_cells(o, now_us, out,
-            want.exists() ? cat("cpu: ", have.exists() ? cat(have.integer(), "%") : std::string("<unknown>"), "/",
-                                want.integer(), "%")
-                          : std::string("<none>"));
+  if (!want.exists()) return "<none>";
+  return cat("cpu: ", have.exists() ? cat(have.integer(), "%") : std::string("<unknown>"), "/", want.integer(), "%");
 }
 
-constexpr std::string_view kHpaColumns = "Name:name, Reference, Targets, MinPods, MaxPods, Replicas, Age";
+std::vector<Column> hpa_columns(Column targets) {
+  return {
+      name_column(),
+      {"Reference", kText, [](Value o) {
+         const Value ref = o["spec"]["scaleTargetRef"];
+         return cat(ref["kind"].str(), "/", ref["name"].str());
+       }},
+      targets,
+      {"MinPods", kText, [](Value o) {
+         const Value spec = o["spec"];
+         return spec.has("minReplicas") ? cat(spec["minReplicas"].integer()) : std::string("<unset>");
+       }},
+      {"MaxPods", kText, [](Value o) { return o["spec"]["maxReplicas"].integer(); }},
+      {"Replicas", kText, [](Value o) { return o["status"]["currentReplicas"].integer(); }},
+      age_column(),
+  };
+}
 
 void hpa_common(Kind& k) {
   k.prepare_create = create_hpa;
@@ -182,7 +183,6 @@ void hpa_common(Kind& k) {
   k.prepare_status_update = keep_spec;
   k.validate = validate_hpa;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_hpa(o, errors); };
-  k.columns = columns_of(kHpaColumns);
 }
 
 }  // namespace
@@ -190,13 +190,13 @@ void hpa_common(Kind& k) {
 void hpa_v1_rules(Kind& k) {
   hpa_common(k);
   k.set_defaults = default_hpa_v1;
-  k.cells = hpa_v1_cells;
+  k.columns = hpa_columns({"Targets", kText, [](Value o) { return cpu_text(o); }});
 }
 
 void hpa_v2_rules(Kind& k) {
   hpa_common(k);
   k.set_defaults = default_hpa_v2;
-  k.cells = hpa_v2_cells;
+  k.columns = hpa_columns({"Targets", kText, [](Value o) { return targets_text(o); }});
 }
 
 }  // namespace bramble

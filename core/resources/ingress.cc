@@ -107,26 +107,23 @@ void create_ingress(Mut o) {
   o.object("status").object("loadBalancer");
 }
 
-void ingress_cells(Value o, int64_t now_us, Mut out) {
-  const Value spec = o["spec"];
-  std::vector<std::string> hosts, addresses;
-  for (Value r : spec["rules"].items())
+std::string hosts_text(Value o) {
+  std::vector<std::string> hosts;
+  for (Value r : o["spec"]["rules"].items())
     if (!r["host"].str().empty()) hosts.push_back(r["host"].text());
-  std::string shown = "*";
-  if (!hosts.empty()) {
-    const size_t more = hosts.size() > 3 ? hosts.size() - 3 : 0;
-    hosts.resize(hosts.size() - more);
-    shown = join(hosts, ",");
-    if (more > 0) shown += cat(" + ", more, " more...");
-  }
+  if (hosts.empty()) return "*";
+  const size_t more = hosts.size() > 3 ? hosts.size() - 3 : 0;
+  hosts.resize(hosts.size() - more);
+  std::string shown = join(hosts, ",");
+  if (more > 0) shown += cat(" + ", more, " more...");
+  return shown;
+}
+
+std::string addresses_text(Value o) {
+  std::vector<std::string> addresses;
   for (Value i : o["status"]["loadBalancer"]["ingress"].items())
     addresses.push_back(i["ip"].str().empty() ? i["hostname"].text() : i["ip"].text());
-  out.append(first_name(o));
-  out.append(spec["ingressClassName"].str("<none>"));
-  out.append(shown);
-  out.append(join(addresses, ","));
-  out.append(spec["tls"].size() > 0 ? "80, 443" : "80");
-  append_age(o, now_us, out);
+  return join(addresses, ",");
 }
 
 }  // namespace
@@ -137,8 +134,14 @@ void ingress_rules(Kind& k) {
   k.prepare_status_update = keep_spec;
   k.validate = validate_ingress;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_ingress(o, errors); };
-  k.columns = columns_of("Name:name, Class, Hosts, Address, Ports, Age");
-  k.cells = ingress_cells;
+  k.columns = {
+      name_column(),
+      {"Class", kText, [](Value o) { return o["spec"]["ingressClassName"].str("<none>"); }},
+      {"Hosts", kText, [](Value o) { return hosts_text(o); }},
+      {"Address", kText, [](Value o) { return addresses_text(o); }},
+      {"Ports", kText, [](Value o) { return o["spec"]["tls"].size() > 0 ? "80, 443" : "80"; }},
+      age_column(),
+  };
 }
 
 }  // namespace bramble

@@ -39,18 +39,11 @@ void update_ingressclass(Value o, Value old, FieldErrors& errors) {
   validate_ingressclass(o, errors);
 }
 
-void ingressclass_cells(Value o, int64_t now_us, Mut out) {
+std::string parameters_text(Value o) {
   const Value p = o["spec"]["parameters"];
-  std::string parameters = "<none>";
-  if (p.is_object()) {
-    parameters = p["kind"].text();
-    if (!p["apiGroup"].str().empty()) parameters += cat(".", p["apiGroup"].str());
-    parameters += cat("/", p["name"].str());
-  }
-  out.append(first_name(o));
-  out.append(o["spec"]["controller"].str());
-  out.append(parameters);
-  append_age(o, now_us, out);
+  if (!p.is_object()) return "<none>";
+  std::string_view group = p["apiGroup"].str();
+  return cat(p["kind"].str(), group.empty() ? "" : ".", group, "/", p["name"].str());
 }
 
 }  // namespace
@@ -59,8 +52,12 @@ void ingressclass_rules(Kind& k) {
   k.set_defaults = default_ingressclass;
   k.validate = validate_ingressclass;
   k.validate_update = update_ingressclass;
-  k.columns = columns_of("Name:name, Controller, Parameters, Age");
-  k.cells = ingressclass_cells;
+  k.columns = {
+      name_column(),
+      {"Controller", kText, [](Value o) { return o["spec"]["controller"].str(); }},
+      {"Parameters", kText, [](Value o) { return parameters_text(o); }},
+      age_column(),
+  };
 }
 
 }  // namespace bramble

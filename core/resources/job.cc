@@ -122,26 +122,20 @@ std::string job_status(Value o) {
   return "Running";
 }
 
-void job_cells(Value o, int64_t now_us, Mut out) {
-  const Value spec = o["spec"], status = o["status"];
-  const int64_t succeeded = status["succeeded"].integer(), parallelism = spec["parallelism"].integer();
-  std::string completions = cat(succeeded, "/", spec["completions"].integer());
-  if (!spec.has("completions"))
-    completions = parallelism > 1 ? cat(succeeded, "/1 of ", parallelism) : cat(succeeded, "/1");
-  std::string duration;
-  if (const auto start = parse_rfc3339(status["startTime"].str())) {
-    auto end = parse_rfc3339(status["completionTime"].str());
-    if (!end && condition_is_true(o, "Failed"))
-      end = parse_rfc3339(find_condition(status["conditions"], "Failed")["lastTransitionTime"].str());
-    duration = human_duration((end ? *end : now_us) - *start);
-  }
-  out.append(first_name(o));
-  out.append(job_status(o));
-  out.append(completions);
-  out.append(duration);
-  append_age(o, now_us, out);
-  append_containers_and_images(spec["template"]["spec"], out);
-  out.append(selector_text(spec["selector"]));
+std::string completions_text(Value o) {
+  const int64_t succeeded = o["status"]["succeeded"].integer(), parallelism = o["spec"]["parallelism"].integer();
+  if (o["spec"].has("completions")) return cat(succeeded, "/", o["spec"]["completions"].integer());
+  return parallelism > 1 ? cat(succeeded, "/1 of ", parallelism) : cat(succeeded, "/1");
+}
+
+std::string duration_text(Value o, int64_t now_us) {
+  const Value status = o["status"];
+  const auto start = parse_rfc3339(status["startTime"].str());
+  if (!start) return {};
+  auto end = parse_rfc3339(status["completionTime"].str());
+  if (!end && condition_is_true(o, "Failed"))
+    end = parse_rfc3339(find_condition(status["conditions"], "Failed")["lastTransitionTime"].str());
+  return human_duration((end ? *end : now_us) - *start);
 }
 
 }  // namespace
@@ -178,8 +172,16 @@ void job_rules(Kind& k) {
   k.validate = validate_job;
   k.validate_update = validate_job_update;
   k.warnings = job_warnings;
-  k.columns = columns_of("Name:name, Status, Completions, Duration, Age, Containers:wide, Images:wide, Selector:wide");
-  k.cells = job_cells;
+  k.columns = {
+      name_column(),
+      {"Status", kText, [](Value o) { return job_status(o); }},
+      {"Completions", kText, [](Value o) { return completions_text(o); }},
+      {"Duration", kText, [](const TableRow& r) { return duration_text(r.object, r.now_us); }},
+      age_column(),
+      {"Containers", kWide, [](Value o) { return containers_text(o["spec"]["template"]["spec"]); }},
+      {"Images", kWide, [](Value o) { return images_text(o["spec"]["template"]["spec"]); }},
+      {"Selector", kWide, [](Value o) { return selector_text(o["spec"]["selector"]); }},
+  };
   k.selectable = {{"status.successful", [](Value o) { return cat(o["status"]["succeeded"].integer()); }}};
 }
 

@@ -11,19 +11,11 @@
 #include <vector>
 
 #include "core/json/builder.h"
+#include "core/resources/column.h"
 #include "core/resources/field_error.h"
 #include "core/schema/engine.h"
 
 namespace bramble {
-
-struct Column {
-  std::string_view name, type, format;  // "Name", "string", "name"
-  std::string_view description;
-  int priority = 0;  // 1: only with -o wide
-};
-
-// One row's cells, in column order. Values are appended to a JSON array.
-using CellsFn = void (*)(Value object, int64_t now_us, Mut cells);
 
 struct Kind {
   std::string_view group, version;  // "apps", "v1"; core has ""
@@ -61,8 +53,7 @@ struct Kind {
   void (*warnings)(Value object, std::vector<std::string>& out) = nullptr;  // Warning headers on create and update
   std::string_view deprecation;  // Warning header on every request for this kind, or ""
 
-  std::vector<Column> columns;  // empty: Name, Created At
-  CellsFn cells = nullptr;
+  std::vector<Column> columns;  // of tables; empty: Name, Created At
 
   // Field selectors beyond metadata.name and metadata.namespace.
   struct Selectable {
@@ -104,9 +95,9 @@ const Kind* find_kind_by_name(std::string_view group, std::string_view version, 
 
 // ObjectMeta rules of every kind (names, namespace, labels, annotations, finalizers, owner references, managedFields).
 void validate_object_meta(Value object, const Kind& kind, FieldErrors& errors);
-// Before validation of an update: metadata that a client may leave out or cannot change is taken from `old` (uid,
-// creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation unless counted by the caller).
-void carry_object_meta(Mut object, Value old);
+// Before validation of an update: system fields that a client may leave out or cannot change are taken from `old` (uid,
+// creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation, selfLink).
+void keep_system_fields(Mut object, Value old);
 void validate_object_meta_update(Value object, Value old, const Kind& kind, FieldErrors& errors);
 
 }  // namespace bramble

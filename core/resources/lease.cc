@@ -25,19 +25,16 @@ void validate(Value o, FieldErrors& errors) {
 }
 void validate_update(Value o, Value, FieldErrors& errors) { validate(o, errors); }
 
-void cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(o["spec"]["holderIdentity"].str());
-  append_age(o, now_us, out);
-}
-
 }  // namespace
 
 void lease_rules(Kind& k) {
   k.validate = validate;
   k.validate_update = validate_update;
-  k.columns = columns_of("Name:name, Holder, Age");
-  k.cells = cells;
+  k.columns = {
+      name_column(),
+      {"Holder", kText, [](Value o) { return o["spec"]["holderIdentity"].str(); }},
+      age_column(),
+  };
 }
 
 }  // namespace bramble

@@ -1,6 +1,7 @@
 // ObjectMeta rules of every kind (k8s.io/apimachinery pkg/api/validation, objectmeta).
 #include <algorithm>
 
+#include "core/base/limits.h"
 #include "core/base/strings.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/kind.h"
@@ -9,7 +10,6 @@
 namespace bramble {
 namespace {
 
-constexpr size_t kAnnotationBytesMax = 256 * 1024;
 
 std::vector<std::string> check_name(const Kind& kind, std::string_view name, bool prefix) {
   if (kind.validate_name) return kind.validate_name(name, prefix);
@@ -87,7 +87,7 @@ void validate_annotations(Value annotations, const Path& at, FieldErrors& errors
     for (const std::string& m : check_qualified_name(lower(key))) errors.invalid(at, key, m);
     bytes += key.size() + value.str().size();
   }
-  if (bytes > kAnnotationBytesMax) errors.too_long(at, kAnnotationBytesMax);
+  if (bytes > limits::kAnnotationBytesMax) errors.too_long(at, limits::kAnnotationBytesMax);
 }
 
 void validate_object_meta(Value object, const Kind& kind, FieldErrors& errors) {
@@ -118,16 +118,16 @@ void validate_object_meta(Value object, const Kind& kind, FieldErrors& errors) {
   validate_finalizer_names(m["finalizers"], at.at("finalizers"), errors);
 }
 
-void carry_object_meta(Mut object, Value old) {
+void keep_system_fields(Mut object, Value old) {
   Mut m = object.object("metadata");
-  const Value was = old["metadata"];
-  if (m["uid"].str().empty()) m.set("uid", was["uid"]);
-  m.set("creationTimestamp", was["creationTimestamp"]);
-  m.set("generation", was["generation"]);
-  if (was.has("deletionTimestamp")) m.set("deletionTimestamp", was["deletionTimestamp"]);
-  if (was.has("deletionGracePeriodSeconds") && !m.has("deletionGracePeriodSeconds"))
-    m.set("deletionGracePeriodSeconds", was["deletionGracePeriodSeconds"]);
-  if (was.has("selfLink")) m.set("selfLink", was["selfLink"]);
+  Value before = old["metadata"];
+  for (const char* key : {"uid", "creationTimestamp"}) {
+    if (m[key].str().empty() && before[key]) m.set(key, before[key]);
+  }
+  for (const char* key : {"deletionTimestamp", "deletionGracePeriodSeconds"}) {
+    if (!m[key] && before[key]) m.set(key, before[key]);
+  }
+  for (const char* key : {"generation", "selfLink"}) m.set(key, before[key]);
 }
 
 void validate_object_meta_update(Value object, Value old, const Kind& kind, FieldErrors& errors) {

@@ -57,12 +57,6 @@ void validate_status_update(Value o, Value, FieldErrors& errors) {
     errors.invalid(at, phase, "may only be 'Terminating' if `deletionTimestamp` is not empty");
 }
 
-void cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(o["status"]["phase"].str());
-  append_age(o, now_us, out);
-}
-
 }  // namespace
 
 void namespace_rules(Kind& k) {
@@ -75,8 +69,11 @@ void namespace_rules(Kind& k) {
   k.validate_status_update = validate_status_update;
   k.validate_finalize = validate_finalize;
   k.validate_name = name_is_label;
-  k.columns = columns_of("Name:name, Status, Age");
-  k.cells = cells;
+  k.columns = {
+      name_column(),
+      {"Status", kText, [](Value o) { return o["status"]["phase"].str(); }},
+      age_column(),
+  };
   k.selectable = {{"status.phase", [](Value o) { return o["status"]["phase"].text(); }}};
 }
 

@@ -89,20 +89,17 @@ void validate_networkpolicy(Value o, FieldErrors& errors) {
     validate_one_of(spec["policyTypes"].item(i).str(), {"Ingress", "Egress"}, at.at("policyTypes").at(i), true, errors);
 }
 
-void networkpolicy_cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(selector_text(o["spec"]["podSelector"]));
-  append_age(o, now_us, out);
-}
-
 }  // namespace
 
 void networkpolicy_rules(Kind& k) {
   k.set_defaults = default_networkpolicy;
   k.validate = validate_networkpolicy;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_networkpolicy(o, errors); };
-  k.columns = columns_of("Name:name, Pod-Selector, Age");
-  k.cells = networkpolicy_cells;
+  k.columns = {
+      name_column(),
+      {"Pod-Selector", kText, [](Value o) { return selector_text(o["spec"]["podSelector"]); }},
+      age_column(),
+  };
 }
 
 }  // namespace bramble

@@ -129,20 +129,7 @@ std::string address_text(Value o, std::string_view type) {
   return "<none>";
 }
 
-void cells(Value o, int64_t now_us, Mut out) {
-  const Value info = o["status"]["nodeInfo"];
-  auto known = [](Value v) { return v.str().empty() ? std::string("<unknown>") : v.text(); };
-  out.append(first_name(o));
-  out.append(status_text(o));
-  out.append(roles_text(o));
-  append_age(o, now_us, out);
-  out.append(info["kubeletVersion"].str());
-  out.append(address_text(o, "InternalIP"));
-  out.append(address_text(o, "ExternalIP"));
-  out.append(known(info["osImage"]));
-  out.append(known(info["kernelVersion"]));
-  out.append(known(info["containerRuntimeVersion"]));
-}
+std::string_view known_text(Value v) { return v.str().empty() ? std::string_view("<unknown>") : v.str(); }
 
 }  // namespace
 
@@ -155,10 +142,18 @@ void node_rules(Kind& k) {
   k.validate_update = validate_update;
   k.validate_status_update = validate_status_update;
   k.warnings = warnings;
-  k.columns = columns_of(
-      "Name:name, Status, Roles, Age, Version, Internal-IP:wide, External-IP:wide, OS-Image:wide, Kernel-Version:wide, "
-      "Container-Runtime:wide");
-  k.cells = cells;
+  k.columns = {
+      name_column(),
+      {"Status", kText, [](Value o) { return status_text(o); }},
+      {"Roles", kText, [](Value o) { return roles_text(o); }},
+      age_column(),
+      {"Version", kText, [](Value o) { return o["status"]["nodeInfo"]["kubeletVersion"].str(); }},
+      {"Internal-IP", kWide, [](Value o) { return address_text(o, "InternalIP"); }},
+      {"External-IP", kWide, [](Value o) { return address_text(o, "ExternalIP"); }},
+      {"OS-Image", kWide, [](Value o) { return known_text(o["status"]["nodeInfo"]["osImage"]); }},
+      {"Kernel-Version", kWide, [](Value o) { return known_text(o["status"]["nodeInfo"]["kernelVersion"]); }},
+      {"Container-Runtime", kWide, [](Value o) { return known_text(o["status"]["nodeInfo"]["containerRuntimeVersion"]); }},
+  };
   k.selectable = {{"spec.unschedulable",
                    [](Value o) { return std::string(o["spec"]["unschedulable"].boolean() ? "true" : "false"); }}};
 }

@@ -182,22 +182,9 @@ void volume_warnings(Value o, std::vector<std::string>& out) {
                   "approach is to use dynamic provisioning.");
 }
 
-void volume_cells(Value o, int64_t now_us, Mut out) {
-  const Value spec = o["spec"], status = o["status"];
-  std::string claim;
-  if (spec["claimRef"].is_object())
-    claim = cat(spec["claimRef"]["namespace"].str(), "/", spec["claimRef"]["name"].str());
-  out.append(first_name(o));
-  out.append(spec["capacity"]["storage"].str());
-  out.append(modes_text(spec["accessModes"]));
-  out.append(spec["persistentVolumeReclaimPolicy"].str());
-  out.append(o["metadata"].has("deletionTimestamp") ? std::string_view("Terminating") : status["phase"].str());
-  out.append(claim);
-  out.append(class_text(o));
-  out.append(spec["volumeAttributesClassName"].str("<unset>"));
-  out.append(status["reason"].str());
-  append_age(o, now_us, out);
-  out.append(spec["volumeMode"].str("<unset>"));
+std::string claim_text(Value o) {
+  const Value claim = o["spec"]["claimRef"];
+  return claim.is_object() ? cat(claim["namespace"].str(), "/", claim["name"].str()) : std::string();
 }
 
 }  // namespace
@@ -211,11 +198,19 @@ void pv_rules(Kind& k) {
   k.warnings = volume_warnings;
   k.validate = validate_volume;
   k.validate_update = validate_volume_update;
-  k.columns = columns_of(
-      "Name:name, Capacity, Access Modes, Reclaim Policy, Status, Claim, StorageClass, VolumeAttributesClass, Reason, "
-      "Age, "
-      "VolumeMode:wide");
-  k.cells = volume_cells;
+  k.columns = {
+      name_column(),
+      {"Capacity", kText, [](Value o) { return o["spec"]["capacity"]["storage"].str(); }},
+      {"Access Modes", kText, [](Value o) { return modes_text(o["spec"]["accessModes"]); }},
+      {"Reclaim Policy", kText, [](Value o) { return o["spec"]["persistentVolumeReclaimPolicy"].str(); }},
+      {"Status", kText, [](Value o) { return o["metadata"].has("deletionTimestamp") ? std::string_view("Terminating") : o["status"]["phase"].str(); }},
+      {"Claim", kText, [](Value o) { return claim_text(o); }},
+      {"StorageClass", kText, [](Value o) { return class_text(o); }},
+      {"VolumeAttributesClass", kText, [](Value o) { return o["spec"]["volumeAttributesClassName"].str("<unset>"); }},
+      {"Reason", kText, [](Value o) { return o["status"]["reason"].str(); }},
+      age_column(),
+      {"VolumeMode", kWide, [](Value o) { return o["spec"]["volumeMode"].str("<unset>"); }},
+  };
 }
 
 }  // namespace bramble

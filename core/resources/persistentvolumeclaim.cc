@@ -117,19 +117,7 @@ void validate_claim_update(Value o, Value old, FieldErrors& errors) {
                      "field can not be less than status.capacity");
 }
 
-void claim_cells(Value o, int64_t now_us, Mut out) {
-  const Value spec = o["spec"], status = o["status"];
-  const bool has_volume = !spec["volumeName"].str().empty();
-  out.append(first_name(o));
-  out.append(o["metadata"].has("deletionTimestamp") ? std::string_view("Terminating") : status["phase"].str());
-  out.append(spec["volumeName"].str());
-  out.append(has_volume ? status["capacity"]["storage"].str("0") : std::string_view());
-  out.append(has_volume ? modes_text(status["accessModes"]) : std::string());
-  out.append(class_text(o));
-  out.append(spec["volumeAttributesClassName"].str("<unset>"));
-  append_age(o, now_us, out);
-  out.append(spec["volumeMode"].str("<unset>"));
-}
+bool has_volume(Value o) { return !o["spec"]["volumeName"].str().empty(); }
 
 }  // namespace
 
@@ -140,9 +128,17 @@ void pvc_rules(Kind& k) {
   k.prepare_status_update = keep_spec;
   k.validate = validate_claim;
   k.validate_update = validate_claim_update;
-  k.columns = columns_of(
-      "Name:name, Status, Volume, Capacity, Access Modes, StorageClass, VolumeAttributesClass, Age, VolumeMode:wide");
-  k.cells = claim_cells;
+  k.columns = {
+      name_column(),
+      {"Status", kText, [](Value o) { return o["metadata"].has("deletionTimestamp") ? std::string_view("Terminating") : o["status"]["phase"].str(); }},
+      {"Volume", kText, [](Value o) { return o["spec"]["volumeName"].str(); }},
+      {"Capacity", kText, [](Value o) { return has_volume(o) ? o["status"]["capacity"]["storage"].str("0") : std::string_view(); }},
+      {"Access Modes", kText, [](Value o) { return has_volume(o) ? modes_text(o["status"]["accessModes"]) : std::string(); }},
+      {"StorageClass", kText, [](Value o) { return class_text(o); }},
+      {"VolumeAttributesClass", kText, [](Value o) { return o["spec"]["volumeAttributesClassName"].str("<unset>"); }},
+      age_column(),
+      {"VolumeMode", kWide, [](Value o) { return o["spec"]["volumeMode"].str("<unset>"); }},
+  };
 }
 
 }  // namespace bramble

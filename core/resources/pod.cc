@@ -210,9 +210,7 @@ void pod_rules(Kind& k) {
   k.validate_update = validate_update;
   k.validate_status_update = validate_status_update;
   k.warnings = warnings;
-  k.columns = columns_of(
-      "Name:name, Ready, Status, Restarts, Age, IP:wide, Node:wide, Nominated Node:wide, Readiness Gates:wide");
-  k.cells = append_pod_cells;
+  k.columns = pod_columns();
   k.selectable = {
       {"spec.nodeName", [](Value o) { return o["spec"]["nodeName"].text(); }},
       {"spec.host", [](Value o) { return o["spec"]["nodeName"].text(); }},

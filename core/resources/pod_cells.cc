@@ -104,7 +104,17 @@ Summary summarize(Value object) {
   return s;
 }
 
-std::string or_none(std::string_view text) { return text.empty() ? "<none>" : std::string(text); }
+std::string_view or_none(std::string_view text) { return text.empty() ? std::string_view("<none>") : text; }
+
+std::string restarts_text(const Summary& s, int64_t now_us) {
+  if (s.restarts == 0 || s.last_restart_us == 0) return cat(s.restarts);
+  return cat(s.restarts, " (", human_duration(now_us - s.last_restart_us), " ago)");
+}
+
+std::string_view first_ip(Value pod) {
+  const Value ips = pod["status"]["podIPs"];
+  return ips.size() > 0 ? ips.item(0)["ip"].str() : pod["status"]["podIP"].str();
+}
 
 std::string readiness_gates(const PodView& pod) {
   const Value gates = pod.spec()["readinessGates"];
@@ -117,24 +127,22 @@ std::string readiness_gates(const PodView& pod) {
 
 }  // namespace
 
-std::string pod_status_text(Value pod) { return summarize(pod).reason; }
-
-void append_pod_cells(Value object, int64_t now_us, Mut cells) {
-  const PodView pod(object);
-  const Summary s = summarize(object);
-  cells.append(pod.name());
-  cells.append(cat(s.ready, "/", s.total));
-  cells.append(s.reason);
-  if (s.restarts != 0 && s.last_restart_us != 0)
-    cells.append(cat(s.restarts, " (", human_duration(now_us - s.last_restart_us), " ago)"));
-  else
-    cells.append(cat(s.restarts));
-  append_age(object, now_us, cells);
-  const Value ips = pod.status()["podIPs"];
-  cells.append(or_none(ips.size() > 0 ? ips.item(0)["ip"].str() : pod.pod_ip()));
-  cells.append(or_none(pod.node_name()));
-  cells.append(or_none(pod.status()["nominatedNodeName"].str()));
-  cells.append(readiness_gates(pod));
+std::vector<Column> pod_columns() {
+  return {
+      name_column(),
+      {"Ready", kText,
+       [](const TableRow& r) {
+         const Summary& s = r.once(summarize);
+         return cat(s.ready, "/", s.total);
+       }},
+      {"Status", kText, [](const TableRow& r) { return r.once(summarize).reason; }},
+      {"Restarts", kText, [](const TableRow& r) { return restarts_text(r.once(summarize), r.now_us); }},
+      age_column(),
+      {"IP", kWide, [](Value o) { return or_none(first_ip(o)); }},
+      {"Node", kWide, [](Value o) { return or_none(o["spec"]["nodeName"].str()); }},
+      {"Nominated Node", kWide, [](Value o) { return or_none(o["status"]["nominatedNodeName"].str()); }},
+      {"Readiness Gates", kWide, [](Value o) { return readiness_gates(PodView(o)); }},
+  };
 }
 
 }  // namespace bramble

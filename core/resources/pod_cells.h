@@ -1,12 +1,12 @@
-// The row that `get pods` shows. Pure.
+// The columns that `get pods` shows. Pure.
 #pragma once
 
-#include "core/json/builder.h"
+#include <vector>
+
+#include "core/resources/column.h"
 
 namespace bramble {
 
-void append_pod_cells(Value pod, int64_t now_us, Mut cells);
-// "Running", "Init:1/2", "CrashLoopBackOff", "Terminating" ...: the STATUS cell.
-std::string pod_status_text(Value pod);
+std::vector<Column> pod_columns();
 
 }  // namespace bramble

@@ -1,4 +1,5 @@
 // Defaults of pod specs (core/v1 SetDefaults_Pod, _PodSpec, _Container, _Probe, _Volume ...).
+#include "core/base/limits.h"
 #include "core/base/strings.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/pod_view.h"
@@ -7,7 +8,6 @@ namespace bramble {
 namespace {
 
 constexpr int64_t kFileMode = 0644;
-constexpr int64_t kTokenSeconds = 3600;
 
 void default_field_ref(Mut source) {
   Mut ref = source["fieldRef"];
@@ -56,7 +56,7 @@ void default_projected(Mut projected) {
   default_int(projected, "defaultMode", kFileMode);
   for (Mut s : projected["sources"].items()) {
     default_items(s["downwardAPI"]["items"]);
-    if (s["serviceAccountToken"].is_object()) default_int(s["serviceAccountToken"], "expirationSeconds", kTokenSeconds);
+    if (s["serviceAccountToken"].is_object()) default_int(s["serviceAccountToken"], "expirationSeconds", limits::kTokenSeconds);
   }
 }
 

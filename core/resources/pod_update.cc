@@ -1,5 +1,5 @@
 // What may change in a Pod (core/v1 ValidatePodUpdate): images, deadlines, additional tolerations, fewer scheduling
-// gates.
+// gates. A new field is immutable unless it is named here: the rest of the spec is compared as a whole.
 #include "core/json/builder.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/pod_spec.h"

@@ -33,14 +33,7 @@ void create_pdb(Mut o) {
     o.object("status").set(f, 0);
 }
 
-void pdb_cells(Value o, int64_t now_us, Mut out) {
-  auto shown = [](Value v) { return !v.exists() ? std::string("N/A") : v.is_string() ? v.text() : v.dump(); };
-  out.append(first_name(o));
-  out.append(shown(o["spec"]["minAvailable"]));
-  out.append(shown(o["spec"]["maxUnavailable"]));
-  out.append(o["status"]["disruptionsAllowed"].integer());
-  append_age(o, now_us, out);
-}
+std::string amount_text(Value v) { return !v.exists() ? std::string("N/A") : v.is_string() ? v.text() : v.dump(); }
 
 }  // namespace
 
@@ -50,8 +43,13 @@ void pdb_rules(Kind& k) {
   k.prepare_status_update = keep_spec;
   k.validate = validate_pdb;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_pdb(o, errors); };
-  k.columns = columns_of("Name:name, Min Available, Max Unavailable, Allowed Disruptions:integer, Age");
-  k.cells = pdb_cells;
+  k.columns = {
+      name_column(),
+      {"Min Available", kText, [](Value o) { return amount_text(o["spec"]["minAvailable"]); }},
+      {"Max Unavailable", kText, [](Value o) { return amount_text(o["spec"]["maxUnavailable"]); }},
+      {"Allowed Disruptions", kInteger, [](Value o) { return o["status"]["disruptionsAllowed"].integer(); }},
+      age_column(),
+  };
 }
 
 }  // namespace bramble

@@ -16,12 +16,6 @@ void validate_update(Value o, Value, FieldErrors& errors) { validate(o, errors);
 
 void warnings(Value o, std::vector<std::string>& out) { template_warnings(o["template"], Path("template"), out); }
 
-void cells(Value o, int64_t, Mut out) {
-  out.append(first_name(o));
-  append_containers_and_images(o["template"]["spec"], out);
-  out.append(map_text(o["template"]["metadata"]["labels"]));
-}
-
 }  // namespace
 
 void podtemplate_rules(Kind& k) {
@@ -29,8 +23,12 @@ void podtemplate_rules(Kind& k) {
   k.validate = validate;
   k.validate_update = validate_update;
   k.warnings = warnings;
-  k.columns = columns_of("Name:name, Containers, Images, Pod Labels");
-  k.cells = cells;
+  k.columns = {
+      name_column(),
+      {"Containers", kText, [](Value o) { return containers_text(o["template"]["spec"]); }},
+      {"Images", kText, [](Value o) { return images_text(o["template"]["spec"]); }},
+      {"Pod Labels", kText, [](Value o) { return map_text(o["template"]["metadata"]["labels"]); }},
+  };
 }
 
 }  // namespace bramble

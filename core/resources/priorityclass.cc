@@ -43,22 +43,19 @@ void update_priority(Value o, Value old, FieldErrors& errors) {
   validate_immutable(o["preemptionPolicy"], old["preemptionPolicy"], Path("preemptionPolicy"), errors);
 }
 
-void priority_cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(o["value"].integer());
-  out.append(o["globalDefault"].boolean());
-  append_age(o, now_us, out);
-  out.append(o["preemptionPolicy"].str());
-}
-
 }  // namespace
 
 void priorityclass_rules(Kind& k) {
   k.set_defaults = [](Mut o) { default_text(o, "preemptionPolicy", "PreemptLowerPriority"); };
   k.validate = validate_priority;
   k.validate_update = update_priority;
-  k.columns = columns_of("Name:name, Value:integer, Global-Default:boolean, Age, PreemptionPolicy");
-  k.cells = priority_cells;
+  k.columns = {
+      name_column(),
+      {"Value", kInteger, [](Value o) { return o["value"].integer(); }},
+      {"Global-Default", kBoolean, [](Value o) { return o["globalDefault"].boolean(); }},
+      age_column(),
+      {"PreemptionPolicy", kText, [](Value o) { return o["preemptionPolicy"].str(); }},
+  };
 }
 
 }  // namespace bramble

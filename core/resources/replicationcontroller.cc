@@ -52,16 +52,6 @@ void warnings(Value o, std::vector<std::string>& out) {
   template_warnings(o["spec"]["template"], Path("spec").at("template"), out);
 }
 
-void cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(o["spec"]["replicas"].integer());
-  out.append(o["status"]["replicas"].integer());
-  out.append(o["status"]["readyReplicas"].integer());
-  append_age(o, now_us, out);
-  append_containers_and_images(o["spec"]["template"]["spec"], out);
-  out.append(map_text(o["spec"]["selector"]));
-}
-
 }  // namespace
 
 void replicationcontroller_rules(Kind& k) {
@@ -74,9 +64,16 @@ void replicationcontroller_rules(Kind& k) {
   k.validate_status_update = validate_status_update;
   k.warnings = warnings;
   k.scale.selector_is_map = true;
-  k.columns = columns_of(
-      "Name:name, Desired:integer, Current:integer, Ready:integer, Age, Containers:wide, Images:wide, Selector:wide");
-  k.cells = cells;
+  k.columns = {
+      name_column(),
+      {"Desired", kInteger, [](Value o) { return o["spec"]["replicas"].integer(); }},
+      {"Current", kInteger, [](Value o) { return o["status"]["replicas"].integer(); }},
+      {"Ready", kInteger, [](Value o) { return o["status"]["readyReplicas"].integer(); }},
+      age_column(),
+      {"Containers", kWide, [](Value o) { return containers_text(o["spec"]["template"]["spec"]); }},
+      {"Images", kWide, [](Value o) { return images_text(o["spec"]["template"]["spec"]); }},
+      {"Selector", kWide, [](Value o) { return map_text(o["spec"]["selector"]); }},
+  };
   k.selectable = {{"status.replicas", [](Value o) { return cat(o["status"]["replicas"].integer()); }}};
 }
 

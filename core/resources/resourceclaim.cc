@@ -32,38 +32,17 @@ std::string claim_state(Value o) {
   return join(parts, ",");
 }
 
-void plain_cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  append_age(o, now_us, out);
-}
-
-void claim_cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(claim_state(o));
-  append_age(o, now_us, out);
-}
-
-void slice_cells(Value o, int64_t now_us, Mut out) {
+std::string_view slice_node(Value o) {
   const Value spec = o["spec"];
-  std::string node = "<unset>";
-  if (spec.has("nodeName"))
-    node = spec["nodeName"].text();
-  else if (spec["allNodes"].boolean())
-    node = "<all nodes>";
-  else if (spec["nodeSelector"].is_object())
-    node = "<node selector>";
-  out.append(first_name(o));
-  out.append(node);
-  out.append(spec["driver"].str());
-  out.append(spec["pool"]["name"].str());
-  append_age(o, now_us, out);
+  if (spec.has("nodeName")) return spec["nodeName"].str();
+  if (spec["allNodes"].boolean()) return "<all nodes>";
+  return spec["nodeSelector"].is_object() ? "<node selector>" : "<unset>";
 }
 
 }  // namespace
 
 void deviceclass_rules(Kind& k) {
-  k.columns = columns_of("Name:name, Age");
-  k.cells = plain_cells;
+  k.columns = {name_column(), age_column()};
 }
 
 void resourceclaim_rules(Kind& k) {
@@ -74,8 +53,11 @@ void resourceclaim_rules(Kind& k) {
   k.validate_update = [](Value o, Value old, FieldErrors& errors) {
     validate_immutable(o["spec"], old["spec"], Path("spec"), errors);
   };
-  k.columns = columns_of("Name:name, State, Age");
-  k.cells = claim_cells;
+  k.columns = {
+      name_column(),
+      {"State", kText, [](Value o) { return claim_state(o); }},
+      age_column(),
+  };
 }
 
 void resourceclaimtemplate_rules(Kind& k) {
@@ -83,13 +65,17 @@ void resourceclaimtemplate_rules(Kind& k) {
   k.validate_update = [](Value o, Value old, FieldErrors& errors) {
     validate_immutable(o["spec"], old["spec"], Path("spec"), errors);
   };
-  k.columns = columns_of("Name:name, Age");
-  k.cells = plain_cells;
+  k.columns = {name_column(), age_column()};
 }
 
 void resourceslice_rules(Kind& k) {
-  k.columns = columns_of("Name:name, Node, Driver, Pool, Age");
-  k.cells = slice_cells;
+  k.columns = {
+      name_column(),
+      {"Node", kText, [](Value o) { return slice_node(o); }},
+      {"Driver", kText, [](Value o) { return o["spec"]["driver"].str(); }},
+      {"Pool", kText, [](Value o) { return o["spec"]["pool"]["name"].str(); }},
+      age_column(),
+  };
   k.selectable = {{"spec.nodeName", [](Value o) { return o["spec"]["nodeName"].text(); }},
                   {"spec.driver", [](Value o) { return o["spec"]["driver"].text(); }}};
 }

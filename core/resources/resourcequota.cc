@@ -92,18 +92,12 @@ void update_quota_status(Value o, Value, FieldErrors& errors) {
   validate_amounts(o["status"]["used"], Path("status").at("used"), errors);
 }
 
-void quota_cells(Value o, int64_t now_us, Mut out) {
-  std::vector<std::string> requests, limits;
-  for (auto [name, hard] : o["status"]["hard"].members()) {
-    const std::string used = o["status"]["used"].has(name) ? o["status"]["used"][name].text() : "0";
-    const bool limit = starts(name, "limits");
-    std::string text = cat(name, ": ", used, "/", hard.str());
-    (limit ? limits : requests).push_back(std::move(text));
-  }
-  out.append(first_name(o));
-  out.append(join(requests, ", "));
-  out.append(join(limits, ", "));
-  append_age(o, now_us, out);
+// "cpu: 1/2, pods: 3/10": what is used of what there is, of limits or of all else.
+std::string used_text(Value o, bool limits) {
+  std::vector<std::string> out;
+  for (auto [name, hard] : o["status"]["hard"].members())
+    if (starts(name, "limits") == limits) out.push_back(cat(name, ": ", o["status"]["used"][name].str("0"), "/", hard.str()));
+  return join(out, ", ");
 }
 
 void default_quota(Mut o) {
@@ -122,8 +116,12 @@ void resourcequota_rules(Kind& k) {
   k.validate = validate_quota;
   k.validate_update = update_quota;
   k.validate_status_update = update_quota_status;
-  k.columns = columns_of("Name:name, Request, Limit, Age");
-  k.cells = quota_cells;
+  k.columns = {
+      name_column(),
+      {"Request", kText, [](Value o) { return used_text(o, false); }},
+      {"Limit", kText, [](Value o) { return used_text(o, true); }},
+      age_column(),
+  };
 }
 
 }  // namespace bramble

@@ -64,22 +64,14 @@ void validate_binding_update(Value o, Value old, FieldErrors& errors) {
                        "cannot change roleRef");
 }
 
-void binding_cells(Value o, int64_t now_us, Mut out) {
-  std::vector<std::string> users, groups, accounts;
+std::string subjects_text(Value o, std::string_view kind) {
+  std::vector<std::string> out;
   for (Value s : o["subjects"].items()) {
-    if (s["kind"].str() == "User")
-      users.push_back(s["name"].text());
-    else if (s["kind"].str() == "Group")
-      groups.push_back(s["name"].text());
-    else
-      accounts.push_back(cat(s["namespace"].str(), "/", s["name"].str()));
+    const bool account = s["kind"].str() != "User" && s["kind"].str() != "Group";
+    if (account && kind == "ServiceAccount") out.push_back(cat(s["namespace"].str(), "/", s["name"].str()));
+    if (!account && s["kind"].str() == kind) out.push_back(s["name"].text());
   }
-  out.append(first_name(o));
-  out.append(cat(o["roleRef"]["kind"].str(), "/", o["roleRef"]["name"].str()));
-  append_age(o, now_us, out);
-  out.append(join(users, ", "));
-  out.append(join(groups, ", "));
-  out.append(join(accounts, ", "));
+  return join(out, ", ");
 }
 
 }  // namespace
@@ -89,8 +81,14 @@ void rolebinding_rules(Kind& k) {
   k.validate = validate_binding;
   k.validate_update = validate_binding_update;
   k.validate_name = name_is_path_segment;
-  k.columns = columns_of("Name:name, Role, Age, Users:wide, Groups:wide, ServiceAccounts:wide");
-  k.cells = binding_cells;
+  k.columns = {
+      name_column(),
+      {"Role", kText, [](Value o) { return cat(o["roleRef"]["kind"].str(), "/", o["roleRef"]["name"].str()); }},
+      age_column(),
+      {"Users", kWide, [](Value o) { return subjects_text(o, "User"); }},
+      {"Groups", kWide, [](Value o) { return subjects_text(o, "Group"); }},
+      {"ServiceAccounts", kWide, [](Value o) { return subjects_text(o, "ServiceAccount"); }},
+  };
 }
 
 }  // namespace bramble

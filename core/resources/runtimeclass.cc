@@ -25,20 +25,17 @@ void update_runtimeclass(Value o, Value old, FieldErrors& errors) {
   validate_immutable(o["handler"], old["handler"], Path("handler"), errors);
 }
 
-void runtimeclass_cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(o["handler"].str());
-  append_age(o, now_us, out);
-}
-
 }  // namespace
 
 void runtimeclass_rules(Kind& k) {
   k.set_defaults = [](Mut o) { default_amounts(o["overhead"]["podFixed"]); };
   k.validate = validate_runtimeclass;
   k.validate_update = update_runtimeclass;
-  k.columns = columns_of("Name:name, Handler, Age");
-  k.cells = runtimeclass_cells;
+  k.columns = {
+      name_column(),
+      {"Handler", kText, [](Value o) { return o["handler"].str(); }},
+      age_column(),
+  };
 }
 
 }  // namespace bramble

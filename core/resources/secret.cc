@@ -88,13 +88,6 @@ void warnings(Value o, std::vector<std::string>& out) {
     out.push_back("tls: failed to find any PEM data in key input");
 }
 
-void cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(o["type"].str());
-  out.append(static_cast<int64_t>(o["data"].size()));
-  append_age(o, now_us, out);
-}
-
 }  // namespace
 
 void secret_rules(Kind& k) {
@@ -104,8 +97,12 @@ void secret_rules(Kind& k) {
   k.validate = validate;
   k.validate_update = validate_update;
   k.warnings = warnings;
-  k.columns = columns_of("Name:name, Type, Data, Age");
-  k.cells = cells;
+  k.columns = {
+      name_column(),
+      {"Type", kText, [](Value o) { return o["type"].str(); }},
+      {"Data", kText, [](Value o) { return count_of(o["data"]); }},
+      age_column(),
+  };
   k.selectable = {{"type", [](Value o) { return o["type"].text(); }}};
 }
 

@@ -391,18 +391,6 @@ std::string ports_text(Value ports) {
   return join(out, ",");
 }
 
-void cells(Value o, int64_t now_us, Mut out) {
-  const Value spec = o["spec"];
-  const std::string_view ip = spec["clusterIP"].str();
-  out.append(first_name(o));
-  out.append(spec["type"].str());
-  out.append(ip.empty() ? std::string_view("<none>") : ip);
-  out.append(external_ip_text(o));
-  out.append(ports_text(spec["ports"]));
-  append_age(o, now_us, out);
-  out.append(map_text(spec["selector"]));
-}
-
 }  // namespace
 
 void service_rules(Kind& k) {
@@ -416,8 +404,18 @@ void service_rules(Kind& k) {
   k.validate_status_update = validate_status_update;
   k.validate_name = name_is_label;
   k.warnings = warnings;
-  k.columns = columns_of("Name:name, Type, Cluster-IP, External-IP, Port(s), Age, Selector:wide");
-  k.cells = cells;
+  k.columns = {
+      name_column(),
+      {"Type", kText, [](Value o) { return o["spec"]["type"].str(); }},
+      {"Cluster-IP", kText, [](Value o) {
+         const std::string_view ip = o["spec"]["clusterIP"].str();
+         return ip.empty() ? std::string_view("<none>") : ip;
+       }},
+      {"External-IP", kText, [](Value o) { return external_ip_text(o); }},
+      {"Port(s)", kText, [](Value o) { return ports_text(o["spec"]["ports"]); }},
+      age_column(),
+      {"Selector", kWide, [](Value o) { return map_text(o["spec"]["selector"]); }},
+  };
   k.selectable = {{"spec.clusterIP", [](Value o) { return o["spec"]["clusterIP"].text(); }},
                   {"spec.type", [](Value o) { return o["spec"]["type"].text(); }}};
 }

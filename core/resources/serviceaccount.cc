@@ -22,11 +22,6 @@ void warnings(Value o, std::vector<std::string>& out) {
                       "]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"));
 }
 
-void cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  append_age(o, now_us, out);
-}
-
 }  // namespace
 
 void serviceaccount_rules(Kind& k) {
@@ -34,8 +29,7 @@ void serviceaccount_rules(Kind& k) {
   k.prepare_create = clean_secrets;
   k.prepare_update = prepare_update;
   k.warnings = warnings;
-  k.columns = columns_of("Name:name, Age");
-  k.cells = cells;
+  k.columns = {name_column(), age_column()};
 }
 
 }  // namespace bramble

@@ -7,13 +7,12 @@
 namespace bramble {
 namespace {
 
-void ipaddress_cells(Value o, int64_t, Mut out) {
+std::string parent_text(Value o) {
   const Value p = o["spec"]["parentRef"];
   std::vector<std::string> parts;
   for (const char* f : {"group", "resource", "namespace", "name"})
     if (!p[f].str().empty()) parts.push_back(p[f].text());
-  out.append(first_name(o));
-  out.append(join(parts, "/"));
+  return join(parts, "/");
 }
 
 void validate_servicecidr(Value o, FieldErrors& errors) {
@@ -24,12 +23,10 @@ void validate_servicecidr(Value o, FieldErrors& errors) {
   for (size_t i = 0; i < cidrs.size(); ++i) validate_cidr(cidrs.item(i).str(), at.at(i), errors);
 }
 
-void servicecidr_cells(Value o, int64_t now_us, Mut out) {
+std::string cidrs_text(Value o) {
   std::vector<std::string> cidrs;
   for (Value c : o["spec"]["cidrs"].items()) cidrs.push_back(c.text());
-  out.append(first_name(o));
-  out.append(join(cidrs, ","));
-  append_age(o, now_us, out);
+  return join(cidrs, ",");
 }
 
 }  // namespace
@@ -43,13 +40,18 @@ void servicecidr_rules(Kind& k) {
     if (!equal(o["spec"]["cidrs"], old["spec"]["cidrs"]))
       validate_immutable(o["spec"]["cidrs"], old["spec"]["cidrs"], Path("spec").at("cidrs"), errors);
   };
-  k.columns = columns_of("Name:name, CIDRs, Age");
-  k.cells = servicecidr_cells;
+  k.columns = {
+      name_column(),
+      {"CIDRs", kText, [](Value o) { return cidrs_text(o); }},
+      age_column(),
+  };
 }
 
 void ipaddress_rules(Kind& k) {
-  k.columns = columns_of("Name:name, ParentRef");
-  k.cells = ipaddress_cells;
+  k.columns = {
+      name_column(),
+      {"ParentRef", kText, [](Value o) { return parent_text(o); }},
+  };
 }
 
 }  // namespace bramble

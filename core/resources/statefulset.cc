@@ -95,13 +95,6 @@ void warnings(Value o, std::vector<std::string>& out) {
   template_warnings(o["spec"]["template"], Path("spec").at("template"), out);
 }
 
-void cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(cat(o["status"]["readyReplicas"].integer(), "/", o["spec"]["replicas"].integer()));
-  append_age(o, now_us, out);
-  append_containers_and_images(o["spec"]["template"]["spec"], out);
-}
-
 }  // namespace
 
 void statefulset_rules(Kind& k) {
@@ -114,8 +107,13 @@ void statefulset_rules(Kind& k) {
   k.validate_status_update = validate_status_update;
   k.validate_name = name_is_label;
   k.warnings = warnings;
-  k.columns = columns_of("Name:name, Ready, Age, Containers:wide, Images:wide");
-  k.cells = cells;
+  k.columns = {
+      name_column(),
+      {"Ready", kText, [](Value o) { return cat(o["status"]["readyReplicas"].integer(), "/", o["spec"]["replicas"].integer()); }},
+      age_column(),
+      {"Containers", kWide, [](Value o) { return containers_text(o["spec"]["template"]["spec"]); }},
+      {"Images", kWide, [](Value o) { return images_text(o["spec"]["template"]["spec"]); }},
+  };
 }
 
 }  // namespace bramble

@@ -29,15 +29,9 @@ void validate_class_update(Value o, Value old, FieldErrors& errors) {
     validate_immutable(o[f], old[f], Path(f), errors);
 }
 
-void class_cells(Value o, int64_t now_us, Mut out) {
-  std::string name = first_name(o);
-  if (o["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"].str() == "true") name += " (default)";
-  out.append(name);
-  out.append(o["provisioner"].str());
-  out.append(o["reclaimPolicy"].str("Delete"));
-  out.append(o["volumeBindingMode"].str("<unset>"));
-  out.append(o["allowVolumeExpansion"].boolean());
-  append_age(o, now_us, out);
+std::string class_name_text(Value o) {
+  const bool is_default = o["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"].str() == "true";
+  return cat(o["metadata"]["name"].str(), is_default ? " (default)" : "");
 }
 
 }  // namespace
@@ -46,8 +40,14 @@ void storageclass_rules(Kind& k) {
   k.set_defaults = default_class;
   k.validate = validate_class;
   k.validate_update = validate_class_update;
-  k.columns = columns_of("Name:name, Provisioner, ReclaimPolicy, VolumeBindingMode, AllowVolumeExpansion, Age");
-  k.cells = class_cells;
+  k.columns = {
+      {"Name", kName, [](Value o) { return class_name_text(o); }},
+      {"Provisioner", kText, [](Value o) { return o["provisioner"].str(); }},
+      {"ReclaimPolicy", kText, [](Value o) { return o["reclaimPolicy"].str("Delete"); }},
+      {"VolumeBindingMode", kText, [](Value o) { return o["volumeBindingMode"].str("<unset>"); }},
+      {"AllowVolumeExpansion", kText, [](Value o) { return o["allowVolumeExpansion"].boolean(); }},
+      age_column(),
+  };
 }
 
 }  // namespace bramble

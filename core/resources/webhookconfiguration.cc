@@ -72,17 +72,14 @@ void validate_webhooks(Value o, FieldErrors& errors) {
   }
 }
 
-void webhook_cells(Value o, int64_t now_us, Mut out) {
-  out.append(first_name(o));
-  out.append(static_cast<int64_t>(o["webhooks"].size()));
-  append_age(o, now_us, out);
-}
-
 void webhook_common(Kind& k) {
   k.validate = validate_webhooks;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_webhooks(o, errors); };
-  k.columns = columns_of("Name:name, Webhooks:integer, Age");
-  k.cells = webhook_cells;
+  k.columns = {
+      name_column(),
+      {"Webhooks", kInteger, [](Value o) { return count_of(o["webhooks"]); }},
+      age_column(),
+  };
 }
 
 }  // namespace

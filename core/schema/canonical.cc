@@ -39,7 +39,6 @@ class Slot {
   bool member_;
 };
 
-constexpr size_t kFieldsMax = 128;
 using Found = std::array<Value, kFieldsMax>;
 
 void write_message(const Type& type, Value in, Mut out);

@@ -15,7 +15,6 @@ namespace bramble {
 
 namespace {
 
-constexpr size_t kFieldsMax = 128;  // of one type; no row has half as many
 
 // "v1.Container" of core.v1.Container.
 std::string_view go_name(const Type& type) {

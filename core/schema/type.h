@@ -14,6 +14,8 @@ namespace bramble {
 
 class Type;
 
+constexpr size_t kFieldsMax = 128;  // of one type; no row has half as many
+
 enum class FieldKind : uint8_t {
   kString, kBool, kInt32, kInt64, kDouble, kBytes,  // kBytes: base64 text in JSON
   kTime, kMicroTime, kDuration, kQuantity, kIntOrString,

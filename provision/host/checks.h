@@ -10,7 +10,7 @@
 namespace bramble {
 
 struct Check {
-  enum class Verdict { kGood, kWarning, kMissing };
+  enum class Verdict { kGood, kWarning, kMissing, kWrong };
   std::string name;     // "memory cgroup"
   Verdict verdict = Verdict::kGood;
   std::string finding;  // "cgroup v2 with memory, pids, cpu"

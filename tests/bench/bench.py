@@ -1,5 +1,6 @@
 """Measures one server by what the kernel says of its processes (proc(5)). Called by run.sh, inside its namespaces."""
 import contextlib
+import gc
 import http.client
 import json
 import os
@@ -10,7 +11,7 @@ import threading
 import time
 
 sys.path.insert(0, os.environ["BRAMBLE_E2E_ROOT"] + "/tests/e2e")
-from cluster import BINARY, IMAGE, ROOT, Cluster, condition, run  # noqa: E402
+from cluster import BINARY, IMAGE, ROOT, Cluster, condition, run, until  # noqa: E402
 
 IDLE_SECONDS = float(os.environ.get("BENCH_IDLE_SECONDS", "30"))
 BURST = int(os.environ.get("BENCH_PODS", "100"))
@@ -268,7 +269,15 @@ def watchers(cluster, path, count=1000):
     say(f"one change to {count} watchers", f"{1000 * (time.monotonic() - began):.0f} ms, CPU of the server {1000 * (cpu_seconds(pid) - cpu):.1f} ms" +
         (f"; {len(missing)} missed it" if missing else ""))
     for connection, _ in opened:
+        connection.sock.close() if connection.sock else None
         connection.close()
+    opened.clear()
+    missing.clear()
+    selector.close()
+    gc.collect()
+    until("the connections' end", lambda: len(os.listdir(f"/proc/{pid}/fd")) < count)
+    time.sleep(1)
+    say(f"memory of the server before and after {count} watchers", f"{before / 1024:.1f} MB, {rollup(pid, 'Pss') / 1024:.1f} MB")
 
 
 def with_crun(state):

@@ -131,6 +131,19 @@ def test_help_version_completion(cluster):
     assert run(["bash", "-n"], input=script).returncode == 0
 
 
+def test_check_config_refuses_what_the_server_refuses(cluster):
+    flags = ["--node-ip", "192.0.2.10", "--run-dir", f"{cluster.state}/run", "--data-dir", f"{cluster.state}/data"]
+    for extra, word in ((["--service-cidr", "nonsense"], "--service-cidr"), (["--write-kubeconfig-mode", "rw"], "--write-kubeconfig-mode")):
+        checked = run([BINARY, "check-config", *flags, *extra], check=False)
+        server = run([BINARY, "server", *flags, *extra], check=False)
+        assert checked.returncode == 1 and server.returncode == 1, (checked, server)
+        line = next(line for line in checked.stdout.splitlines() if line.startswith("WRONG"))
+        assert word in line and line.split("flags: ")[1] in server.stderr, (line, server.stderr)
+    checked = run([BINARY, "check-config", *flags], check=False).stdout
+    assert re.search(r"^ok +API port: 6443, bramble \(pid \d+\)$", checked, re.M), checked
+    assert re.search(r"^ok +quarantine: no object is set aside$", checked, re.M), checked
+
+
 def test_malformed_config_file_is_refused(cluster):
     path = f"{cluster.state}/wrong.yaml"
     with open(path, "w") as f:

@@ -38,6 +38,9 @@ class World {
     ControllerOptions options;
     options.ca_pem = "PEM";
     options.advertise_address = "10.0.0.1";
+    options.api_port = 6443;
+    options.api_cluster_ip = "10.43.0.1";
+    options.pod_network = "10.42.0.0/16";
     auto clients = [this](Identity) { return api.client(); };
     controllers = std::make_unique<Controllers>(clients, time.clock, options, time.alarms());
     controllers->start();

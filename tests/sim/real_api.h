@@ -64,6 +64,10 @@ class RealApi : public testing::Test {
   void SetUp() override {
     ASSERT_TRUE(cache.load(store, quarantine()).ok());
     Registry::Options registry_options;
+    registry_options.service_cidr = "10.43.0.0/16";
+    registry_options.dns_address = "10.43.0.10";
+    registry_options.node_port_first = 30000;
+    registry_options.node_port_last = 32767;
     registry_options.quarantine = quarantine();
     registry = std::make_unique<Registry>(store, cache, time.clock, random, registry_options);
     registry->adopt();
@@ -83,6 +87,9 @@ class RealApi : public testing::Test {
     ControllerOptions c;
     c.ca_pem = "PEM";
     c.advertise_address = "192.0.2.1";
+    c.api_port = 6443;
+    c.api_cluster_ip = "10.43.0.1";
+    c.pod_network = "10.42.0.0/16";
     auto watched = [this](Identity i) { return std::make_unique<WatchedClient>(api->client(i), i.user, &refusals); };
     controllers = std::make_unique<Controllers>(watched, time.clock, c, time.alarms(), quarantine());
     controllers->start();

@@ -19,8 +19,10 @@ class KeptAnswer final : public Responder {
   std::string body;
   bool ended = false;
   bool drop_writes = false;
-  bool full = false;  // the peer does not read: writes wait for room
+  bool full = false;  // the peer does not read: writes wait for room, a body stays on the way
   Event room;
+  Buffer on_the_way;
+  bool known = false;  // the peer is
   std::unique_ptr<WebSocket> socket;  // handed out by accept_websocket
   std::vector<std::string> offered;
   Event gone_event;
@@ -28,6 +30,7 @@ class KeptAnswer final : public Responder {
   void send(int s, std::vector<Header> h, Buffer b) override {
     EXPECT_EQ(status, 0) << "answered twice";
     status = s, headers = std::move(h), body = *b, ended = true;
+    if (full) on_the_way = std::move(b);
   }
   void begin(int s, std::vector<Header> h) override {
     EXPECT_EQ(status, 0) << "answered twice";
@@ -46,6 +49,7 @@ class KeptAnswer final : public Responder {
     co_return std::move(socket);
   }
   Event& gone() override { return gone_event; }
+  void peer_is_known() override { known = true; }
 
   std::string_view header(std::string_view name) const {
     for (const Header& h : headers) {
@@ -81,7 +85,10 @@ class ApiTest : public testing::Test {
   std::unique_ptr<ApiServer> api;
   NodeStreams* node = nullptr;
   int64_t bookmark_ms = limits::kBookmarkMs;
+  InFlight::Limits in_flight;
+  int64_t time_floor_s = 0;
   std::string user = "admin";
+  int http_major = 1;
   std::vector<std::string> groups = {"system:masters"};
   std::vector<std::shared_ptr<KeptAnswer>> kept;
   TaskGroup tasks;
@@ -90,6 +97,10 @@ class ApiTest : public testing::Test {
     Status loaded = cache.load(store);
     ASSERT_TRUE(loaded.ok());
     Registry::Options registry_options;
+    registry_options.service_cidr = "10.43.0.0/16";
+    registry_options.dns_address = "10.43.0.10";
+    registry_options.node_port_first = 30000;
+    registry_options.node_port_last = 32767;
     registry_options.quarantine = quarantine();
     registry = std::make_unique<Registry>(store, cache, clock, random, registry_options);
     registry->adopt();
@@ -97,10 +108,11 @@ class ApiTest : public testing::Test {
     auto key = PrivateKey::generate_p256();
     ASSERT_TRUE(key.ok());
     options.tokens.verify = {key->public_key()};
-    options.tokens.earliest_s = clock.wall_us() / 1000000;
     options.tokens.sign = std::make_shared<PrivateKey>(std::move(*key));
     options.server_address = "192.0.2.1:6443";
+    options.tokens.time_floor_s = time_floor_s;
     options.bookmark_ms = bookmark_ms;
+    options.in_flight = in_flight;
     options.streams = [this](std::string_view) { return node; };
     api = std::make_unique<ApiServer>(*registry, options);
     tasks.start(boot(api.get()));
@@ -128,6 +140,7 @@ class ApiTest : public testing::Test {
     request->path = target.substr(0, mark);
     if (mark != std::string::npos) request->query = target.substr(mark + 1);
     request->body = std::move(body);
+    request->http_major = http_major;
     request->headers = std::move(headers);
     if (request->header("authorization").empty()) {  // a certificate would win over the token
       request->peer.common_name = user;

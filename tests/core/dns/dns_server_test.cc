@@ -69,6 +69,7 @@ TEST(DnsServer, leaves_out_a_service_that_ended_the_server_until_it_changes) {
   put(service("good", "10.43.0.2"));
   DnsServer::Options o;
   o.address = "127.0.0.1";
+  o.domain = "cluster.local";
   o.port = free_port();
   o.resolv_conf = "/nonexistent";
   o.quarantine = quarantine.get();

@@ -84,6 +84,7 @@ class Http2Client {
     nghttp2_submit_rst_stream(h2_, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
     flush();
   }
+  uint32_t streams_max() { return nghttp2_session_get_remote_settings(h2_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS); }
   void raw(std::string bytes) {
     queue_.append(std::move(bytes));
     wire_->try_flush(&queue_);
@@ -152,6 +153,10 @@ class Http2Server : public HttpFixture {
   std::unique_ptr<Http2Client> h2(bool take_data = true) {
     return std::make_unique<Http2Client>(run_task(loop, open_wire(server->port(), client_tls)), take_data);
   }
+  // Without a certificate.
+  std::unique_ptr<Http2Client> stranger() {
+    return std::make_unique<Http2Client>(run_task(loop, open_wire(server->port(), identity.client(nullptr, "h2"))), true);
+  }
   std::shared_ptr<TlsClientContext> client_tls;
 };
 
@@ -200,6 +205,58 @@ TEST_F(Http2Server, takes_a_large_body_and_refuses_a_larger_one) {
   int32_t long_path = c->submit("GET", cat("/", std::string(65000, 'p')));
   run_until(loop, [&] { return c->answers[long_path].closed; });
   EXPECT_EQ(c->answers[long_path].status, "404");
+}
+
+TEST_F(Http2Server, a_stranger_has_few_streams_until_the_handler_knows_who_it_is) {
+  serve();
+  auto admin = h2(), other = stranger();
+  // 100 is what nghttp2 assumes until the server has spoken.
+  run_until(loop, [&] { return admin->streams_max() != 100 && other->streams_max() != 100; });
+  EXPECT_EQ(admin->streams_max(), limits::kStreamsPerConnectionMax) << "the certificate says who it is";
+  EXPECT_EQ(other->streams_max(), limits::kStreamsUnknownMax);
+  int32_t first = other->submit("GET", "/known");
+  run_until(loop, [&] { return other->answers[first].closed; });
+  EXPECT_EQ(other->answers[first].body, "unknown");
+  EXPECT_EQ(other->streams_max(), limits::kStreamsPerConnectionMax) << "told before the answer";
+  int32_t second = other->submit("GET", "/known");
+  run_until(loop, [&] { return other->answers[second].closed; });
+  EXPECT_EQ(other->answers[second].body, "known");
+}
+
+TEST_F(Http2Server, bodies_together_have_a_limit_and_strangers_only_a_part_of_it) {
+  received_bytes_max = 400000;
+  received_bytes_unknown_max = 200000;
+  serve();
+  auto admin = h2(), other = stranger();
+  auto held = other->submit("POST", "/wait", std::string(150000, 'x'));
+  run_until(loop, [&] { return running == 1; });
+  int32_t refused = other->submit("POST", "/echo", std::string(150000, 'x'));
+  run_until(loop, [&] { return other->answers[refused].closed; });
+  EXPECT_EQ(other->answers[refused].status, "429");
+  EXPECT_EQ(other->answers[refused].body, "Too many requests, please try again later.\n");
+  EXPECT_EQ(find_header(other->answers[refused].headers, "retry-after"), "1");
+  int32_t fits = admin->submit("POST", "/echo", std::string(200000, 'x'));
+  run_until(loop, [&] { return admin->answers[fits].closed; });
+  EXPECT_EQ(admin->answers[fits].status, "200") << "strangers leave room for those who are known";
+  int32_t too_much = admin->submit("POST", "/echo", std::string(300000, 'x'));
+  run_until(loop, [&] { return admin->answers[too_much].closed; });
+  EXPECT_EQ(admin->answers[too_much].status, "429");
+  other->cancel(held);
+  last.reset();
+  run_until(loop, [&] { return running == 0; });
+  int32_t again = other->submit("POST", "/echo", std::string(150000, 'x'));
+  run_until(loop, [&] { return other->answers[again].closed; });
+  EXPECT_EQ(other->answers[again].status, "200") << "what was held has been given back";
+}
+
+TEST_F(Http2Server, an_answer_may_be_the_last_of_its_connection) {
+  serve();
+  auto c = h2();
+  int32_t stream = c->submit("GET", "/stream?30"), asked = c->submit("GET", "/last");
+  run_until(loop, [&] { return c->ended; });
+  EXPECT_TRUE(c->goaway);
+  EXPECT_EQ(c->answers[asked].body.size(), 100000u);
+  EXPECT_EQ(c->answers[stream].body.size(), 300000u) << "the other streams come to their end";
 }
 
 TEST_F(Http2Server, cancelling_a_stream_sets_gone_and_leaves_the_others) {

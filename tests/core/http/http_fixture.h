@@ -61,6 +61,7 @@ class HttpFixture : public testing::Test {
   bool use_tls = false;
   size_t threads = 1;
   size_t body_bytes_max = limits::kBodyBytesMax;
+  size_t received_bytes_max = limits::kReceivedBytesMax, received_bytes_unknown_max = limits::kReceivedBytesUnknownMax;
   // What the handler did.
   int gone = 0, running = 0;
   std::vector<std::shared_ptr<Responder>> kept;
@@ -71,6 +72,8 @@ class HttpFixture : public testing::Test {
     options.address = "127.0.0.1";
     options.connection_threads = threads;
     options.body_bytes_max = body_bytes_max;
+    options.received_bytes_max = received_bytes_max;
+    options.received_bytes_unknown_max = received_bytes_unknown_max;
     if (use_tls && !server_tls) server_tls = identity.server();
     if (use_tls) options.tls = server_tls;
     auto s = HttpServer::listen(std::move(options),
@@ -132,6 +135,11 @@ class HttpFixture : public testing::Test {
       r->send(200, std::move(headers), make_buffer(cat(q->method, " ", q->path, "?", q->query, "\n", q->body)));
     } else if (q->path == "/big") {
       r->send(200, {}, make_buffer(std::string(static_cast<size_t>(*parse_int64(q->query)), 'b')));
+    } else if (q->path == "/known") {
+      r->peer_is_known();
+      r->send(200, {}, make_buffer(q->peer_known ? "known" : "unknown"));
+    } else if (q->path == "/last") {
+      r->send(200, {{"connection", "close"}}, make_buffer(std::string(100000, 'l')));
     } else if (q->path == "/empty") {
       r->send(204, {}, nullptr);
     } else if (q->path == "/stream") {

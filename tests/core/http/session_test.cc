@@ -45,6 +45,30 @@ constexpr char kUpgrade[] =
     "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
+TEST(Http1Session, requests_share_a_budget_of_bytes) {
+  auto budget = std::make_shared<ByteBudget>(2000, 1000);
+  std::string post = cat("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 600\r\n\r\n", std::string(600, 'x'));
+  Driver first, second, known;
+  first.host.budget = second.host.budget = known.host.budget = budget;
+  known.host.peer_known = true;
+  first.session->receive(post);
+  ASSERT_EQ(first.requests.size(), 1u);
+  second.session->receive(post);
+  EXPECT_EQ(second.requests.size(), 0u);
+  std::string answer = second.sent();
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 429 Too Many Requests\r\n")) << answer;
+  EXPECT_NE(answer.find("retry-after: 1\r\n"), std::string::npos) << answer;
+  EXPECT_TRUE(answer.ends_with("\r\n\r\nToo many requests, please try again later.\n")) << answer;
+  EXPECT_TRUE(second.session->finished()) << "the rest of the body cannot be told from a request";
+  known.session->receive(post);
+  EXPECT_EQ(known.requests.size(), 1u);
+  first.requests.clear();
+  Driver third;
+  third.host.budget = budget;
+  third.session->receive(post);
+  EXPECT_EQ(third.requests.size(), 1u) << "given back";
+}
+
 TEST(Http1Session, waits_are_named_and_begin_anew) {
   Driver d;
   EXPECT_EQ(d.session->waits_for(), SessionWait::kIdle);

@@ -12,6 +12,7 @@
 #include "core/base/limits.h"
 #include "core/loop/channel.h"
 #include "core/loop/file_watch.h"
+#include "core/loop/wall_alarm.h"
 #include "tests/core/loop/run_task.h"
 
 namespace bramble {
@@ -225,6 +226,36 @@ TEST(FdWatch, reports_readable_and_may_go_in_its_callback) {
   EXPECT_EQ(calls, 1);
   close(fds[0]);
   close(fds[1]);
+}
+
+TEST(WallAlarm, fires_at_its_time_and_at_once_when_that_is_over) {
+  Loop loop;
+  int fired = 0;
+  WallAlarm alarm([&] {
+    fired++;
+    loop.stop();
+  });
+  alarm.set_at_s(time(nullptr) + 3600);
+  run_task(loop, sleep_ms(5));
+  EXPECT_EQ(fired, 0);
+  alarm.set_at_s(0);
+  while (fired == 0) loop.run();
+  alarm.set_at_s(time(nullptr) + 1);
+  while (fired == 1) loop.run();
+  run_task(loop, sleep_ms(5));
+  EXPECT_EQ(fired, 2);
+}
+
+TEST(WallAlarm, may_go_in_its_callback) {
+  Loop loop;
+  std::optional<WallAlarm> alarm;
+  alarm.emplace([&] {
+    alarm.reset();
+    loop.stop();
+  });
+  alarm->set_at_s(1);
+  loop.run();
+  EXPECT_FALSE(alarm);
 }
 
 TEST(SignalWatch, calls_back_on_the_loop) {

@@ -1,0 +1,186 @@
+#include "core/app/server_setup.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "cni/netlink/rtnetlink.h"
+#include "core/apiserver/static_tokens.h"
+#include "core/app/host_facts.h"
+#include "core/app/small_files.h"
+
+namespace bramble {
+namespace {
+
+struct Range {
+  int first = 0, last = 0;
+};
+
+Result<Range> parse_port_range(const std::string& text) {
+  auto parts = cut(text, "-");
+  auto first = parts ? parse_int64(parts->first) : std::nullopt, last = parts ? parse_int64(parts->second) : std::nullopt;
+  if (!first || !last || *first < 1 || *last > 65535 || *first > *last)
+    return Error(Code::kInvalidArgument, cat("flag --service-node-port-range: ", go_quote(text), " is not like 30000-32767"));
+  return Range{static_cast<int>(*first), static_cast<int>(*last)};
+}
+
+Result<IpPrefix> parse_range(const Flags& flags, std::string_view name) {
+  auto range = IpPrefix::parse(flags.text(name));
+  if (!range || range->v6 || flags.text(name).find('/') == std::string::npos)
+    return Error(Code::kInvalidArgument, cat("flag --", name, ": ", go_quote(flags.text(name)), " is not an IPv4 range like 10.42.0.0/16"));
+  return range->network();
+}
+
+Result<uint16_t> parse_port(const Flags& flags, std::string_view name) {
+  int64_t port = flags.number(name);
+  if (port < 1 || port > 65535) return Error(Code::kInvalidArgument, cat("flag --", name, ": ", port, " is not a port"));
+  return static_cast<uint16_t>(port);
+}
+
+Status read_addresses(const Flags& flags, ServerSetup* s) {
+  TRY_ASSIGN(IpPrefix pods, parse_range(flags, "cluster-cidr"));
+  TRY_ASSIGN(IpPrefix services, parse_range(flags, "service-cidr"));
+  auto dns = IpPrefix::parse(flags.text("cluster-dns"));
+  std::string dns_address = flags.text("cluster-dns");
+  // A service range of one's own moves the default DNS address into it, as in k3s.
+  if (!flags.given("cluster-dns") && dns && !services.contains(*dns)) dns_address = services.host(10).address_text();
+  if (!dns || !services.contains(*IpPrefix::parse(dns_address)))
+    return Error(Code::kInvalidArgument, cat("flag --cluster-dns: ", dns_address, " is not in the service range ", services.text()));
+  TRY_ASSIGN(Range node_ports, parse_port_range(flags.text("service-node-port-range")));
+  s->plane.pod_range = s->node.pod_range = pods.text();
+  s->plane.service_range = s->node.service_range = services.text();
+  s->plane.dns_address = s->node.dns_address = dns_address;
+  s->plane.api_service_address = services.host(1).address_text();
+  s->plane.node_port_first = node_ports.first;
+  s->plane.node_port_last = node_ports.last;
+  return ok();
+}
+
+Status read_node(const Flags& flags, ServerSetup* s) {
+  NodeOptions& n = s->node;
+  n.name = flags.text("node-name");
+  if (n.name.empty()) {
+    TRY_ASSIGN(n.name, host_name());
+  }
+  n.address = flags.text("node-ip");
+  if (n.address.empty()) {
+    TRY_ASSIGN(n.address, host_address());
+  } else if (!IpPrefix::parse(n.address)) {
+    return Error(Code::kInvalidArgument, cat("flag --node-ip: ", go_quote(n.address), " is not an address"));
+  }
+  n.data_dir = flags.text("data-dir");
+  n.run_dir = flags.text("run-dir");
+  n.root_dir = flags.text("kubelet-root-dir");
+  n.log_dir = flags.text("pod-log-dir");
+  n.cgroup_root = flags.text("cgroup-root");
+  n.runtime = flags.text("runtime");
+  n.resolv_conf = flags.text("resolv-conf");
+  n.domain = flags.text("cluster-domain");
+  n.labels = flags.list("node-label");
+  n.taints = flags.list("node-taint");
+  n.proxy = !flags.on("disable-kube-proxy");
+  TRY_ASSIGN(n.kubelet_port, parse_port(flags, "kubelet-port"));
+  return ok();
+}
+
+// Of kube-apiserver's many arguments those that have a meaning here.
+Status read_api_arguments(const Flags& flags, ControlPlaneOptions* p) {
+  for (const std::string& argument : flags.list("kube-apiserver-arg")) {
+    auto parts = cut(argument, "=");
+    std::string_view name = parts ? parts->first : std::string_view(argument);
+    while (name.substr(0, 1) == "-") name.remove_prefix(1);
+    if (name != "token-auth-file" || !parts) {
+      return Error(Code::kInvalidArgument, cat("flag --kube-apiserver-arg: ", go_quote(argument), " is not known; known is token-auth-file=PATH"));
+    }
+    p->token_file = std::string(parts->second);
+  }
+  return ok();
+}
+
+Check check_port(std::string name, uint16_t port, std::string_view flag) {
+  std::string owner = port_owner(port);
+  if (owner.empty()) return {std::move(name), Check::Verdict::kGood, cat(port, ", free"), ""};
+  if (owner.starts_with("bramble ")) return {std::move(name), Check::Verdict::kGood, cat(port, ", ", owner), ""};
+  return {std::move(name), Check::Verdict::kWrong, cat(port, " is taken by ", owner), cat("stop it, or give --", flag)};
+}
+
+// The folder itself, or the nearest one above it that is there, in which it will be made.
+Check check_folder(std::string name, const std::string& path) {
+  std::string at = path;
+  while (at.size() > 1 && !path_exists(at)) at.resize(std::max<size_t>(at.rfind('/') == std::string::npos ? 0 : at.rfind('/'), 1));
+  if (access(at.c_str(), W_OK | X_OK) == 0) return {std::move(name), Check::Verdict::kGood, path, ""};
+  Error why = Error::from_errno(errno, at);
+  return {std::move(name), Check::Verdict::kWrong, why.message(), "run as root, or name another folder"};
+}
+
+Check check_authorities(const std::string& directory) {
+  for (std::string_view name : {"server-ca", "client-ca"}) {
+    Status good = check_authority(directory, name);
+    if (!good.ok()) return {"authorities", Check::Verdict::kWrong, good.error().message(), "restore the folder from a backup"};
+  }
+  return {"authorities", Check::Verdict::kGood, path_exists(directory) ? directory : cat(directory, ", made at the first start"), ""};
+}
+
+Check check_tokens(const std::string& path) {
+  auto csv = read_small_file(path);
+  if (!csv.ok()) return {"tokens", Check::Verdict::kWrong, csv.error().message(), "see --kube-apiserver-arg token-auth-file"};
+  auto tokens = StaticTokens::parse(*csv);
+  if (!tokens.ok()) return {"tokens", Check::Verdict::kWrong, cat(path, ": ", tokens.error().message()), "mend that line"};
+  return {"tokens", Check::Verdict::kGood, cat(path, ", ", tokens->size()), ""};
+}
+
+std::string folder_of(const std::string& path) {
+  size_t slash = path.rfind('/');
+  return slash == std::string::npos ? std::string(".") : slash == 0 ? std::string("/") : path.substr(0, slash);
+}
+
+}  // namespace
+
+Result<ServerSetup> read_server_setup(const Flags& flags) {
+  ServerSetup s;
+  s.agent = !flags.on("disable-agent");
+  TRY(read_addresses(flags, &s));
+  TRY(read_node(flags, &s));
+  ControlPlaneOptions& p = s.plane;
+  p.data_dir = flags.text("data-dir");
+  p.run_dir = flags.text("run-dir");
+  p.bind_address = flags.text("bind-address");
+  p.advertise_address = flags.text("advertise-address").empty() ? s.node.address : flags.text("advertise-address");
+  TRY_ASSIGN(p.port, parse_port(flags, "https-listen-port"));
+  p.host = s.node.name;
+  TRY(read_api_arguments(flags, &p));
+  p.controllers = !flags.on("disable-controller-manager");
+  p.scheduler = !flags.on("disable-scheduler");
+
+  std::string domain = flags.text("cluster-domain");
+  s.credentials.directory = p.data_dir + "/server/tls";
+  s.credentials.server_names = {"kubernetes", "kubernetes.default", "kubernetes.default.svc", cat("kubernetes.default.svc.", domain),
+                                "localhost", "127.0.0.1", s.node.name, s.node.address, p.advertise_address, p.api_service_address};
+  for (const std::string& name : flags.list("tls-san")) s.credentials.server_names.push_back(name);
+  s.credentials.node_name = s.node.name;
+  s.credentials.node_names = {s.node.name, s.node.address, "127.0.0.1", "localhost"};
+  s.kubeconfig_path = flags.text("write-kubeconfig");
+  unsigned mode = 0;
+  if (std::sscanf(flags.text("write-kubeconfig-mode").c_str(), "%o", &mode) != 1 || mode > 0777)
+    return Error(Code::kInvalidArgument, cat("flag --write-kubeconfig-mode: ", go_quote(flags.text("write-kubeconfig-mode")), " is not a mode like 0600"));
+  s.kubeconfig_mode = mode;
+  return s;
+}
+
+std::vector<Check> check_server_setup(const ServerSetup& s) {
+  std::vector<Check> out;
+  out.push_back({"node", Check::Verdict::kGood, cat(s.node.name, ", ", s.node.address), ""});
+  out.push_back({"addresses", Check::Verdict::kGood, cat("pods ", s.plane.pod_range, ", services ", s.plane.service_range, ", DNS ", s.plane.dns_address), ""});
+  out.push_back(check_port("API port", s.plane.port, "https-listen-port"));
+  if (s.agent) out.push_back(check_port("kubelet port", s.node.kubelet_port, "kubelet-port"));
+  out.push_back(check_folder("state", s.plane.data_dir));
+  out.push_back(check_folder("run folder", s.plane.run_dir));
+  if (s.agent) out.push_back(check_folder("volumes", s.node.root_dir));
+  if (s.agent) out.push_back(check_folder("logs", s.node.log_dir));
+  out.push_back(check_folder("kubeconfig", folder_of(s.kubeconfig_path)));
+  out.push_back(check_authorities(s.credentials.directory));
+  if (!s.plane.token_file.empty()) out.push_back(check_tokens(s.plane.token_file));
+  return out;
+}
+
+}  // namespace bramble

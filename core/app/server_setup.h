@@ -1,0 +1,34 @@
+// ServerSetup: what both halves of a server are built from, read from its flags and checked. One place for `bramble server`,
+// which starts with it, and `bramble check-config`, which refuses what the server would refuse. Main thread, before the loop.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "core/app/control_plane.h"
+#include "core/app/credentials.h"
+#include "core/app/flags.h"
+#include "core/app/node.h"
+#include "provision/host/checks.h"
+
+namespace bramble {
+
+struct ServerSetup {
+  ControlPlaneOptions plane;
+  NodeOptions node;
+  CredentialOptions credentials;
+  std::string kubeconfig_path;
+  mode_t kubeconfig_mode = 0600;
+  bool agent = true;
+};
+
+// kInvalidArgument names the flag and says what it should be like.
+Result<ServerSetup> read_server_setup(const Flags& flags);
+
+// What a server with this setup would stumble over when it starts, and nothing is changed: ports, folders, files of keys and
+// tokens. A port that bramble itself has is fine. Blocking.
+std::vector<Check> check_server_setup(const ServerSetup& setup);
+
+}  // namespace bramble

@@ -1,0 +1,93 @@
+// Requests in flight: who gets a place, and when it is free again.
+#include "tests/core/apiserver/api_fixture.h"
+
+namespace bramble {
+namespace {
+
+class InFlightTest : public ApiTest {
+ protected:
+  InFlightTest() {
+    in_flight.reads = 1;
+    in_flight.writes = 1;
+    in_flight.answer_bytes = 10000;
+  }
+  void SetUp() override {
+    ApiTest::SetUp();
+    groups = {};
+  }
+  // A client that does not read its answer yet.
+  std::shared_ptr<KeptAnswer> slow(std::string method, std::string target) {
+    auto answer = std::make_shared<KeptAnswer>();
+    answer->full = true;
+    start(std::move(method), std::move(target), "{}", {}, answer);
+    settle();
+    return answer;
+  }
+};
+
+TEST_F(InFlightTest, the_answer_beyond_is_upstreams_429) {
+  auto first = slow("GET", "/version");
+  EXPECT_EQ(first->status, 200);
+  auto refused = call("GET", "/version");
+  EXPECT_EQ(refused->status, 429);
+  EXPECT_EQ(refused->body, "Too many requests, please try again later.\n");
+  EXPECT_EQ(refused->header("retry-after"), "1");
+  EXPECT_EQ(refused->header("content-type"), "text/plain; charset=utf-8");
+  first->on_the_way.reset();
+  EXPECT_EQ(call("GET", "/version")->status, 200) << "the place is free once the answer was read";
+}
+
+TEST_F(InFlightTest, only_what_competes_is_refused) {
+  auto first = slow("GET", "/version");
+  struct Row {
+    const char* name;
+    const char* method;
+    std::string target;
+    std::vector<std::string> groups;
+    bool refused;
+  };
+  for (const Row& row : {
+           Row{"read", "GET", "/version", {}, true},
+           Row{"write", "POST", std::string(kMaps), {}, false},
+           Row{"masters", "GET", "/version", {"system:masters"}, false},
+           Row{"watch", "GET", cat(kMaps, "?watch=1"), {}, false},
+           Row{"log", "GET", cat(kPods, "/p/log"), {}, false},
+           Row{"health", "GET", "/readyz", {}, false},
+       }) {
+    groups = row.groups;
+    auto answer = call(row.method, row.target);
+    EXPECT_EQ(answer->status == 429, row.refused) << row.name << ": " << answer->status;
+  }
+  groups = {};
+  first->on_the_way.reset();
+  auto writing = slow("POST", std::string(kMaps));
+  EXPECT_EQ(call("POST", std::string(kMaps))->status, 429);
+  EXPECT_EQ(call("DELETE", cat(kMaps, "/a"))->status, 429);
+  EXPECT_EQ(call("GET", "/version")->status, 200);
+}
+
+TEST_F(InFlightTest, answers_that_nobody_reads_are_limited_by_their_bytes) {
+  groups = {"system:masters"};
+  call("POST", std::string(kMaps), config_map("large", cat(R"({"a":")", std::string(20000, 'x'), R"("})")));
+  auto unread = slow("GET", cat(kMaps, "/large"));
+  groups = {};
+  EXPECT_EQ(call("GET", "/version")->status, 429);
+  unread->on_the_way.reset();
+  EXPECT_EQ(call("GET", "/version")->status, 200);
+}
+
+TEST_F(InFlightTest, tells_the_connection_who_is_known_and_ends_that_of_a_stranger) {
+  EXPECT_TRUE(call("GET", "/version")->known);
+  user = "";
+  auto stranger = call("GET", "/version");
+  EXPECT_FALSE(stranger->known);
+  EXPECT_EQ(stranger->header("connection"), "") << "HTTP/1.1 is left as it is";
+  http_major = 2;
+  EXPECT_EQ(call("GET", "/version")->header("connection"), "close");
+  EXPECT_EQ(call("GET", "/version", "", {{"authorization", "Bearer nonsense"}})->header("connection"), "close");
+  user = "jane";
+  EXPECT_EQ(call("GET", "/version")->header("connection"), "");
+}
+
+}  // namespace
+}  // namespace bramble
