@@ -107,6 +107,10 @@ Driver::Driver(Controller controller, std::unique_ptr<Client> client, const Cloc
 void Driver::start() {
   subscription_ = client_->subscribe(controller_.watches, [this](const Change& change) { on_change(change); });
   for (const ObjectKey& key : controller_.standing_keys) queue_.add(key);
+  look_again();
+}
+
+void Driver::look_again() {
   for (const ResourceId& resource : controller_.watches) {
     client_->snapshot().each(resource, "", [&](const Document& object) {
       on_change(Change{resource, {}, object});

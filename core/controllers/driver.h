@@ -24,6 +24,8 @@ class Driver {
   Driver(Controller controller, std::unique_ptr<Client> client, const Clock& clock, const AlarmFactory& alarms, Quarantine* quarantine);
 
   void start();
+  // Every object there is gives its keys again: what an absence means has changed (Snapshot::may_be_lost).
+  void look_again();
   bool idle() const { return in_flight_ == 0 && !queue_.has_ready(); }
   const Controller& controller() const { return controller_; }
 

@@ -128,7 +128,7 @@ Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t) {
   Document there = snapshot.get(kEndpoints, key.ns, key.name);
   if (!service) {
     bool ours = there["metadata"]["labels"][kManagedByLabel].exists();
-    if (ours) plan.writes.push_back(delete_write(kEndpoints, there));
+    if (ours && !snapshot.may_be_lost(kServices, key.ns, key.name)) plan.writes.push_back(delete_write(kEndpoints, there));
     return plan;
   }
   if (!selects_pods(service.root())) return plan;

@@ -132,6 +132,16 @@ TEST(Driver, begins_with_what_there_is_and_never_inside_a_notification) {
   EXPECT_THAT(b.reconciled, ElementsAre("there", "new"));
 }
 
+TEST(Driver, looks_again_at_all_there_is_when_told) {
+  Bench b;
+  b.client->state.put(resource_ids::kConfigMaps, Bench::map("there"));
+  b.driver->start();
+  b.fire();
+  b.driver->look_again();
+  b.fire();
+  EXPECT_THAT(b.reconciled, ElementsAre("there", "there"));
+}
+
 TEST(Driver, a_batch_is_answered_before_the_next_begins) {
   Bench b;
   b.plan.writes = {Bench::create("one"), Bench::create("two"), Bench::create("three", true)};

@@ -73,6 +73,47 @@ TEST(GarbageCollector, an_owners_end_wakes_its_dependents_by_the_index) {
   EXPECT_THAT(keys_of(c, s, {kRs, r, {}}), testing::ElementsAre());
 }
 
+// After a repair or a restore an absent owner may be one that was lost.
+TEST(GarbageCollector, deletes_nothing_for_an_owner_that_may_be_lost) {
+  Controller c = garbage_collector();
+  MapSnapshot s = snapshot_of({object("ReplicaSet", "renewed"), object("Pod", "p", owners(owned("ReplicaSet", "r", "u-r"))),
+                               object("Pod", "q", owners(owned("ReplicaSet", "renewed", "u-old")))});
+  s.doubt(true);
+  s.each(resource_ids::kPods, "", [&](const Document& pod) {
+    c.keys(s, {resource_ids::kPods, {}, pod}, [](const ObjectKey&) {});
+    return true;
+  });
+  expect_plan(c.reconcile(s, {"default", "/v1/pods/p"}, kNowUs), {});
+  expect_plan(c.reconcile(s, {"default", "/v1/pods/q"}, kNowUs), {});
+  // An owner that was seen to go is not lost.
+  Document r = *Document::parse(object("ReplicaSet", "r"));
+  EXPECT_THAT(keys_of(c, s, {kRs, r, {}}), testing::ElementsAre("default//v1/pods/p"));
+  expect_plan(c.reconcile(s, {"default", "/v1/pods/p"}, kNowUs), {"delete pods default/p propagation=Background"});
+  expect_plan(c.reconcile(s, {"default", "/v1/pods/q"}, kNowUs), {});
+  s.doubt(false);
+  expect_plan(c.reconcile(s, {"default", "/v1/pods/q"}, kNowUs), {"delete pods default/q propagation=Background"});
+}
+
+TEST(PodGc, leaves_pods_of_a_node_that_may_be_lost) {
+  Controller c = pod_gc_controller();
+  const std::string pod = R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"default","uid":"u"},"spec":{"nodeName":"n1"},"status":{"phase":"Running"}})";
+  const ObjectKey key{"default", "p"};
+  const int64_t later_us = kNowUs + 41 * 1000000LL;
+  MapSnapshot s = snapshot_of({pod});
+  s.doubt(true);
+  EXPECT_FALSE(c.reconcile(s, key, kNowUs).requeue_after_ms.has_value());
+  EXPECT_TRUE(c.reconcile(s, key, later_us).writes.empty());
+  Document node = *Document::parse(R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"n1"}})");
+  EXPECT_THAT(keys_of(c, s, {resource_ids::kNodes, node, {}}), testing::ElementsAre("default/p"));  // seen to be deleted
+  c.reconcile(s, key, kNowUs);
+  EXPECT_FALSE(c.reconcile(s, key, later_us).writes.empty());
+  c.keys(s, {resource_ids::kNodes, {}, node}, [](const ObjectKey&) {});  // and to come back
+  EXPECT_TRUE(c.reconcile(s, key, later_us).writes.empty());
+  s.doubt(false);
+  c.reconcile(s, key, kNowUs);
+  EXPECT_FALSE(c.reconcile(s, key, later_us).writes.empty());
+}
+
 TEST(PodGc, removes_pods_of_missing_nodes_after_the_quarantine) {
   Controller c = pod_gc_controller();
   const std::string pod = R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"default","uid":"u"},"spec":{"nodeName":"n1"},"status":{"phase":"Running"}})";
