@@ -110,7 +110,9 @@ Status WatchCache::load(Store& store, Quarantine* quarantine) {
 
 bool WatchCache::may_be_lost(std::string_view key) const {
   if (store_ && store_->health().epoch_changed) return true;
-  return std::find(unreadable_.begin(), unreadable_.end(), key) != unreadable_.end();
+  return std::any_of(unreadable_.begin(), unreadable_.end(), [key](const std::string& unreadable) {
+    return key.ends_with('/') ? unreadable.starts_with(key) : unreadable == key;
+  });
 }
 
 // --- the past

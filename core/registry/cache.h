@@ -91,7 +91,8 @@ class WatchCache {
   uint64_t start_revision() const { return start_revision_; }  // at which this process loaded
   EntryRef get(std::string_view key) const { return tree_.get(key); }
   CacheView view() const { return CacheView(tree_, revision_); }
-  // Of a key without an entry: its absence proves nothing, because its value is unreadable or the store's epoch is new.
+  // Of a key without an entry: its absence proves nothing, because its value is unreadable or the store's epoch is new. Of a
+  // prefix, that ends in '/': that of some key.
   bool may_be_lost(std::string_view key) const;
 
   // --- the past

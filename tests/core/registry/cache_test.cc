@@ -174,7 +174,9 @@ TEST_F(Cache, tells_what_may_be_lost_rather_than_deleted) {
     WatchCache cache(clock_);
     ASSERT_TRUE(cache.load(store).ok());
     EXPECT_TRUE(cache.may_be_lost(pods_ + "default/bad"));
+    EXPECT_TRUE(cache.may_be_lost(pods_));
     EXPECT_EQ(cache.may_be_lost(pods_ + "default/other"), repaired);
+    EXPECT_EQ(cache.may_be_lost(leases_), repaired);
     TaskGroup group;
     auto act = [](MemoryStore* s, std::string bad) -> Task<void> {
       auto confirmed = co_await s->confirm_epoch();
