@@ -12,6 +12,7 @@
 #include "core/app/server_flags.h"
 #include "core/app/small_files.h"
 #include "core/app/version.h"
+#include "core/base/limits.h"
 #include "core/base/log.h"
 
 namespace bramble {
@@ -106,6 +107,13 @@ Result<Setup> read_setup(const Flags& flags) {
   ControlPlaneOptions& p = s.plane;
   p.data_dir = flags.text("data-dir");
   p.run_dir = flags.text("run-dir");
+  p.store_dir = store_dir(flags);
+  p.backup_dir = backup_dir(flags);
+  int64_t kept = flags.number("backup-retention"), hours = flags.number("backup-interval-hours");
+  if (kept < 0 || kept > limits::kBackupsKeptMax) return Error(Code::kInvalidArgument, cat("flag --backup-retention: ", kept, " is not between 0 and ", limits::kBackupsKeptMax));
+  if (hours < 1 || hours > limits::kBackupHoursMax) return Error(Code::kInvalidArgument, cat("flag --backup-interval-hours: ", hours, " is not between 1 and ", limits::kBackupHoursMax));
+  p.backups_kept = static_cast<int>(kept);
+  p.backup_every_us = hours * 3600 * 1000000;
   p.bind_address = flags.text("bind-address");
   p.advertise_address = flags.text("advertise-address").empty() ? s.node.address : flags.text("advertise-address");
   TRY_ASSIGN(p.port, parse_port(flags, "https-listen-port"));
@@ -157,6 +165,9 @@ Result<int> serve(Setup setup) {
   std::unique_ptr<Node> node;
   setup.plane.streams = [&node, name = setup.node.name](std::string_view asked) {
     return node && asked == name ? node->streams() : nullptr;
+  };
+  setup.plane.doubt_over = [&node] {
+    if (node) node->look_again();
   };
   TRY_ASSIGN(auto plane, ControlPlane::open(setup.plane, credentials, loop, clock, random));
   plane->start();

@@ -162,6 +162,7 @@ Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials&
 
 Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Node::~Node() = default;
+void Node::look_again() { parts_->kubelet->look_again(); }
 NodeStreams* Node::streams() { return parts_->kubelet.get(); }
 
 }  // namespace bramble

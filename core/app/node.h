@@ -36,6 +36,7 @@ class Node {
                                             Random& random);
   ~Node();
   NodeStreams* streams();
+  void look_again();  // see Kubelet
 
  private:
   struct Parts;

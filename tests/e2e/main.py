@@ -7,7 +7,7 @@ import traceback
 
 from cluster import Cluster
 
-MODULES = ["node", "service", "pod", "image", "stream", "verbs", "rollout", "controllers", "refusals", "adoption", "quarantine"]
+MODULES = ["node", "service", "pod", "image", "stream", "verbs", "rollout", "controllers", "refusals", "adoption", "backup", "quarantine"]
 
 
 def tests():
