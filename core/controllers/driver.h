@@ -33,6 +33,7 @@ class Driver {
   void on_change(const Change& change);
   void turn();
   void wake();  // the next turn as soon as there is work and room for it
+  Moment moment() const { return {clock_.wall_us(), clock_.monotonic_us()}; }
   Task<void> process(ObjectKey key);
   Document object_of(const ObjectKey& key) const;
   void left_alone(const ObjectKey& key);

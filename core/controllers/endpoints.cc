@@ -122,7 +122,7 @@ bool same_content(const Document& a, const Document& b) {
          a["metadata"]["annotations"][kOverCapacity].str() == b["metadata"]["annotations"][kOverCapacity].str();
 }
 
-Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t) {
+Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, const Moment&) {
   Plan plan;
   Document service = snapshot.get(kServices, key.ns, key.name);
   Document there = snapshot.get(kEndpoints, key.ns, key.name);

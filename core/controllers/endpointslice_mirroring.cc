@@ -110,7 +110,7 @@ Document moved_into(const Document& there, const Document& wanted) {
   return b.finish();
 }
 
-Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t) {
+Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, const Moment&) {
   Plan plan;
   Document endpoints = snapshot.get(kEndpoints, key.ns, key.name), service = snapshot.get(kServices, key.ns, key.name);
   bool lost = (!endpoints && snapshot.may_be_lost(kEndpoints, key.ns, key.name)) || (!service && snapshot.may_be_lost(kServices, key.ns, key.name));

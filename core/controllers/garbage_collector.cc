@@ -252,7 +252,7 @@ Controller garbage_collector() {
   auto observe = [index](const Snapshot& snapshot, const Change& change, const KeySink& sink) {
     keys(*index, snapshot, change, sink);
   };
-  auto step = [index](const Snapshot& snapshot, const ObjectKey& key, int64_t) { return reconcile(snapshot, *index, key); };
+  auto step = [index](const Snapshot& snapshot, const ObjectKey& key, const Moment&) { return reconcile(snapshot, *index, key); };
   auto object = [](const Snapshot& snapshot, const ObjectKey& key) {
     ObjectId id = unpack(key);
     return snapshot.get(id.resource, id.key.ns, id.key.name);

@@ -24,7 +24,7 @@ const ObjectKey kEndedPods{"", "ended pods"};  // the key of the threshold
 // have been lost (Snapshot::may_be_lost), and which pods have ended, the oldest first.
 struct Memory {
   std::set<std::string> deleted_nodes;
-  std::map<std::string, int64_t> missing_since_us;
+  std::map<std::string, int64_t> missing_since_us;  // monotonic
   std::set<std::pair<std::string, ObjectKey>> ended;
 };
 
@@ -87,7 +87,7 @@ Plan trim_ended(const Snapshot& snapshot, const Memory& memory) {
   return plan;
 }
 
-Plan reconcile(Memory& memory, const Snapshot& snapshot, const ObjectKey& key, int64_t now_us) {
+Plan reconcile(Memory& memory, const Snapshot& snapshot, const ObjectKey& key, const Moment& now) {
   if (key == kEndedPods) return trim_ended(snapshot, memory);
   Plan plan;
   Document doc = snapshot.get(kPods, key.ns, key.name);
@@ -100,13 +100,13 @@ Plan reconcile(Memory& memory, const Snapshot& snapshot, const ObjectKey& key, i
   std::string node(pod.node_name());
   if (snapshot.get(kNodes, "", node)) return plan;
   if (snapshot.may_be_lost(kNodes, "", node) && !memory.deleted_nodes.contains(node)) return plan;
-  int64_t since_us = memory.missing_since_us.emplace(node, now_us).first->second;
-  int64_t wait_us = since_us + limits::kNodeQuarantineUs - now_us;
+  int64_t since_us = memory.missing_since_us.emplace(node, now.monotonic_us).first->second;
+  int64_t wait_us = since_us + limits::kNodeQuarantineUs - now.monotonic_us;
   if (wait_us > 0) {
     plan.requeue_after_ms = wait_us / 1000 + 1;
     return plan;
   }
-  if (!pod.is_terminal()) plan.writes.push_back(patch_write(kPods, key, PatchType::kStrategic, failed_status(doc, now_us), "status"));
+  if (!pod.is_terminal()) plan.writes.push_back(patch_write(kPods, key, PatchType::kStrategic, failed_status(doc, now.wall_us), "status"));
   plan_removal(doc, plan);
   return plan;
 }
@@ -118,8 +118,8 @@ Controller pod_gc_controller() {
   auto observe = [memory](const Snapshot& snapshot, const Change& change, const KeySink& sink) {
     keys(*memory, snapshot, change, sink);
   };
-  auto step = [memory](const Snapshot& snapshot, const ObjectKey& key, int64_t now_us) {
-    return reconcile(*memory, snapshot, key, now_us);
+  auto step = [memory](const Snapshot& snapshot, const ObjectKey& key, const Moment& now) {
+    return reconcile(*memory, snapshot, key, now);
   };
   // Nodes first: their pods are judged by them.
   return {"pod-gc", "pod-garbage-collector", "pod-garbage-collector", {kNodes, kPods}, {}, observe, step, {}};

@@ -86,12 +86,12 @@ struct Bench {
       const Document& d = change.after ? change.after : change.before;
       sink({"default", std::string(name_of(d))});
     };
-    c.reconcile = [this](const Snapshot&, const ObjectKey& key, int64_t) {
+    c.reconcile = [this](const Snapshot&, const ObjectKey& key, const Moment&) {
       reconciled.push_back(key.name);
       if (on_reconcile) on_reconcile();
       return plan;
     };
-    c.finish = [this](const Snapshot&, const ObjectKey&, int64_t, const Outcome& outcome) {
+    c.finish = [this](const Snapshot&, const ObjectKey&, const Moment&, const Outcome& outcome) {
       if (on_finish) on_finish();
       outcomes.push_back(outcome);
       return Plan();
