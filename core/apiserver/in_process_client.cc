@@ -31,6 +31,11 @@ Document InProcessClient::CacheSnapshot::get(const ResourceId& resource, std::st
   return entry ? shown_form(*kind, entry->document) : Document();
 }
 
+bool InProcessClient::CacheSnapshot::may_be_lost(const ResourceId& resource, std::string_view ns, std::string_view name) const {
+  const Kind* kind = find_kind(resource.group, resource.version, resource.resource);
+  return kind != nullptr && cache_.may_be_lost(registry_key(*kind, ns, name));
+}
+
 void InProcessClient::CacheSnapshot::each(const ResourceId& resource, std::string_view ns,
                                           const std::function<bool(const Document&)>& fn) const {
   const Kind* kind = find_kind(resource.group, resource.version, resource.resource);

@@ -27,6 +27,7 @@ class InProcessClient final : public Client {
     explicit CacheSnapshot(WatchCache& cache) : cache_(cache) {}
     Document get(const ResourceId& resource, std::string_view ns, std::string_view name) const override;
     void each(const ResourceId& resource, std::string_view ns, const std::function<bool(const Document&)>& fn) const override;
+    bool may_be_lost(const ResourceId& resource, std::string_view ns, std::string_view name) const override;
 
    private:
     WatchCache& cache_;

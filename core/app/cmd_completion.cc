@@ -22,6 +22,7 @@ static std::string bash_script() {
       "  case \"${COMP_WORDS[1]}\" in\n"
       "    server) words=\"", words_of(server_flags()), " --help\" ;;\n"
       "    images) words=\"import list remove --help\" ;;\n"
+      "    backup) words=\"save list restore confirm --data-dir --run-dir --backup-dir --help\" ;;\n"
       "    completion) words=\"bash zsh\" ;;\n"
       "    check-config) words=\"", words_of(server_flags()), " --clear-quarantine --help\" ;;\n"
       "    *) words=\"", commands, " --help --version\" ;;\n"

@@ -9,8 +9,7 @@
 
 #include "core/app/command.h"
 #include "core/app/flags.h"
-#include "core/http/client.h"
-#include "core/json/value.h"
+#include "core/app/local_call.h"
 #include "core/loop/loop.h"
 
 namespace bramble {
@@ -52,38 +51,6 @@ void print_image(Value image) {
   for (Value name : image["names"].items()) line(name.str());
 }
 
-// One request to the socket. The last JSON line of the answer, or the error that it tells.
-Task<Result<Document>> ask(std::string socket, std::string method, std::string target, std::string shown) {
-  HttpClientTarget where;
-  where.unix_path = socket;
-  auto connection = co_await HttpClientConnection::open(where);
-  if (!connection.ok())
-    co_return Error(Code::kUnavailable, cat("no bramble answers on ", socket, " (", connection.error().message(), "); start it, or give its --run-dir"));
-  HttpClientRequest request;
-  request.method = method;
-  request.target = target;
-  auto head = co_await (*connection)->start(std::move(request));
-  if (!head.ok()) co_return head.error();
-  std::string text;
-  Document last;
-  for (;;) {
-    auto piece = co_await (*connection)->read_body();
-    if (!piece.ok()) co_return piece.error();
-    if (*piece) text += **piece;
-    size_t end;
-    while ((end = text.find('\n')) != std::string::npos || (!*piece && !text.empty())) {
-      auto parsed = Document::parse(text.substr(0, end));
-      text.erase(0, end == std::string::npos ? end : end + 1);
-      if (!parsed.ok()) co_return parsed.error();
-      last = std::move(*parsed);
-      show_progress(shown, last.root());
-    }
-    if (!*piece) break;
-  }
-  if (last["error"].exists()) co_return Error(Code::kInvalidArgument, last["error"].text());
-  co_return last;
-}
-
 Task<void> run_all(std::string socket, std::vector<std::string> arguments, int* exit_code, Loop* loop) {
   const std::string action = arguments[0];
   std::vector<std::string> what(arguments.begin() + 1, arguments.end());
@@ -100,7 +67,8 @@ Task<void> run_all(std::string socket, std::vector<std::string> arguments, int* 
     } else if (action == "remove") {
       target += cat("?name=", encoded(item));
     }
-    auto answer = co_await ask(socket, method, target, item);
+    std::function<void(Value)> progress = [item](Value line) { show_progress(item, line); };
+    auto answer = co_await call_local(socket, method, target, progress);
     if (action == "import" && isatty(2)) std::fprintf(stderr, "\r\033[K");
     if (!answer.ok()) {
       *exit_code = fail(cat("images ", action, ": ", answer.error().message()));

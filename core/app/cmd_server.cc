@@ -100,6 +100,9 @@ Status serve(ServerSetup setup) {
   setup.plane.streams = [&running, name = setup.node.name](std::string_view asked) {
     return running.node && asked == name ? running.node->streams() : nullptr;
   };
+  setup.plane.doubt_over = [&running] {
+    if (running.node) running.node->look_again();
+  };
   TRY_ASSIGN(running.plane, ControlPlane::open(setup.plane, credentials, loop, clock, random));
 
   TaskGroup stopping;

@@ -25,6 +25,7 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::open(ControlPlaneOptions opt
   std::unique_ptr<ControlPlane> plane(new ControlPlane(std::move(options), clock, random));
   TRY(plane->open_store(loop));
   TRY(plane->open_api(credentials));
+  TRY(plane->open_store_care());
   return plane;
 }
 
@@ -39,7 +40,8 @@ Status ControlPlane::open_quarantine() {
 
 Status ControlPlane::open_store(Loop& loop) {
   SqliteOptions store;
-  store.dir = options_.data_dir + "/server/db";
+  store.dir = options_.store_dir;
+  store.backup_dir = options_.backup_dir;
   TRY(make_directories(store.dir, 0700));
   TRY_ASSIGN(store_, SqliteStore::open(std::move(store), loop, clock_, random_));
   TRY(open_quarantine());
@@ -112,12 +114,24 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   return ok();
 }
 
+Status ControlPlane::open_store_care() {
+  StoreCare::Options care;
+  care.backup_dir = options_.backup_dir;
+  care.backups_kept = options_.backups_kept;
+  care.backup_every_us = options_.backup_every_us;
+  care.socket_path = options_.run_dir + "/server.sock";
+  care.doubt_over = [this] {
+    if (controllers_) controllers_->look_again();
+    if (options_.doubt_over) options_.doubt_over();
+  };
+  store_care_ = std::make_unique<StoreCare>(*store_, clock_, api_->client(controller_identity("system:apiserver")), std::move(care));
+  return store_care_->listen();
+}
+
 // Under the names that upstream gives to what stands in the same place.
 std::vector<HealthCheck> ControlPlane::health_checks() {
   auto store = [this]() -> Status {
-    Store::Health health = store_->health();
-    if (health.read_only) return Error(Code::kNoSpace, health.text);
-    return ok();
+    return store_->health().ready();
   };
   auto followed = [this]() -> Status {
     if (cache_->revision() >= store_->revision()) return ok();
@@ -141,6 +155,7 @@ Task<void> ControlPlane::bootstrap() {
 void ControlPlane::start() {
   tasks_.start(bootstrap());
   tasks_.start(registry_->run_event_expiry());
+  store_care_->start();
   if (options_.controllers) {
     ControllerOptions o;
     o.ca_pem = ca_pem_;
@@ -165,6 +180,7 @@ Status ControlPlane::use_certificates(const Credentials& c) {
 void ControlPlane::close_port() { http_.reset(); }
 
 Task<Status> ControlPlane::close() {
+  store_care_.reset();
   scheduler_.reset();
   controllers_.reset();
   own_events_.reset();

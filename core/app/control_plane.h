@@ -9,6 +9,7 @@
 
 #include "core/apiserver/apiserver.h"
 #include "core/app/credentials.h"
+#include "core/app/store_care.h"
 #include "core/controllers/controllers.h"
 #include "core/http/server.h"
 #include "core/client/recorder.h"
@@ -19,7 +20,9 @@
 namespace bramble {
 
 struct ControlPlaneOptions {
-  std::string data_dir, run_dir;
+  std::string data_dir, run_dir, store_dir, backup_dir;
+  int backups_kept = limits::kBackupsKept;
+  int64_t backup_every_us = limits::kBackupEveryUs;
   std::string bind_address, advertise_address;
   uint16_t port = 0;
   std::string pod_range, service_range, dns_address, api_service_address;
@@ -29,6 +32,7 @@ struct ControlPlaneOptions {
   std::string host;                  // names this process in Events
   bool controllers = true, scheduler = true;
   std::function<NodeStreams*(std::string_view node)> streams;
+  std::function<void()> doubt_over;  // of what the store may have lost (StoreCare): the node looks again
 };
 
 class ControlPlane {
@@ -57,6 +61,7 @@ class ControlPlane {
   Status open_quarantine();
   Status open_store(Loop& loop);
   Status open_api(const Credentials& credentials);
+  Status open_store_care();
   void tell_of_skips();
 
   ControlPlaneOptions options_;
@@ -71,6 +76,7 @@ class ControlPlane {
   std::unique_ptr<Client> own_client_;
   std::unique_ptr<Recorder> own_events_;  // of what is set aside
   std::shared_ptr<TlsServerContext> tls_;
+  std::unique_ptr<StoreCare> store_care_;
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<Controllers> controllers_;
   std::unique_ptr<Scheduler> scheduler_;

@@ -184,6 +184,7 @@ void Node::close_ports() {
   parts_->local_api.reset();
   parts_->kubelet_port.reset();
 }
+void Node::look_again() { parts_->kubelet->look_again(); }
 NodeStreams* Node::streams() { return parts_->kubelet.get(); }
 
 }  // namespace bramble

@@ -43,6 +43,7 @@ class Node {
   Status use_certificates(const Credentials& credentials);
   // No more requests: the kubelet's port and the socket of local commands are closed, requests in flight are dropped.
   void close_ports();
+  void look_again();  // see Kubelet
 
  private:
   struct Parts;

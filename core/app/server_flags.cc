@@ -12,6 +12,9 @@ static const FlagSpec kServerFlags[] = {
     {"advertise-address", 0, "", Kind::kText, "", "Listener", "address that the kubernetes Service announces (the node's)"},
     {"tls-san", 0, "", Kind::kList, "", "Listener", "more names and addresses for the API's certificate"},
     {"data-dir", 'd', "BRAMBLE_DATA_DIR", Kind::kText, "/var/lib/bramble", "Data", "folder for all state"},
+    {"backup-dir", 0, "", Kind::kText, "", "Data", "folder for backups of the cluster's state (DATA-DIR/server/db/backups)"},
+    {"backup-retention", 0, "", Kind::kNumber, "5", "Data", "backups kept; 0: none are made but by command"},
+    {"backup-interval-hours", 0, "", Kind::kNumber, "12", "Data", "hours between two backups"},
     {"run-dir", 0, "", Kind::kText, "/run/bramble", "Data", "folder for sockets and namespaces, emptied by a reboot"},
     {"kubelet-root-dir", 0, "", Kind::kText, "/var/lib/kubelet", "Data", "folder for the volumes of pods"},
     {"pod-log-dir", 0, "", Kind::kText, "/var/log", "Data", "folder under which pods/ and containers/ hold logs"},
@@ -38,5 +41,12 @@ static const FlagSpec kServerFlags[] = {
 };
 
 std::span<const FlagSpec> server_flags() { return kServerFlags; }
+
+std::string store_dir(const Flags& flags) { return flags.text("data-dir") + "/server/db"; }
+
+std::string backup_dir(const Flags& flags) {
+  const std::string& given = flags.text("backup-dir");
+  return given.empty() ? store_dir(flags) + "/backups" : given;
+}
 
 }  // namespace bramble

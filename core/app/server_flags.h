@@ -9,4 +9,8 @@ namespace bramble {
 
 std::span<const FlagSpec> server_flags();
 
+// Where the cluster's state and its backups are.
+std::string store_dir(const Flags& flags);
+std::string backup_dir(const Flags& flags);
+
 }  // namespace bramble

@@ -1,5 +1,7 @@
 #include "core/app/server_setup.h"
 
+#include "core/app/server_flags.h"
+
 #include <unistd.h>
 
 #include <cstdio>
@@ -144,6 +146,13 @@ Result<ServerSetup> read_server_setup(const Flags& flags) {
   ControlPlaneOptions& p = s.plane;
   p.data_dir = flags.text("data-dir");
   p.run_dir = flags.text("run-dir");
+  p.store_dir = store_dir(flags);
+  p.backup_dir = backup_dir(flags);
+  int64_t kept = flags.number("backup-retention"), hours = flags.number("backup-interval-hours");
+  if (kept < 0 || kept > limits::kBackupsKeptMax) return Error(Code::kInvalidArgument, cat("flag --backup-retention: ", kept, " is not between 0 and ", limits::kBackupsKeptMax));
+  if (hours < 1 || hours > limits::kBackupHoursMax) return Error(Code::kInvalidArgument, cat("flag --backup-interval-hours: ", hours, " is not between 1 and ", limits::kBackupHoursMax));
+  p.backups_kept = static_cast<int>(kept);
+  p.backup_every_us = hours * 3600 * 1000000;
   p.bind_address = flags.text("bind-address");
   p.advertise_address = flags.text("advertise-address").empty() ? s.node.address : flags.text("advertise-address");
   TRY_ASSIGN(p.port, parse_port(flags, "https-listen-port"));

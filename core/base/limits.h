@@ -77,6 +77,11 @@ constexpr int kBackupPagesPerStep = 64;                    // copied between two
 constexpr int64_t kDiskRetryMs = 10 * 1000;                 // between tries to write while the disk is full or read-only
 constexpr int kUnreadableStarts = 3;                       // in a row over a block that the disk cannot read; then it is lost
 constexpr int kBackupsKept = 5;
+constexpr int kBackupsKeptMax = 1000;
+constexpr int64_t kBackupEveryUs = 12 * 3600 * 1000000LL;    // of running; k3s's figures for its etcd
+constexpr int64_t kBackupHoursMax = 10 * 366 * 24;
+constexpr int64_t kBackupSettleUs = 10 * 60 * 1000000LL;     // after a start, before the first
+constexpr int64_t kBackupRetryUs = 3600 * 1000000LL;         // after one that failed
 constexpr int64_t kEpochGuardUs = 30 * 60 * 1000000LL;      // of running after a repair or a restore, nothing is deleted for being absent
 
 // watch cache

@@ -65,6 +65,10 @@ class Snapshot {
   virtual Document get(const ResourceId& resource, std::string_view ns, std::string_view name) const = 0;  // empty: none
   // ns empty: all namespaces. Order by namespace, then name. Return false from fn to stop.
   virtual void each(const ResourceId& resource, std::string_view ns, const std::function<bool(const Document&)>& fn) const = 0;
+  // Of an object that is not shown: it may be lost rather than deleted, because its bytes cannot be read or the store was
+  // repaired or restored a short while ago (DESIGN section 4). Nobody deletes anything for its absence then. Once the doubt is
+  // over, core/app has everybody look again. An empty name: any object of the resource.
+  virtual bool may_be_lost(const ResourceId&, std::string_view, std::string_view) const { return false; }
 };
 
 struct Change {

@@ -26,6 +26,9 @@ class MapSnapshot final : public Snapshot {
     }
   }
 
+  bool may_be_lost(const ResourceId&, std::string_view, std::string_view) const override { return in_doubt_; }
+  void doubt(bool in_doubt) { in_doubt_ = in_doubt; }
+
   // Puts or replaces; gives what was there before.
   Document put(const ResourceId& resource, Document object) {
     Document& at = objects_[resource][ObjectKey{std::string(namespace_of(object)), std::string(name_of(object))}];
@@ -62,6 +65,7 @@ class MapSnapshot final : public Snapshot {
 
  private:
   std::map<ResourceId, std::map<ObjectKey, Document>> objects_;
+  bool in_doubt_ = false;
 };
 
 }  // namespace bramble

@@ -47,6 +47,10 @@ void Controllers::start() {
   for (const std::unique_ptr<Driver>& d : drivers_) d->start();
 }
 
+void Controllers::look_again() {
+  for (const std::unique_ptr<Driver>& d : drivers_) d->look_again();
+}
+
 bool Controllers::idle() const {
   for (const std::unique_ptr<Driver>& d : drivers_) {
     if (!d->idle()) return false;

@@ -16,6 +16,13 @@ namespace bramble {
 
 using KeySink = std::function<void(const ObjectKey&)>;
 
+// When a reconcile runs. The wall clock goes into objects and is compared with times that stand in them; a board's may be years
+// wrong and jump. How long something has lasted is told by the other one.
+struct Moment {
+  int64_t wall_us = 0;
+  int64_t monotonic_us = 0;
+};
+
 struct Controller {
   std::string name;           // "replicaset", for logs
   std::string account;        // "replicaset-controller": acts as system:serviceaccount:kube-system:<account>; with a colon in
@@ -26,10 +33,10 @@ struct Controller {
 
   // Which keys a change concerns. Also called once for every object there is at start, as created.
   std::function<void(const Snapshot&, const Change&, const KeySink&)> keys;
-  std::function<Plan(const Snapshot&, const ObjectKey&, int64_t now_us)> reconcile;  // now: wall clock
+  std::function<Plan(const Snapshot&, const ObjectKey&, const Moment& now)> reconcile;
   // May be null (a default-made function). After the plan's writes were answered, with how they went and a snapshot that shows them: for a status that
   // tells of a failure. Its plan is carried out as well; the failure of the first one still counts for the retry.
-  std::function<Plan(const Snapshot&, const ObjectKey&, int64_t now_us, const Outcome&)> finish;
+  std::function<Plan(const Snapshot&, const ObjectKey&, const Moment& now, const Outcome&)> finish;
   // The object that a key stands for, where it is not one of that name of a watched resource.
   std::function<Document(const Snapshot&, const ObjectKey&)> object = {};
 };

@@ -22,6 +22,7 @@ class Controllers {
               const AlarmFactory& alarms = loop_alarms(), Quarantine* quarantine = nullptr);
 
   void start();
+  void look_again();  // see Driver
   bool idle() const;  // nothing ready and nothing under way; keys that wait for a time do not count
 
  private:

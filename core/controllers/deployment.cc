@@ -241,7 +241,8 @@ Plan plan_select_all(const Document& d) {
   return plan;
 }
 
-Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t now_us) {
+Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, const Moment& now) {
+  const int64_t now_us = now.wall_us;
   Document d = snapshot.get(kDeployments, key.ns, key.name);
   if (!d) return {};
   Result<LabelSelector> selector = LabelSelector::from_object(d["spec"]["selector"]);
@@ -266,7 +267,8 @@ Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t now_us) {
 }
 
 // A set that could not be made is told in the status; everything else said it already.
-Plan finish(const Snapshot& snapshot, const ObjectKey& key, int64_t now_us, const Outcome& outcome) {
+Plan finish(const Snapshot& snapshot, const ObjectKey& key, const Moment& now, const Outcome& outcome) {
+  const int64_t now_us = now.wall_us;
   Plan plan;
   Document d = snapshot.get(kDeployments, key.ns, key.name);
   if (!d || !outcome.error || !has_progress_deadline(d.root())) return plan;

@@ -107,6 +107,10 @@ Driver::Driver(Controller controller, std::unique_ptr<Client> client, const Cloc
 void Driver::start() {
   subscription_ = client_->subscribe(controller_.watches, [this](const Change& change) { on_change(change); });
   for (const ObjectKey& key : controller_.standing_keys) queue_.add(key);
+  look_again();
+}
+
+void Driver::look_again() {
   for (const ResourceId& resource : controller_.watches) {
     client_->snapshot().each(resource, "", [&](const Document& object) {
       on_change(Change{resource, {}, object});
@@ -162,12 +166,12 @@ Task<void> Driver::process(ObjectKey key) {
   auto about = [this, &key] { return Quarantine::about(object_of(key)); };
   Quarantine::Step step(quarantine_, room_, key.text(), about);
   if (!step.allowed()) co_return left_alone(key);
-  Plan plan = controller_.reconcile(client_->snapshot(), key, clock_.wall_us());
+  Plan plan = controller_.reconcile(client_->snapshot(), key, moment());
   std::optional<int64_t> requeue_after_ms = plan.requeue_after_ms;
   Task<Outcome> writes = carry_out(client_.get(), &recorder_, &tasks_, std::move(plan));
   Outcome outcome = co_await writes;
   if (controller_.finish) {
-    Plan last = controller_.finish(client_->snapshot(), key, clock_.wall_us(), outcome);
+    Plan last = controller_.finish(client_->snapshot(), key, moment(), outcome);
     if (last.requeue_after_ms) requeue_after_ms = last.requeue_after_ms;
     Task<Outcome> last_writes = carry_out(client_.get(), &recorder_, &tasks_, std::move(last));
     Outcome last_outcome = co_await last_writes;

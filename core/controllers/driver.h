@@ -24,6 +24,8 @@ class Driver {
   Driver(Controller controller, std::unique_ptr<Client> client, const Clock& clock, const AlarmFactory& alarms, Quarantine* quarantine);
 
   void start();
+  // Every object there is gives its keys again: what an absence means has changed (Snapshot::may_be_lost).
+  void look_again();
   bool idle() const { return in_flight_ == 0 && !queue_.has_ready(); }
   const Controller& controller() const { return controller_; }
 
@@ -31,6 +33,7 @@ class Driver {
   void on_change(const Change& change);
   void turn();
   void wake();  // the next turn as soon as there is work and room for it
+  Moment moment() const { return {clock_.wall_us(), clock_.monotonic_us()}; }
   Task<void> process(ObjectKey key);
   Document object_of(const ObjectKey& key) const;
   void left_alone(const ObjectKey& key);

@@ -122,13 +122,13 @@ bool same_content(const Document& a, const Document& b) {
          a["metadata"]["annotations"][kOverCapacity].str() == b["metadata"]["annotations"][kOverCapacity].str();
 }
 
-Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t) {
+Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, const Moment&) {
   Plan plan;
   Document service = snapshot.get(kServices, key.ns, key.name);
   Document there = snapshot.get(kEndpoints, key.ns, key.name);
   if (!service) {
     bool ours = there["metadata"]["labels"][kManagedByLabel].exists();
-    if (ours) plan.writes.push_back(delete_write(kEndpoints, there));
+    if (ours && !snapshot.may_be_lost(kServices, key.ns, key.name)) plan.writes.push_back(delete_write(kEndpoints, there));
     return plan;
   }
   if (!selects_pods(service.root())) return plan;

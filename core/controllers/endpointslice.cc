@@ -211,7 +211,7 @@ void plan_group(const Document& service, Group& group, std::vector<Document> sli
   }
 }
 
-Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t) {
+Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, const Moment&) {
   Plan plan;
   Document service = snapshot.get(kServices, key.ns, key.name);
   if (!service || !selects_pods(service.root()) || being_deleted(service.root())) return plan;  // else owner references clean up

@@ -110,16 +110,18 @@ Document moved_into(const Document& there, const Document& wanted) {
   return b.finish();
 }
 
-Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t) {
+Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, const Moment&) {
   Plan plan;
-  Document endpoints = snapshot.get(kEndpoints, key.ns, key.name);
+  Document endpoints = snapshot.get(kEndpoints, key.ns, key.name), service = snapshot.get(kServices, key.ns, key.name);
+  bool lost = (!endpoints && snapshot.may_be_lost(kEndpoints, key.ns, key.name)) || (!service && snapshot.may_be_lost(kServices, key.ns, key.name));
+  if (lost) return plan;
   std::vector<Document> there;
   snapshot.each(kEndpointSlices, key.ns, [&](const Document& slice) {
     if (is_ours(slice) && slice["metadata"]["labels"][kServiceNameLabel].str() == key.name) there.push_back(slice);
     return true;
   });
   std::vector<Document> wanted;
-  if (is_mirrored(endpoints, snapshot.get(kServices, key.ns, key.name))) {
+  if (is_mirrored(endpoints, service)) {
     for (Value subset : endpoints["subsets"].items()) {
       for (bool ipv6 : {false, true}) {
         if (Document slice = slice_of(endpoints, subset, ipv6)) wanted.push_back(std::move(slice));

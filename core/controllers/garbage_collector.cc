@@ -1,6 +1,6 @@
 // Garbage collector: deletes what has lost all its owners, and carries out foreground deletion and orphaning.
 // Watches: every stored kind but Events. Writes: deletes and owner references of any object, its two finalizers, an Event for a
-// reference that cannot be. Never: an object with an owner that is there, or whose owner is of a kind not known here.
+// reference that cannot be. Never: an object with an owner that is there, that may only be lost, or that is of a kind not known here.
 // A key is an object anywhere: ns, and "group/version/resource/name". Upstream: pkg/controller/garbagecollector; where that keeps
 // a graph with "virtual" nodes for owners it has not seen, this asks the snapshot, which is the truth.
 #include <algorithm>
@@ -69,7 +69,7 @@ bool same_for_collection(const Change& change) {
   return true;
 }
 
-void keys(OwnerIndex& index, const Change& change, const KeySink& sink) {
+void keys(OwnerIndex& index, const Snapshot& snapshot, const Change& change, const KeySink& sink) {
   if (same_for_collection(change)) return;
   index.observe(change);
   const Document& object = change.after ? change.after : change.before;
@@ -84,6 +84,8 @@ void keys(OwnerIndex& index, const Change& change, const KeySink& sink) {
     }
   }
   if (!change.after) {
+    bool in_doubt = snapshot.may_be_lost(id.resource, id.key.ns, id.key.name);
+    in_doubt ? index.note_end(uid_of(change.before)) : index.forget_ends();
     sink_dependents(uid_of(change.before));
     return;
   }
@@ -99,7 +101,7 @@ void keys(OwnerIndex& index, const Change& change, const KeySink& sink) {
 
 enum class OwnerState { kSolid, kAbsent, kWaiting, kImpossible };
 
-OwnerState owner_state(const Snapshot& snapshot, Value object, Value ref) {
+OwnerState owner_state(const Snapshot& snapshot, const OwnerIndex& index, Value object, Value ref) {
   auto parts = cut(ref["apiVersion"].str(), "/");
   std::string_view group = parts ? parts->first : "", version = parts ? parts->second : ref["apiVersion"].str();
   const Kind* kind = find_kind_by_name(group, version, ref["kind"].str());
@@ -108,7 +110,10 @@ OwnerState owner_state(const Snapshot& snapshot, Value object, Value ref) {
   if (kind->namespaced && ns.empty()) return OwnerState::kImpossible;
   ResourceId resource{std::string(kind->group), std::string(kind->version), std::string(kind->resource)};
   Document owner = snapshot.get(resource, ns, ref["name"].str());
-  if (!owner || uid_of(owner) != ref["uid"].str()) return OwnerState::kAbsent;
+  if (!owner || uid_of(owner) != ref["uid"].str()) {
+    bool lost = snapshot.may_be_lost(resource, ns, ref["name"].str()) && !index.saw_end(ref["uid"].str());
+    return lost ? OwnerState::kSolid : OwnerState::kAbsent;
+  }
   return waits_for_dependents(owner.root()) ? OwnerState::kWaiting : OwnerState::kSolid;
 }
 
@@ -194,7 +199,7 @@ Plan delete_if_ownerless(const Snapshot& snapshot, const OwnerIndex& index, cons
   std::vector<std::string> gone, waiting;
   bool solid = false;
   for (Value ref : object["metadata"]["ownerReferences"].items()) {
-    switch (owner_state(snapshot, object.root(), ref)) {
+    switch (owner_state(snapshot, index, object.root(), ref)) {
       case OwnerState::kSolid: solid = true; break;
       case OwnerState::kAbsent: gone.push_back(ref["uid"].text()); break;
       case OwnerState::kWaiting: waiting.push_back(ref["uid"].text()); break;
@@ -244,8 +249,10 @@ Plan reconcile(const Snapshot& snapshot, const OwnerIndex& index, const ObjectKe
 
 Controller garbage_collector() {
   auto index = std::make_shared<OwnerIndex>();
-  auto observe = [index](const Snapshot&, const Change& change, const KeySink& sink) { keys(*index, change, sink); };
-  auto step = [index](const Snapshot& snapshot, const ObjectKey& key, int64_t) { return reconcile(snapshot, *index, key); };
+  auto observe = [index](const Snapshot& snapshot, const Change& change, const KeySink& sink) {
+    keys(*index, snapshot, change, sink);
+  };
+  auto step = [index](const Snapshot& snapshot, const ObjectKey& key, const Moment&) { return reconcile(snapshot, *index, key); };
   auto object = [](const Snapshot& snapshot, const ObjectKey& key) {
     ObjectId id = unpack(key);
     return snapshot.get(id.resource, id.key.ns, id.key.name);

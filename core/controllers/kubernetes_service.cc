@@ -124,7 +124,7 @@ Plan reconcile(const Snapshot& snapshot, const Api& api) {
 
 Controller kubernetes_service_controller(std::string advertise_address, uint16_t api_port, std::string cluster_ip) {
   Api api{std::move(advertise_address), api_port, std::move(cluster_ip)};
-  auto step = [api = std::move(api)](const Snapshot& snapshot, const ObjectKey&, int64_t) { return reconcile(snapshot, api); };
+  auto step = [api = std::move(api)](const Snapshot& snapshot, const ObjectKey&, const Moment&) { return reconcile(snapshot, api); };
   return {"kubernetes-service", "system:apiserver", "apiserver", {kNamespaces, kServices, kEndpoints, kEndpointSlices},
           {kKey},               keys,               step,        {}};
 }

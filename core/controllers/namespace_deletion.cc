@@ -54,7 +54,7 @@ bool has_pods(const Snapshot& snapshot, std::string_view ns) {
   return found;
 }
 
-Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t) {
+Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, const Moment&) {
   Plan plan;
   Document ns = snapshot.get(kNamespaces, "", key.name);
   if (!ns || !being_deleted(ns.root())) return plan;
@@ -141,7 +141,8 @@ bool has_finalizer(const Document& ns) {
   return false;
 }
 
-Plan finish(const Snapshot& snapshot, const ObjectKey& key, int64_t now_us, const Outcome& outcome) {
+Plan finish(const Snapshot& snapshot, const ObjectKey& key, const Moment& now, const Outcome& outcome) {
+  const int64_t now_us = now.wall_us;
   Plan plan;
   Document ns = snapshot.get(kNamespaces, "", key.name);
   if (!ns || !being_deleted(ns.root())) return plan;

@@ -89,7 +89,7 @@ Plan allocate(const Snapshot& snapshot, const Network& cluster) {
 Controller node_ipam_controller(std::string pod_network) {
   std::optional<Network> network = parse_network(pod_network);
   CHECK(network.has_value(), "pod network ", pod_network);  // core/app has checked the flag
-  auto step = [cluster = *network](const Snapshot& snapshot, const ObjectKey&, int64_t) { return allocate(snapshot, cluster); };
+  auto step = [cluster = *network](const Snapshot& snapshot, const ObjectKey&, const Moment&) { return allocate(snapshot, cluster); };
   return {"node-ipam", "node-controller", "cidrAllocator", {kNodes}, {}, keys, step, {}};
 }
 

@@ -1,6 +1,6 @@
 // Node lifecycle: a node that stops reporting becomes Unknown, its conditions become taints, its pods stop being ready.
-// A heartbeat is a change of the node's Lease or of its Ready condition's time; what counts is when we saw it, never the clock
-// of the node. Watches: nodes, leases, pods of nodes that are not ready. Writes: nodes/status (conditions), nodes (taints),
+// A heartbeat is a change of the node's Lease or of its Ready condition's time; what counts is how long ago we saw it, never the
+// time of day, of the node or ours. Watches: nodes, leases, pods of nodes that are not ready. Writes: nodes/status (conditions), nodes (taints),
 // pods/status (Ready), Events on nodes and pods. Never: deletes (taint eviction does). Upstream: pkg/controller/nodelifecycle.
 #include <algorithm>
 #include <map>
@@ -29,7 +29,7 @@ constexpr const char* kUnreachableTaint = "node.kubernetes.io/unreachable";
 // The last heartbeat of each node: what it said, and when we saw that. After a restart every node has its full grace again.
 struct Heartbeat {
   std::string lease_renewed, ready_reported;
-  int64_t seen_us = 0;
+  std::optional<int64_t> seen_us;  // monotonic
 };
 using Heartbeats = std::map<std::string, Heartbeat>;
 
@@ -58,14 +58,14 @@ void keys(Heartbeats& beats, const Snapshot& snapshot, const Change& change, con
   }
 }
 
-int64_t grace_left_us(Heartbeat& beat, const Snapshot& snapshot, const Document& node, int64_t now_us) {
+int64_t grace_left_us(Heartbeat& beat, const Snapshot& snapshot, const Document& node, int64_t monotonic_us) {
   std::string renewed = snapshot.get(kLeases, kLeaseNamespace, name_of(node))["spec"]["renewTime"].text();
   Value ready = find_condition(node["status"]["conditions"], "Ready");
   std::string reported = ready["lastHeartbeatTime"].text();
-  if (beat.seen_us == 0 || renewed != beat.lease_renewed || reported != beat.ready_reported) beat = {renewed, reported, now_us};
+  if (!beat.seen_us || renewed != beat.lease_renewed || reported != beat.ready_reported) beat = {renewed, reported, monotonic_us};
   bool never_reported = !ready.exists();
   int64_t grace_us = never_reported ? limits::kNodeStartupGraceUs : limits::kNodeMonitorGraceUs;
-  return beat.seen_us + grace_us - now_us;
+  return *beat.seen_us + grace_us - monotonic_us;
 }
 
 // ---- conditions
@@ -183,11 +183,12 @@ void plan_pods_not_ready(const Snapshot& snapshot, const Document& node, int64_t
   });
 }
 
-Plan reconcile(Heartbeats& beats, const Snapshot& snapshot, const ObjectKey& key, int64_t now_us) {
+Plan reconcile(Heartbeats& beats, const Snapshot& snapshot, const ObjectKey& key, const Moment& now) {
+  const int64_t now_us = now.wall_us;
   Plan plan;
   Document node = snapshot.get(kNodes, "", key.name);
   if (!node) return plan;
-  int64_t left_us = grace_left_us(beats[key.name], snapshot, node, now_us);
+  int64_t left_us = grace_left_us(beats[key.name], snapshot, node, now.monotonic_us);
   if (left_us <= 0) plan_unknown(node, now_us, plan);
   else plan.requeue_after_ms = left_us / 1000 + 1;
   if (!plan.writes.empty()) return plan;  // taints and pods follow from what was written
@@ -203,8 +204,8 @@ Controller node_lifecycle_controller() {
   auto observe = [beats](const Snapshot& snapshot, const Change& change, const KeySink& sink) {
     keys(*beats, snapshot, change, sink);
   };
-  auto step = [beats](const Snapshot& snapshot, const ObjectKey& key, int64_t now_us) {
-    return reconcile(*beats, snapshot, key, now_us);
+  auto step = [beats](const Snapshot& snapshot, const ObjectKey& key, const Moment& now) {
+    return reconcile(*beats, snapshot, key, now);
   };
   return {"node-lifecycle", "node-controller", "node-controller", {kNodes, kLeases, kPods}, {}, observe, step, {}};
 }

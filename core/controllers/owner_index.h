@@ -25,10 +25,15 @@ class OwnerIndex {
   std::vector<ObjectId> dependents(std::string_view owner_uid) const;
   // The object of that uid, if it was seen and is still there.
   const ObjectId* find(std::string_view uid) const;
+  // An object whose kind's absences prove nothing now (Snapshot::may_be_lost) was seen to be deleted: so it is not lost.
+  void note_end(std::string_view uid) { ended_.emplace(uid); }
+  bool saw_end(std::string_view uid) const { return ended_.contains(uid); }
+  void forget_ends() { ended_.clear(); }
 
  private:
   std::map<std::string, std::set<ObjectId>, std::less<>> dependents_;
   std::map<std::string, ObjectId, std::less<>> owners_;  // uid -> object, of those that could own something
+  std::set<std::string, std::less<>> ended_;
 };
 
 }  // namespace bramble

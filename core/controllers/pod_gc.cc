@@ -20,9 +20,11 @@ using resource_ids::kPods;
 
 const ObjectKey kEndedPods{"", "ended pods"};  // the key of the threshold
 
-// What cannot be read from one snapshot: since when a node is missing, and which pods have ended, the oldest first.
+// What cannot be read from one snapshot: since when a node is missing, which ones were seen to be deleted while an absent one may
+// have been lost (Snapshot::may_be_lost), and which pods have ended, the oldest first.
 struct Memory {
-  std::map<std::string, int64_t> missing_since_us;
+  std::set<std::string> deleted_nodes;
+  std::map<std::string, int64_t> missing_since_us;  // monotonic
   std::set<std::pair<std::string, ObjectKey>> ended;
 };
 
@@ -33,8 +35,10 @@ void keys(Memory& memory, const Snapshot& snapshot, const Change& change, const 
     const Document& node = change.after ? change.after : change.before;
     if (change.after) {
       memory.missing_since_us.erase(std::string(name_of(node)));
+      memory.deleted_nodes.erase(std::string(name_of(node)));
       return;
     }
+    if (snapshot.may_be_lost(kNodes, "", name_of(node))) memory.deleted_nodes.emplace(name_of(node));
     snapshot.each(kPods, "", [&](const Document& pod) {
       if (!is_assigned_elsewhere(pod, name_of(node))) sink(key_of(pod));
       return true;
@@ -83,7 +87,7 @@ Plan trim_ended(const Snapshot& snapshot, const Memory& memory) {
   return plan;
 }
 
-Plan reconcile(Memory& memory, const Snapshot& snapshot, const ObjectKey& key, int64_t now_us) {
+Plan reconcile(Memory& memory, const Snapshot& snapshot, const ObjectKey& key, const Moment& now) {
   if (key == kEndedPods) return trim_ended(snapshot, memory);
   Plan plan;
   Document doc = snapshot.get(kPods, key.ns, key.name);
@@ -93,14 +97,16 @@ Plan reconcile(Memory& memory, const Snapshot& snapshot, const ObjectKey& key, i
     if (pod.is_deleting()) plan_removal(doc, plan);
     return plan;
   }
-  if (snapshot.get(kNodes, "", pod.node_name())) return plan;
-  int64_t since_us = memory.missing_since_us.emplace(std::string(pod.node_name()), now_us).first->second;
-  int64_t wait_us = since_us + limits::kNodeQuarantineUs - now_us;
+  std::string node(pod.node_name());
+  if (snapshot.get(kNodes, "", node)) return plan;
+  if (snapshot.may_be_lost(kNodes, "", node) && !memory.deleted_nodes.contains(node)) return plan;
+  int64_t since_us = memory.missing_since_us.emplace(node, now.monotonic_us).first->second;
+  int64_t wait_us = since_us + limits::kNodeQuarantineUs - now.monotonic_us;
   if (wait_us > 0) {
     plan.requeue_after_ms = wait_us / 1000 + 1;
     return plan;
   }
-  if (!pod.is_terminal()) plan.writes.push_back(patch_write(kPods, key, PatchType::kStrategic, failed_status(doc, now_us), "status"));
+  if (!pod.is_terminal()) plan.writes.push_back(patch_write(kPods, key, PatchType::kStrategic, failed_status(doc, now.wall_us), "status"));
   plan_removal(doc, plan);
   return plan;
 }
@@ -112,8 +118,8 @@ Controller pod_gc_controller() {
   auto observe = [memory](const Snapshot& snapshot, const Change& change, const KeySink& sink) {
     keys(*memory, snapshot, change, sink);
   };
-  auto step = [memory](const Snapshot& snapshot, const ObjectKey& key, int64_t now_us) {
-    return reconcile(*memory, snapshot, key, now_us);
+  auto step = [memory](const Snapshot& snapshot, const ObjectKey& key, const Moment& now) {
+    return reconcile(*memory, snapshot, key, now);
   };
   // Nodes first: their pods are judged by them.
   return {"pod-gc", "pod-garbage-collector", "pod-garbage-collector", {kNodes, kPods}, {}, observe, step, {}};

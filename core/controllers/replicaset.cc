@@ -152,7 +152,8 @@ void plan_deletions(const Document& rs, const std::vector<Document>& doomed, Pla
   }
 }
 
-Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t now_us) {
+Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, const Moment& now) {
+  const int64_t now_us = now.wall_us;
   Plan plan;
   Document rs = snapshot.get(kReplicaSets, key.ns, key.name);
   if (!rs) return plan;
@@ -230,7 +231,8 @@ std::optional<int64_t> next_available_ms(Value rs, const Pods& pods, int64_t now
   return first;
 }
 
-Plan finish(const Snapshot& snapshot, const ObjectKey& key, int64_t now_us, const Outcome& outcome) {
+Plan finish(const Snapshot& snapshot, const ObjectKey& key, const Moment& now, const Outcome& outcome) {
+  const int64_t now_us = now.wall_us;
   Plan plan;
   Document rs = snapshot.get(kReplicaSets, key.ns, key.name);
   if (!rs) return plan;

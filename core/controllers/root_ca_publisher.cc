@@ -57,7 +57,7 @@ Plan publish(const Snapshot& snapshot, const ObjectKey& key, const std::string& 
 }  // namespace
 
 Controller root_ca_publisher_controller(std::string ca_pem) {
-  auto reconcile = [ca_pem = std::move(ca_pem)](const Snapshot& snapshot, const ObjectKey& key, int64_t) {
+  auto reconcile = [ca_pem = std::move(ca_pem)](const Snapshot& snapshot, const ObjectKey& key, const Moment&) {
     return publish(snapshot, key, ca_pem);
   };
   return {"root-ca-publisher", "root-ca-cert-publisher", "root-ca-cert-publisher", {kNamespaces, kConfigMaps},

@@ -18,7 +18,7 @@ void keys(const Snapshot&, const Change& change, const KeySink& sink) {
   else if (!change.after && name_of(object) == "default") sink({"", std::string(namespace_of(object))});
 }
 
-Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t) {
+Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, const Moment&) {
   Plan plan;
   Document ns = snapshot.get(kNamespaces, "", key.name);
   if (!ns || being_deleted(ns.root())) return plan;

@@ -21,7 +21,7 @@ void keys(const Snapshot&, const Change& change, const KeySink& sink) {
   }
 }
 
-Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t) {
+Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, const Moment&) {
   Plan plan;
   if (snapshot.get(kNamespaces, "", key.name)) return plan;
   Builder b;

@@ -78,7 +78,8 @@ Document disruption_patch(const Document& pod, int64_t now_us) {
   return b.finish();
 }
 
-Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t now_us) {
+Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, const Moment& now) {
+  const int64_t now_us = now.wall_us;
   Plan plan;
   Document doc = snapshot.get(kPods, key.ns, key.name);
   PodView pod(doc);

@@ -58,29 +58,40 @@ void Kubelet::start() {
   tasks_.start(begin());
 }
 
-// First what nobody owns is cleared away, then pods are taken on: so that nothing of a pod that has just come is cleared.
-Task<void> Kubelet::begin() {
-  std::set<std::string> in_cluster;
-  auto of_node = [this](const Document& pod) { return PodView(pod).node_name() == parts_.options.node_name; };
-  auto note = [&in_cluster, &of_node](const Document& pod) {
-    if (of_node(pod)) in_cluster.insert(std::string(uid_of(pod)));
+// The uids of this node's pods.
+std::set<std::string> Kubelet::in_cluster() const {
+  std::set<std::string> uids;
+  auto note = [this, &uids](const Document& pod) {
+    if (PodView(pod).node_name() == parts_.options.node_name) uids.insert(std::string(uid_of(pod)));
     return true;
   };
   parts_.client.snapshot().each(kPods, "", note);
-  std::set<std::string> known = in_cluster;
-  for (const auto& uid : runtime_->pod_uids()) known.insert(uid);
-  Task<Status> clearing = clear_unknown(known);
-  auto cleared = co_await clearing;
-  if (!cleared.ok()) log_warning("kubelet: clean up: ", cleared.error().message());
+  return uids;
+}
+
+// First what nobody owns is cleared away, then pods are taken on: so that nothing of a pod that has just come is cleared. What is
+// left of pods that the API may have lost stays; a later start clears it, when the API still does not have them.
+Task<void> Kubelet::begin() {
+  if (!parts_.client.snapshot().may_be_lost(kPods, "", "")) {
+    std::set<std::string> known = in_cluster();
+    for (const auto& uid : runtime_->pod_uids()) known.insert(uid);
+    Task<Status> clearing = clear_unknown(known);
+    auto cleared = co_await clearing;
+    if (!cleared.ok()) log_warning("kubelet: clean up: ", cleared.error().message());
+  }
   began_ = true;
-  in_cluster.clear();  // it may have changed meanwhile
-  parts_.client.snapshot().each(kPods, "", note);
-  auto adopt = [this, &of_node](const Document& pod) {
-    if (of_node(pod)) take_on(pod, false);
+  auto adopt = [this](const Document& pod) {
+    if (PodView(pod).node_name() == parts_.options.node_name) take_on(pod, false);
     return true;
   };
   parts_.client.snapshot().each(kPods, "", adopt);
-  adopt_orphans(in_cluster);
+  adopt_orphans();
+  share_cpu();
+}
+
+void Kubelet::look_again() {
+  if (!began_) return;
+  adopt_orphans();
   share_cpu();
 }
 
@@ -164,17 +175,24 @@ void Kubelet::admit(const Document& pod, PodWorker& worker) {
 }
 
 // What runs on this node for pods that the API does not know: ended and removed.
-void Kubelet::adopt_orphans(const std::set<std::string>& in_cluster) {
+void Kubelet::adopt_orphans() {
+  const std::set<std::string> there = in_cluster();
   for (const auto& uid : runtime_->pod_uids()) {
-    if (workers_.contains(uid) || in_cluster.contains(uid)) continue;
+    if (workers_.contains(uid) || there.contains(uid)) continue;
     auto pod = Document::parse(read_node_file(cat(runtime_->pod_dir(uid), "/pod.json")));
     Builder b;
     b.root().object("metadata").set("uid", uid);
     b.root().object("metadata").set("name", uid);
     b.root().object("metadata").set("namespace", "");
     b.root().object("spec").array("containers");
-    Document document = pod.ok() && uid_of(*pod) == uid ? *pod : b.finish();
-    log_info("pod ", PodView(document).key(), ": not in the cluster any more");
+    const bool known = pod.ok() && uid_of(*pod) == uid;
+    Document document = known ? *pod : b.finish();
+    PodView view(document);
+    if (parts_.client.snapshot().may_be_lost(kPods, view.ns(), known ? view.name() : std::string_view())) {
+      log_warning("pod ", view.key(), ": not in the cluster, which may have lost it; what runs of it is left alone");
+      continue;
+    }
+    log_info("pod ", view.key(), ": not in the cluster any more");
     take_on(document, true);
   }
 }

@@ -24,6 +24,8 @@ class Kubelet final : public NodeStreams {
   void start();
   // The node's images have changed (an import): pods that wait for one try again, the node's status shows it.
   void images_changed();
+  // What is absent from the API is no longer in doubt (Snapshot::may_be_lost): what runs for pods that are not there ends.
+  void look_again();
   // PodNetwork::ready() answers differently: pods that wait for it try again, the node's status shows it.
   void network_changed();
 
@@ -37,7 +39,8 @@ class Kubelet final : public NodeStreams {
   void on_change(const Change& change);
   void on_pod(const Change& change);
   void take_on(const Document& pod, bool gone);
-  void adopt_orphans(const std::set<std::string>& in_cluster);
+  std::set<std::string> in_cluster() const;
+  void adopt_orphans();
   Task<void> begin();
   Task<Status> clear_unknown(std::set<std::string> known);
   void admit(const Document& pod, PodWorker& worker);

@@ -101,8 +101,16 @@ Status WatchCache::load(Store& store, Quarantine* quarantine) {
     tree_.put(std::make_shared<const CacheEntry>(CacheEntry{std::move(v.key), std::move(*document), v.revision}));
   }));
   revision_ = start_revision_ = parts_->dropped_revision = store.revision();
+  store_ = &store;
   store.on_commit([this](const std::vector<Commit>& commits) { commit(commits); });
   return ok();
+}
+
+bool WatchCache::may_be_lost(std::string_view key) const {
+  if (store_ && store_->health().epoch_changed) return true;
+  return std::any_of(unreadable_.begin(), unreadable_.end(), [key](const std::string& unreadable) {
+    return key.ends_with('/') ? unreadable.starts_with(key) : unreadable == key;
+  });
 }
 
 // --- the past
@@ -199,6 +207,7 @@ void WatchCache::commit(const std::vector<Commit>& commits) {
     else
       tree_.erase(c.key);
     revision_ = c.revision;
+    if (!before && !unreadable_.empty() && (after || !c.value)) std::erase(unreadable_, c.key);
     if (!before && !after) continue;  // one of unreadable() was deleted
     auto event = std::make_shared<const CacheEvent>(std::move(before), std::move(after), c.revision);
     Topic& topic = p.topic(topic_of(event->key()), start_revision_);

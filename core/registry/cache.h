@@ -91,6 +91,9 @@ class WatchCache {
   uint64_t start_revision() const { return start_revision_; }  // at which this process loaded
   EntryRef get(std::string_view key) const { return tree_.get(key); }
   CacheView view() const { return CacheView(tree_, revision_); }
+  // Of a key without an entry: its absence proves nothing, because its value is unreadable or the store's epoch is new. Of a
+  // prefix, that ends in '/': that of some key.
+  bool may_be_lost(std::string_view key) const;
 
   // --- the past
   // Keeps the present view findable by its revision for the continue tokens of a paged LIST, within kPinnedBytesMax,
@@ -159,6 +162,7 @@ class WatchCache {
   Document document_of(const Commit& commit);
 
   const Clock& clock_;
+  const Store* store_ = nullptr;
   uint64_t revision_ = 0;
   uint64_t start_revision_ = 0;
   CacheTree tree_;

@@ -45,6 +45,8 @@ class SqliteStore final : public QueuedStore {
   // on meanwhile. kAlreadyExists when the file is there. See storage/backup for names and rotation.
   Task<Status> copy_to(std::string path);
 
+  std::string path() const { return options_.dir + "/state.db"; }
+
   struct Counters {
     uint64_t groups = 0, rows = 0, failed_groups = 0;
   };
@@ -52,7 +54,6 @@ class SqliteStore final : public QueuedStore {
 
  private:
   SqliteStore(SqliteOptions options, Loop& loop, const Clock& clock, Random& random);
-  std::string path() const { return options_.dir + "/state.db"; }
   Status open_database();
   Status read_all();
   Status read_again_or_repair(Status read);

@@ -50,7 +50,8 @@ class RealApi : public testing::Test {
   Loop loop;
   FakeTime time;
   SeededRandom random{11};
-  MemoryStore store{time.clock};
+  std::shared_ptr<MemoryDisk> disk = std::make_shared<MemoryDisk>();
+  MemoryStore store{time.clock, disk};
   WatchCache cache{time.clock};
   std::unique_ptr<Registry> registry;
   std::unique_ptr<ApiServer> api;

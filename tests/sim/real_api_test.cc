@@ -157,6 +157,46 @@ TEST_F(RealApi, controllers_give_up_quietly_in_a_namespace_that_ends) {
   EXPECT_FALSE(find_condition(rs["status"]["conditions"], "ReplicaFailure").exists());
 }
 
+// What the disk holds after a repair that lost a ReplicaSet and a Node.
+class AfterRepair : public RealApi {
+ protected:
+  void SetUp() override {
+    put(5, "/registry/core/pods/default/left", R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"left","namespace":"default","uid":"u1","resourceVersion":"7","creationTimestamp":"2026-01-01T00:00:00Z","ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web-1","uid":"lost","controller":true}]},"spec":{"nodeName":"n9","containers":[{"name":"c","image":"v1"}]},"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}]}})");
+    disk->revision = 9;
+    disk->epoch_changed = true;
+    RealApi::SetUp();
+  }
+  void put(uint64_t id, const std::string& key, const std::string& value) { disk->rows[id] = {id, key, 7, make_buffer(value)}; }
+  static Task<void> confirm(Store* store) {
+    Status confirmed = co_await store->confirm_epoch();
+    EXPECT_TRUE(confirmed.ok());
+  }
+  bool is_there() { return static_cast<bool>(admin->snapshot().get(kPods, "default", "left")); }
+};
+
+TEST_F(AfterRepair, nothing_is_deleted_for_an_absent_owner_or_node_until_that_is_confirmed) {
+  settle(600);
+  ASSERT_TRUE(is_there());
+  tasks.start(confirm(&store));
+  settle(600);
+  EXPECT_TRUE(is_there()) << "nobody was told to look again";
+  controllers->look_again();
+  settle(120);
+  EXPECT_FALSE(is_there());
+}
+
+TEST_F(AfterRepair, what_is_deleted_by_its_user_still_goes) {
+  add_node("n1", "4");
+  must(admin->create(kDeployments, "default", json(deployment("v1", 2))));
+  settle(30);
+  ASSERT_EQ(ready("v1"), 3);
+  must(admin->remove(kDeployments, {"default", "web"}, {}));
+  settle(60);
+  EXPECT_EQ(count(kReplicaSets, "default"), 0);
+  EXPECT_EQ(count(kPods, "default"), 1);
+  EXPECT_TRUE(is_there());
+}
+
 TEST_F(RealApi, comes_to_rest) {
   add_node("n1", "4");
   must(admin->create(kDeployments, "default", json(deployment("v1", 3))));

@@ -111,6 +111,33 @@ TEST_F(Backup, keeps_the_newest_ones) {
   EXPECT_EQ(newest_backup(backups()), made.back());
 }
 
+TEST(BackupTimes, first_one_comes_when_the_newest_is_old_enough_as_far_as_the_clock_can_be_believed) {
+  constexpr int64_t kHour = 3600 * 1000000LL, kNow = 1000000 * kHour, kEvery = 12 * kHour, kSoon = limits::kBackupSettleUs;
+  struct Case {
+    const char* name;
+    std::vector<BackupFile> present;
+    int64_t wait_us;
+  };
+  const Case cases[] = {
+      {"none yet", {}, kSoon},
+      {"made an hour ago", {{"a", 1, 1, kNow - kHour}}, 11 * kHour},
+      {"the newest counts", {{"a", 1, 1, kNow - 20 * kHour}, {"b", 2, 1, kNow - 2 * kHour}}, 10 * kHour},
+      {"due", {{"a", 1, 1, kNow - kEvery}}, kSoon},
+      {"long due", {{"a", 1, 1, kNow - 100 * kEvery}}, kSoon},
+      {"made in the future: the clock lost its time", {{"a", 1, 1, kNow + kHour}}, kSoon},
+      {"a name without a time", {{"a", 1, 1, 0}}, kSoon},
+  };
+  for (const Case& c : cases) EXPECT_EQ(first_backup_wait_us(c.present, kNow, kEvery), c.wait_us) << c.name;
+}
+
+TEST_F(Backup, name_tells_when_it_was_made) {
+  put("/a", "1");
+  backup();
+  auto list = list_backups(backups());
+  ASSERT_EQ(list.size(), 1u);
+  EXPECT_EQ(list[0].wall_us / 1000000, clock_.wall_us() / 1000000);
+}
+
 TEST_F(Backup, makes_no_second_copy_of_the_same_state) {
   put("/a", "1");
   std::string first = backup();

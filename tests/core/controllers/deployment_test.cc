@@ -122,7 +122,7 @@ TEST(Deployment, says_when_the_deadline_passed) {
                   {{"too late", {deployment(stuck), set("v1", 3, 3, 1), set("v2", 1, 0, 2)}, kWeb,
                     {R"(update deployments/status ~ "type":"Progressing","status":"False" ~ "reason":"ProgressDeadlineExceeded","message":"ReplicaSet \"web-v2\" has timed out progressing.")"}}});
   MapSnapshot s = snapshot_of({deployment({}), set("v1", 3, 3, 1), set("v2", 1, 0, 2)});
-  Plan plan = deployment_controller().reconcile(s, kWeb, kNowUs);
+  Plan plan = deployment_controller().reconcile(s, kWeb, at());
   EXPECT_GT(plan.requeue_after_ms.value_or(-1), 595000);
 }
 

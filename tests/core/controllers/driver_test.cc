@@ -86,12 +86,12 @@ struct Bench {
       const Document& d = change.after ? change.after : change.before;
       sink({"default", std::string(name_of(d))});
     };
-    c.reconcile = [this](const Snapshot&, const ObjectKey& key, int64_t) {
+    c.reconcile = [this](const Snapshot&, const ObjectKey& key, const Moment&) {
       reconciled.push_back(key.name);
       if (on_reconcile) on_reconcile();
       return plan;
     };
-    c.finish = [this](const Snapshot&, const ObjectKey&, int64_t, const Outcome& outcome) {
+    c.finish = [this](const Snapshot&, const ObjectKey&, const Moment&, const Outcome& outcome) {
       if (on_finish) on_finish();
       outcomes.push_back(outcome);
       return Plan();
@@ -130,6 +130,16 @@ TEST(Driver, begins_with_what_there_is_and_never_inside_a_notification) {
   EXPECT_TRUE(b.reconciled.empty());
   b.fire();
   EXPECT_THAT(b.reconciled, ElementsAre("there", "new"));
+}
+
+TEST(Driver, looks_again_at_all_there_is_when_told) {
+  Bench b;
+  b.client->state.put(resource_ids::kConfigMaps, Bench::map("there"));
+  b.driver->start();
+  b.fire();
+  b.driver->look_again();
+  b.fire();
+  EXPECT_THAT(b.reconciled, ElementsAre("there", "there"));
 }
 
 TEST(Driver, a_batch_is_answered_before_the_next_begins) {

@@ -24,7 +24,7 @@ std::vector<std::string> plan_of(const std::vector<std::string>& before, const O
     Document d = *Document::parse(json);
     c.keys(s, {MapSnapshot::resource_of(d), {}, d}, [](const ObjectKey&) {});
   }
-  return text_of(c.reconcile(s, key, kNowUs));
+  return text_of(c.reconcile(s, key, at()));
 }
 
 TEST(GarbageCollector, decides_by_the_owners_of_an_object) {
@@ -73,18 +73,68 @@ TEST(GarbageCollector, an_owners_end_wakes_its_dependents_by_the_index) {
   EXPECT_THAT(keys_of(c, s, {kRs, r, {}}), testing::ElementsAre());
 }
 
+// After a repair or a restore an absent owner may be one that was lost.
+TEST(GarbageCollector, deletes_nothing_for_an_owner_that_may_be_lost) {
+  Controller c = garbage_collector();
+  MapSnapshot s = snapshot_of({object("ReplicaSet", "renewed"), object("Pod", "p", owners(owned("ReplicaSet", "r", "u-r"))),
+                               object("Pod", "q", owners(owned("ReplicaSet", "renewed", "u-old")))});
+  s.doubt(true);
+  s.each(resource_ids::kPods, "", [&](const Document& pod) {
+    c.keys(s, {resource_ids::kPods, {}, pod}, [](const ObjectKey&) {});
+    return true;
+  });
+  expect_plan(c.reconcile(s, {"default", "/v1/pods/p"}, at()), {});
+  expect_plan(c.reconcile(s, {"default", "/v1/pods/q"}, at()), {});
+  // An owner that was seen to go is not lost.
+  Document r = *Document::parse(object("ReplicaSet", "r"));
+  EXPECT_THAT(keys_of(c, s, {kRs, r, {}}), testing::ElementsAre("default//v1/pods/p"));
+  expect_plan(c.reconcile(s, {"default", "/v1/pods/p"}, at()), {"delete pods default/p propagation=Background"});
+  expect_plan(c.reconcile(s, {"default", "/v1/pods/q"}, at()), {});
+  s.doubt(false);
+  expect_plan(c.reconcile(s, {"default", "/v1/pods/q"}, at()), {"delete pods default/q propagation=Background"});
+}
+
+TEST(PodGc, leaves_pods_of_a_node_that_may_be_lost) {
+  Controller c = pod_gc_controller();
+  const std::string pod = R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"default","uid":"u"},"spec":{"nodeName":"n1"},"status":{"phase":"Running"}})";
+  const ObjectKey key{"default", "p"};
+  const Moment later = at(41 * 1000000LL);
+  MapSnapshot s = snapshot_of({pod});
+  s.doubt(true);
+  EXPECT_FALSE(c.reconcile(s, key, at()).requeue_after_ms.has_value());
+  EXPECT_TRUE(c.reconcile(s, key, later).writes.empty());
+  Document node = *Document::parse(R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"n1"}})");
+  EXPECT_THAT(keys_of(c, s, {resource_ids::kNodes, node, {}}), testing::ElementsAre("default/p"));  // seen to be deleted
+  c.reconcile(s, key, at());
+  EXPECT_FALSE(c.reconcile(s, key, later).writes.empty());
+  c.keys(s, {resource_ids::kNodes, {}, node}, [](const ObjectKey&) {});  // and to come back
+  EXPECT_TRUE(c.reconcile(s, key, later).writes.empty());
+  s.doubt(false);
+  c.reconcile(s, key, at());
+  EXPECT_FALSE(c.reconcile(s, key, later).writes.empty());
+}
+
 TEST(PodGc, removes_pods_of_missing_nodes_after_the_quarantine) {
   Controller c = pod_gc_controller();
   const std::string pod = R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"default","uid":"u"},"spec":{"nodeName":"n1"},"status":{"phase":"Running"}})";
   MapSnapshot s = snapshot_of({pod});
   ObjectKey key{"default", "p"};
-  Plan first = c.reconcile(s, key, kNowUs);
+  Plan first = c.reconcile(s, key, at());
   EXPECT_TRUE(first.writes.empty());
   EXPECT_EQ(first.requeue_after_ms.value_or(0), 40001);
-  expect_plan(c.reconcile(s, key, kNowUs + 41 * 1000000LL),
+  expect_plan(c.reconcile(s, key, at(41 * 1000000LL)),
               {R"(patch pods/status default/p ~ "phase":"Failed" ~ "reason":"DeletionByPodGC","message":"PodGC: node no longer exists")", "delete pods default/p grace=0"});
   s.put(*Document::parse(R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"n1"}})"));
-  EXPECT_TRUE(c.reconcile(s, key, kNowUs + 41 * 1000000LL).writes.empty());
+  EXPECT_TRUE(c.reconcile(s, key, at(41 * 1000000LL)).writes.empty());
+}
+
+TEST(PodGc, a_step_of_the_wall_clock_does_not_end_the_quarantine) {
+  Controller c = pod_gc_controller();
+  MapSnapshot s = snapshot_of({R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"default","uid":"u"},"spec":{"nodeName":"n1"},"status":{"phase":"Running"}})"});
+  const ObjectKey key{"default", "p"};
+  c.reconcile(s, key, {30, 30});
+  EXPECT_EQ(c.reconcile(s, key, {kNowUs, 1000030}).requeue_after_ms.value_or(0), 39001);
+  EXPECT_FALSE(c.reconcile(s, key, {kNowUs - 3600 * 1000000LL, 41000030}).writes.empty());
 }
 
 TEST(PodGc, removes_what_was_deleted_before_it_had_a_node) {

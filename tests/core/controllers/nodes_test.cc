@@ -16,15 +16,26 @@ constexpr int64_t kSecond = 1000000;
 TEST(NodeLifecycle, a_silent_node_becomes_unknown_after_the_grace) {
   Controller c = node_lifecycle_controller();
   MapSnapshot s = snapshot_of({node("n1", "True"), lease("n1", "2026-01-02T03:04:00.000000Z")});
-  Plan plan = c.reconcile(s, {"", "n1"}, kNowUs);
+  Plan plan = c.reconcile(s, {"", "n1"}, at());
   EXPECT_TRUE(plan.writes.empty());
   EXPECT_EQ(plan.requeue_after_ms.value_or(0), 50001);
   s.put(*Document::parse(lease("n1", "2026-01-02T03:04:40.000000Z")));  // it speaks
-  EXPECT_TRUE(c.reconcile(s, {"", "n1"}, kNowUs + 40 * kSecond).writes.empty());
-  EXPECT_TRUE(c.reconcile(s, {"", "n1"}, kNowUs + 80 * kSecond).writes.empty());
-  expect_plan(c.reconcile(s, {"", "n1"}, kNowUs + 91 * kSecond),
+  EXPECT_TRUE(c.reconcile(s, {"", "n1"}, at(40 * kSecond)).writes.empty());
+  EXPECT_TRUE(c.reconcile(s, {"", "n1"}, at(80 * kSecond)).writes.empty());
+  expect_plan(c.reconcile(s, {"", "n1"}, at(91 * kSecond)),
               {"event Normal NodeNotReady: Node n1 status is now: NodeNotReady",
                R"(update nodes/status n1 ~ {"type":"Ready","status":"Unknown","lastHeartbeatTime":"2026-01-02T03:00:00Z","reason":"NodeStatusUnknown" ~ "message":"Kubelet stopped posting node status." ~ {"type":"MemoryPressure","status":"Unknown" ~ "reason":"NodeStatusNeverUpdated","message":"Kubelet never posted node status.")"});
+}
+
+// A board without a clock starts in 1970 and gets its time from the network later.
+TEST(NodeLifecycle, a_step_of_the_wall_clock_is_no_silence) {
+  Controller c = node_lifecycle_controller();
+  MapSnapshot s = snapshot_of({node("n1", "True"), lease("n1", "1970-01-01T00:00:30.000000Z")});
+  const ObjectKey key{"", "n1"};
+  c.reconcile(s, key, {30 * kSecond, 30 * kSecond});
+  EXPECT_TRUE(c.reconcile(s, key, {kNowUs, 31 * kSecond}).writes.empty());
+  EXPECT_TRUE(c.reconcile(s, key, {kNowUs - 3600 * kSecond, 79 * kSecond}).writes.empty()) << "nor does a step back give it time";
+  EXPECT_FALSE(c.reconcile(s, key, {kNowUs - 3600 * kSecond, 81 * kSecond}).writes.empty());
 }
 
 TEST(NodeLifecycle, conditions_become_taints) {
@@ -60,7 +71,7 @@ TEST(TaintEviction, deletes_when_the_toleration_ends) {
                       {"tolerated for good", {tainted, pod(tolerates_for(""))}, {"default", "p"}, {}},
                       {"no taint", {node("n1", "True"), pod("[]")}, {"default", "p"}, {}}});
   MapSnapshot s = snapshot_of({tainted, pod(tolerates_for(R"(,"tolerationSeconds":300)"))});
-  EXPECT_EQ(c.reconcile(s, {"default", "p"}, kNowUs).requeue_after_ms.value_or(0), 55001);
+  EXPECT_EQ(c.reconcile(s, {"default", "p"}, at()).requeue_after_ms.value_or(0), 55001);
 }
 
 TEST(NodeIpam, gives_each_node_the_lowest_free_range) {

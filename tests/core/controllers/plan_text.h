@@ -10,8 +10,9 @@
 
 namespace bramble {
 
-// 2026-01-02T03:04:05Z, in all tests of controllers.
+// 2026-01-02T03:04:05Z, in all tests of controllers, and so much later.
 inline constexpr int64_t kNowUs = 1767323045000000;
+inline Moment at(int64_t later_us = 0) { return {kNowUs + later_us, 7000000 + later_us}; }
 
 inline MapSnapshot snapshot_of(const std::vector<std::string>& objects) {
   MapSnapshot snapshot;
@@ -77,7 +78,7 @@ inline void check_reconcile(const Controller& c, const std::vector<PlanCase>& ca
   for (const PlanCase& test : cases) {
     SCOPED_TRACE(test.name);
     MapSnapshot snapshot = snapshot_of(test.before);
-    expect_plan(c.reconcile(snapshot, test.key, kNowUs), test.expected);
+    expect_plan(c.reconcile(snapshot, test.key, at()), test.expected);
   }
 }
 
@@ -85,7 +86,7 @@ inline void check_finish(const Controller& c, const std::vector<PlanCase>& cases
   for (const PlanCase& test : cases) {
     SCOPED_TRACE(test.name);
     MapSnapshot snapshot = snapshot_of(test.before);
-    expect_plan(c.finish(snapshot, test.key, kNowUs, outcome), test.expected);
+    expect_plan(c.finish(snapshot, test.key, at(), outcome), test.expected);
   }
 }
 

@@ -71,7 +71,7 @@ TEST(ReplicaSet, status_counts_pods_and_tells_of_failures) {
 
 TEST(ReplicaSet, looks_again_when_a_ready_pod_becomes_available) {
   MapSnapshot s = snapshot_of({rs(1, R"(,"minReadySeconds":10)"), pod("web-a", "rs1", kReady)});
-  Plan plan = replicaset_controller().finish(s, kWeb, kNowUs, {});
+  Plan plan = replicaset_controller().finish(s, kWeb, at(), {});
   EXPECT_EQ(plan.requeue_after_ms.value_or(-1), 5001);
 }
 

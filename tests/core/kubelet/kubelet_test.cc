@@ -261,6 +261,33 @@ TEST_F(KubeletTest, leaves_a_pod_alone_that_ended_the_server_until_it_changes) {
   kubelet_.reset();
 }
 
+// After a repair of the store that lost the pod: its container runs on, its volumes stay, until somebody says that it is gone.
+TEST_F(KubeletTest, leaves_alone_what_the_cluster_may_have_lost) {
+  start_kubelet();
+  put_pod("lost", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; while :; do sleep 0.1; done"]}])");
+  RUN({
+    Document d = co_await until_phase("lost", "Running");
+    std::string id = d["status"]["containerStatuses"].item(0)["containerID"].text();
+    int pid = static_cast<int>(parse_int64(slurp(base_ + "/run/pods/uid-lost/containers/" + id.substr(10) + "/pid")).value_or(0));
+    kubelet_.reset();
+    client_.objects.remove(kPods, key("lost"));
+    client_.objects.doubt(true);
+    fs::create_directories(base_ + "/kubelet/pods/stopped/volumes");
+    start_kubelet();
+    put_pod("next", R"("containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])");
+    d = co_await until_phase("next", "Running");
+    EXPECT_EQ(::kill(pid, 0), 0);
+    EXPECT_TRUE(fs::exists(base_ + "/run/pods/uid-lost"));
+    EXPECT_TRUE(fs::exists(base_ + "/kubelet/pods/stopped"));
+    client_.objects.doubt(false);
+    kubelet_->look_again();
+    for (int i = 0; i < 1000 && fs::exists(base_ + "/run/pods/uid-lost"); ++i) co_await sleep_ms(10);
+    EXPECT_FALSE(fs::exists(base_ + "/run/pods/uid-lost"));
+    EXPECT_NE(::kill(pid, 0), 0);
+    EXPECT_EQ(PodView(pod("next")).phase(), "Running");
+  });
+}
+
 TEST_F(KubeletTest, replaces_a_shim_that_died_and_restarts_its_containers) {
   start_kubelet();
   put_pod("s", R"("containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])");

@@ -162,6 +162,34 @@ TEST_F(Cache, loads_what_the_store_has_and_resumes_from_the_start_revision_only)
   EXPECT_TRUE(cache.view_at(9).ok());
 }
 
+// Who deletes for an absence asks first whether it proves anything.
+TEST_F(Cache, tells_what_may_be_lost_rather_than_deleted) {
+  auto disk = std::make_shared<MemoryDisk>();
+  disk->rows[5] = {5, pods_ + "default/bad", 7, make_buffer("{not json")};
+  disk->revision = 9;
+  for (bool repaired : {false, true}) {
+    disk->epoch_changed = repaired;
+    disk->clean = true;
+    MemoryStore store(clock_, disk);
+    WatchCache cache(clock_);
+    ASSERT_TRUE(cache.load(store).ok());
+    EXPECT_TRUE(cache.may_be_lost(pods_ + "default/bad"));
+    EXPECT_TRUE(cache.may_be_lost(pods_));
+    EXPECT_EQ(cache.may_be_lost(pods_ + "default/other"), repaired);
+    EXPECT_EQ(cache.may_be_lost(leases_), repaired);
+    TaskGroup group;
+    auto act = [](MemoryStore* s, std::string bad) -> Task<void> {
+      auto confirmed = co_await s->confirm_epoch();
+      EXPECT_TRUE(confirmed.ok());
+      auto removed = co_await s->remove(bad, s->latest(bad), Durability::kVolatile);
+      EXPECT_TRUE(removed.ok());
+    };
+    group.start(act(&store, pods_ + "default/bad"));
+    EXPECT_FALSE(cache.may_be_lost(pods_ + "default/other"));
+    EXPECT_FALSE(cache.may_be_lost(pods_ + "default/bad")) << "it was deleted";
+  }
+}
+
 TEST_F(Cache, batch_stops_at_max_and_goes_on_from_its_cursor) {
   load();
   uint64_t start = cache_.revision();
