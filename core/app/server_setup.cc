@@ -1,7 +1,5 @@
 #include "core/app/server_setup.h"
 
-#include "core/app/server_flags.h"
-
 #include <unistd.h>
 
 #include <cstdio>
@@ -9,7 +7,9 @@
 #include "cni/netlink/rtnetlink.h"
 #include "core/apiserver/static_tokens.h"
 #include "core/app/host_facts.h"
+#include "core/app/server_flags.h"
 #include "core/app/small_files.h"
+#include "core/base/limits.h"
 
 namespace bramble {
 namespace {

@@ -41,7 +41,7 @@ void gather(const Snapshot& snapshot, Value role, Mut rules) {
   }
 }
 
-Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, int64_t) {
+Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, const Moment&) {
   Plan plan;
   Document role = snapshot.get(kClusterRoles, "", key.name);
   if (!role || !role["aggregationRule"].is_object()) return plan;

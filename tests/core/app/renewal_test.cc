@@ -1,6 +1,7 @@
 // Leaf certificates get new ones in time, also while the server runs, and never for a date in the past.
 #include "core/app/renewal.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/stat.h>

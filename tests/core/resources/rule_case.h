@@ -66,7 +66,8 @@ inline std::string status_errors(const Kind& kind, const Document& body, const D
 inline std::string cells_of(const Kind& kind, const Document& object, int64_t now_us) {
   Builder b;
   Mut cells = b.root().array("cells");
-  kind.cells(object.root(), now_us, cells);
+  TableRow row(object.root(), now_us);
+  for (const Column& c : kind.columns) c.cell(row).visit([&cells](const auto& value) { cells.append(value); });
   return cells.dump();
 }
 
