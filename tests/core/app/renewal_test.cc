@@ -18,7 +18,7 @@ constexpr int64_t kDay_us = 24 * 3600 * 1000000LL;
 class Renewal : public testing::Test {
  protected:
   Loop loop;
-  FakeClock clock;
+  FakeClock clock{2524608000 * 1000000LL};  // in 2050: the alarms of the real clock stay silent
   CredentialOptions options;
   int used = 0;
   Credentials last;
