@@ -122,8 +122,9 @@ run_fuzz() {
   for binary in build/sanitized/*_fuzz; do
     name=$(basename "$binary")
     corpus=$(find tests/fuzz -type d -path "*/corpus/$name" | head -n 1)
-    mkdir -p "build/found/$name"
-    how=(-seed=1 -runs=10000)
+    rm -rf "build/found/seeded/$name"
+    mkdir -p "build/found/seeded/$name" "build/found/$name"
+    how=(-seed=1 -runs=10000 "build/found/seeded/$name")  # the first folder takes what is found
     if [[ -n ${FUZZ_SECONDS:-} ]]; then how=(-max_total_time="$FUZZ_SECONDS" "build/found/$name"); fi
     count "$name" "$binary" "${how[@]}" -rss_limit_mb=1024 -timeout=10 -print_final_stats=0 -verbosity=0 \
       -artifact_prefix="build/found/$name-" ${corpus:+"$corpus"}
