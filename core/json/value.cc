@@ -125,17 +125,19 @@ bool equal(Value a, Value b) {
 // Nesting deeper than kJsonDepthMax is refused before the parser sees it: a scan of brackets outside of strings.
 static bool too_deep(std::string_view json) {
   size_t depth = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < json.size(); i++) {
-    char c = json[i];
-    if (in_string) {
-      if (c == '\\') i++;
-      else if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
+  for (const char *at = json.data(), *end = at + json.size(); at != end; ++at) {
+    if (*at == '"') {
+      // To the closing quote: the next one with an even number of backslashes before it. The opening one ends their count.
+      bool escaped = true;
+      while (escaped) {
+        at = static_cast<const char*>(std::memchr(at + 1, '"', static_cast<size_t>(end - at - 1)));
+        if (at == nullptr) return false;
+        escaped = false;
+        for (const char* before = at - 1; *before == '\\'; --before) escaped = !escaped;
+      }
+    } else if (*at == '{' || *at == '[') {
       if (++depth > limits::kJsonDepthMax) return true;
-    } else if ((c == '}' || c == ']') && depth > 0) {
+    } else if ((*at == '}' || *at == ']') && depth > 0) {
       depth--;
     }
   }

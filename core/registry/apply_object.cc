@@ -134,19 +134,14 @@ std::vector<FieldConflict> without_annotated(const TrackedType& type, Value live
 Result<AppliedObject> apply_object(const TrackedType& type, const FieldWriter& writer, Value live, Value patch, bool force) {
   TRY(check_patch(type, patch));
   AppliedObject out;
-  Document none;
-  if (!live) {
-    none = empty_object(type);
-    live = none.root();
-  }
+  if (!live) live = empty_object(type).root();
   auto managed = ManagedFields::read(live["metadata"]["managedFields"]);
   if (!managed.ok()) return api_plain(cat("failed to decode managed fields: ", managed.error().message()));
   out.managed = std::move(*managed);
   if (out.managed.owners.empty()) {
-    Document empty = empty_object(type);
     FieldWriter before = writer;
     before.manager = kBeforeFirstApply;
-    Status given = give_changes(type, before, empty.root(), live, out.managed);
+    Status given = give_changes(type, before, empty_object(type).root(), live, out.managed);
     if (!given.ok()) return api_plain(cat("failed to create manager for existing fields: ", given.error().message()));
   }
   const std::string id = owner_of(type, writer, true);

@@ -6,7 +6,7 @@
 namespace bramble {
 
 // What an object of this type is before anybody writes it: fields that are always written have their zeroes.
-Document empty_object(const TrackedType& type);
+const Document& empty_object(const TrackedType& type);
 ApplyContext apply_context(const TrackedType& type);
 std::string owner_of(const TrackedType& type, const FieldWriter& writer, bool applies);
 void strip_system_fields(Owners& owners, std::string_view id);

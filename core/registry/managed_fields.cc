@@ -1,6 +1,7 @@
 #include "core/registry/managed_fields.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "core/base/limits.h"
 #include "core/registry/object_meta.h"
@@ -64,7 +65,7 @@ void cap_updates(ManagedFields& managed) {
       node.key() = bucket;
       at = managed.owners.insert(std::move(node)).position;
     }
-    at->second.set = unite(at->second.set, managed.owners.find(id)->second.set);
+    at->second.set = unite(std::move(at->second.set), std::move(managed.owners.find(id)->second.set));
     managed.owners.erase(id);
     managed.times[bucket] = time;
     count--;
@@ -165,7 +166,9 @@ void ManagedFields::write(Mut metadata) const {
   }
 }
 
-Document empty_object(const TrackedType& type) {
+namespace {
+
+Document make_empty_object(const TrackedType& type) {
   Builder identity;
   identity.root().add("kind", type.kind);
   identity.root().add("apiVersion", type.api_version());
@@ -173,6 +176,16 @@ Document empty_object(const TrackedType& type) {
   auto canonical = canonicalize(*type.type, named.root(), nullptr);
   CHECK(canonical.ok(), type.kind);
   return canonical->finish();
+}
+
+}  // namespace
+
+const Document& empty_object(const TrackedType& type) {
+  // One small document a kind, made again for no write: it costs as much as the comparison itself.
+  thread_local std::unordered_map<const Type*, Document> made;
+  Document& known = made[type.type];
+  if (!known) known = make_empty_object(type);
+  return known;
 }
 
 ApplyContext apply_context(const TrackedType& type) {
@@ -190,12 +203,17 @@ std::string owner_of(const TrackedType& type, const FieldWriter& writer, bool ap
 void strip_system_fields(Owners& owners, std::string_view id) {
   auto at = owners.find(id);
   if (at == owners.end()) return;
-  at->second.set = subtract(at->second.set, kept_by_the_system());
+  at->second.set = subtract(std::move(at->second.set), kept_by_the_system());
   if (at->second.set.empty()) owners.erase(at);
 }
 
 Status give_changes(const TrackedType& type, const FieldWriter& writer, Value live, Value next, ManagedFields& managed) {
-  TRY(own_by_update(apply_context(type), live, next, kSelf, managed.owners));
+  if (managed.owners.empty()) {
+    TRY_ASSIGN(FieldSet all, own_by_creation(apply_context(type), live, next));
+    managed.owners[std::string(kSelf)] = OwnedFields{std::move(all), type.api_version(), false};
+  } else {
+    TRY(own_by_update(apply_context(type), live, next, kSelf, managed.owners));
+  }
   strip_system_fields(managed.owners, kSelf);
   auto self = managed.owners.find(kSelf);
   if (self != managed.owners.end()) {
@@ -203,7 +221,7 @@ Status give_changes(const TrackedType& type, const FieldWriter& writer, Value li
     OwnedFields taken = std::move(self->second);
     managed.owners.erase(self);
     OwnedFields& owned = managed.owners[id];
-    owned.set = unite(taken.set, owned.set);
+    owned.set = unite(std::move(taken.set), std::move(owned.set));
     owned.version = taken.version;
     managed.times[id] = writer.now;
   }
@@ -215,10 +233,8 @@ void track_update(const TrackedType& type, const FieldWriter& writer, Value live
   const bool creates = meta(live, "uid").empty();
   ManagedFields managed = fields_before(writer, live, next);
   if (!managed.owners.empty() || creates) {
-    Document none;
-    if (!live) none = empty_object(type);
     // What cannot be compared is owned by nobody any more, as upstream has it.
-    Status given = give_changes(type, writer, live ? live : none.root(), next, managed);
+    Status given = give_changes(type, writer, live ? live : empty_object(type).root(), next, managed);
     if (!given.ok()) managed = {};
   }
   managed.write(object.object("metadata"));

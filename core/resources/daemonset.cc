@@ -22,13 +22,17 @@ void set_defaults(Mut o) {
     if (!rolling.has("maxSurge")) rolling.set("maxSurge", 0);
   }
   default_int(spec, "revisionHistoryLimit", 10);
+  // A field that upstream keeps in an annotation: never absent.
+  Mut annotations = o.object("metadata").object("annotations");
+  if (!annotations.has(kTemplateGeneration)) annotations.set(kTemplateGeneration, "0");
 }
 
 void prepare_create(Mut o) {
   clear_status(o);
   for (const char* f : {"currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"})
     o.object("status").set(f, 0);
-  o.object("metadata").object("annotations").set(kTemplateGeneration, "1");
+  Mut annotations = o.object("metadata").object("annotations");
+  if (parse_int64(annotations[kTemplateGeneration].str()).value_or(0) < 1) annotations.set(kTemplateGeneration, "1");
 }
 
 // The template's generation counts its changes and cannot be set by a client.

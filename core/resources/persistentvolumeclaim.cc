@@ -18,7 +18,10 @@ void default_claim(Mut o) {
   default_text(o.object("status"), "phase", "Pending");
   default_amounts(o["status"]["capacity"]);
   default_amounts(o["status"]["allocatedResources"]);
-  // dataSource and dataSourceRef of the same namespace say the same.
+}
+
+// dataSource and dataSourceRef of the same namespace say the same. Not a default: nobody owns what comes of it.
+void join_data_sources(Mut spec) {
   if (spec.has("dataSource") && !spec.has("dataSourceRef"))
     spec.set("dataSourceRef", spec["dataSource"]);
   else if (spec.has("dataSourceRef") && !spec.has("dataSource") && spec["dataSourceRef"]["namespace"].str().empty()) {
@@ -28,9 +31,15 @@ void default_claim(Mut o) {
 }
 
 void create_claim(Mut o) {
+  join_data_sources(o.object("spec"));
   clear_status(o);
   o.object("status").set("phase", "Pending");
   ensure_finalizer(o, "kubernetes.io/pvc-protection");
+}
+
+void update_claim(Mut o, Value old) {
+  join_data_sources(o.object("spec"));
+  keep_status(o, old);
 }
 
 void validate_storage_amount(Value requests, const Path& at, FieldErrors& errors) {
@@ -124,7 +133,7 @@ bool has_volume(Value o) { return !o["spec"]["volumeName"].str().empty(); }
 void pvc_rules(Kind& k) {
   k.set_defaults = default_claim;
   k.prepare_create = create_claim;
-  k.prepare_update = keep_status;
+  k.prepare_update = update_claim;
   k.prepare_status_update = keep_spec;
   k.validate = validate_claim;
   k.validate_update = validate_claim_update;

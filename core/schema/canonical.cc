@@ -138,7 +138,9 @@ void write_field(const Field& f, Value v, Mut out) {
   const Slot to(out, f.name());
   if (f.container() != Container::kOne) {
     if (none || v.size() == 0) {
-      if (f.omit() == Omit::kNever) out.add_null(f.name());
+      // Go tells a list that is empty from none until it is stored.
+      if (f.omit() == Omit::kNever && !none && f.container() == Container::kList) out.add_array(f.name());
+      else if (f.omit() == Omit::kNever) out.add_null(f.name());
     } else if (f.container() == Container::kList) {
       write_list(f, v, to);
     } else {
@@ -178,7 +180,27 @@ void write_message(const Type& type, Value in, Mut out) {
   for (size_t i = 0; i < fields.size(); i++) write_field(fields[i], found[i], out);
 }
 
+void forget_empty_lists_of(const Field& f, Mut v);
+
+void forget_in_message(const Type& type, Mut object) {
+  for (const auto& [name, value] : object.members()) {
+    const Field* f = type.field(name);
+    if (f == nullptr) continue;
+    if (f->container() == Container::kList && value.is_array() && value.size() == 0) object.set_null(name);
+    else forget_empty_lists_of(*f, value);
+  }
+}
+
+void forget_empty_lists_of(const Field& f, Mut v) {
+  if (f.kind() != FieldKind::kMessage) return;
+  if (f.container() == Container::kOne) return forget_in_message(*f.type(), v);
+  for (Mut item : v.items()) forget_in_message(*f.type(), item);
+  for (const auto& [key, value] : v.members()) forget_in_message(*f.type(), value);
+}
+
 }  // namespace
+
+void forget_empty_lists(const Type& type, Mut object) { forget_in_message(type, object); }
 
 Result<Builder> canonicalize(const Type& type, Value in, DecodeNotes* notes, DecodeFrom from) {
   TRY(check_decodable(type, in, notes, from));

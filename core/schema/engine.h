@@ -27,8 +27,11 @@ enum class DecodeFrom {
 // Brings `in` to the form that upstream's typed round trip gives: known fields only, null and omitted zeroes dropped,
 // always-emitted fields present, Quantity, Time, MicroTime, IntOrString normalised, integers 64-bit, fields in row order,
 // map keys sorted. `notes` may be null. kInvalidArgument with Go's text when a type does not fit. A null document counts as
-// an empty object. No defaults are applied here.
+// an empty object. No defaults are applied here. A list that is always written stays empty where it was given so.
 Result<Builder> canonicalize(const Type& type, Value in, DecodeNotes* notes, DecodeFrom from = DecodeFrom::kJson);
+
+// Makes lists null that are always written and empty, as upstream reads them back from its store.
+void forget_empty_lists(const Type& type, Mut object);
 
 // A strategic merge patch (directives $patch, $retainKeys, $setElementOrder, $deleteFromPrimitiveList) on `original`.
 // type null: plain merge patch semantics. Errors: kInvalidArgument (upstream answers 400) for a malformed patch,

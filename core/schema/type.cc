@@ -34,8 +34,10 @@ const Type* Field::type() const {
   }
 }
 
+std::string_view Field::list_map_keys_text() const { return {kPool + keys_, keys_len_}; }
+
 std::vector<std::string_view> Field::list_map_keys() const {
-  return keys_len_ ? split({kPool + keys_, keys_len_}, ',') : std::vector<std::string_view>{};
+  return keys_len_ ? split(list_map_keys_text(), ',') : std::vector<std::string_view>{};
 }
 
 std::vector<std::string_view> Field::enum_values() const {
@@ -66,8 +68,17 @@ std::string_view Type::short_name() const { return name().substr(name().rfind('.
 std::span<const Field> Type::fields() const { return {schema_tables::kFields + first_, count_}; }
 
 const Field* Type::field(std::string_view json_name) const {
-  for (const Field& f : fields()) {
-    if (f.name() == json_name) return &f;
+  size_t hint = 0;
+  return field(json_name, &hint);
+}
+
+const Field* Type::field(std::string_view json_name, size_t* hint) const {
+  std::span<const Field> all_fields = fields();
+  for (size_t i = 0, at = *hint; i < all_fields.size(); i++, at++) {
+    if (at >= all_fields.size()) at = 0;
+    if (all_fields[at].name() != json_name) continue;
+    *hint = at + 1;
+    return &all_fields[at];
   }
   return nullptr;
 }

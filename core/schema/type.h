@@ -51,6 +51,7 @@ class Field {
   std::string_view merge_key() const;               // patchMergeKey, or ""
   ListType list_type() const { return list_; }
   std::vector<std::string_view> list_map_keys() const;
+  std::string_view list_map_keys_text() const;      // the same with commas between
   bool map_atomic() const;                          // a map or message that apply replaces whole
   std::optional<std::string_view> default_text() const;  // what a missing key of a list map counts as, where it is not the zero
   std::vector<std::string_view> enum_values() const;  // known values of a string; not every set is closed
@@ -83,6 +84,8 @@ class Type {
   std::string_view short_name() const;                // "Pod": Go's name of the struct
   std::span<const Field> fields() const;              // in order of writing, embedded structs in place, kind and apiVersion first
   const Field* field(std::string_view json_name) const;
+  // The same; the search begins at *hint, which becomes the place after the one found.
+  const Field* field(std::string_view json_name, size_t* hint) const;
   bool is_kind() const { return flags_ & 1; }         // top level: has apiVersion, kind
   bool map_atomic() const { return flags_ & 2; }      // replaced whole by apply
 

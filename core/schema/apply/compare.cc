@@ -23,18 +23,18 @@ class Comparer {
  public:
   Status outcome() const { return failed_ ? Status(*failed_) : ok(); }
 
-  // One place. What is below it goes into `out`.
-  Marks place(const MergeShape& shape, Value l, Value r, Comparison& out) {
+  // One place. What is below it goes into `out`; `except` is what is not looked at there, or null.
+  Marks place(const MergeShape& shape, Value l, Value r, Comparison& out, const FieldSet* except = nullptr) {
     Marks marks;
     const unsigned of_l = shape.sort_of(l), of_r = shape.sort_of(r);
     bool leaf = false;
     if (!r) {
-      leaf = visit(shape, of_l, l, r, out, marks);
+      leaf = visit(shape, of_l, l, r, out, marks, except);
     } else if (!l || of_l == of_r) {
-      leaf = visit(shape, of_r, l, r, out, marks);
+      leaf = visit(shape, of_r, l, r, out, marks, except);
     } else {
-      visit(shape, of_l, l, r, out, marks);
-      leaf = visit(shape, of_r, l, r, out, marks);
+      visit(shape, of_l, l, r, out, marks, except);
+      leaf = visit(shape, of_r, l, r, out, marks, except);
     }
     if (!leaf) {
       marks.added = marks.added || !l;
@@ -45,11 +45,11 @@ class Comparer {
 
  private:
   // Whether the place is a leaf.
-  bool visit(const MergeShape& shape, unsigned sort, Value l, Value r, Comparison& out, Marks& marks) {
+  bool visit(const MergeShape& shape, unsigned sort, Value l, Value r, Comparison& out, Marks& marks, const FieldSet* except) {
     if (sort & MergeShape::kMap) {
       Value a = as_map(l), b = as_map(r);
       if (shape.map_atomic() || (empty_container(a) && empty_container(b))) return leaf(l, r, marks);
-      members(shape, a, b, out);
+      members(shape, a, b, out, except);
       return false;
     }
     if (sort & MergeShape::kScalar) return leaf(l, r, marks);
@@ -66,10 +66,12 @@ class Comparer {
     return true;
   }
 
-  static void attach(const std::string& element, Marks marks, Comparison below, Comparison& out) {
-    out.removed.append(element, marks.removed, std::move(below.removed));
-    out.modified.append(element, marks.modified, std::move(below.modified));
-    out.added.append(element, marks.added, std::move(below.added));
+  // `element` makes the step's text: most places have not changed and need none.
+  template <class Element>
+  static void attach(Element element, Marks marks, Comparison below, Comparison& out) {
+    if (marks.removed || !below.removed.empty()) out.removed.append(element(), marks.removed, std::move(below.removed));
+    if (marks.modified || !below.modified.empty()) out.modified.append(element(), marks.modified, std::move(below.modified));
+    if (marks.added || !below.added.empty()) out.added.append(element(), marks.added, std::move(below.added));
   }
 
   static void sort(Comparison& c) {
@@ -78,12 +80,16 @@ class Comparer {
     c.added.sort();
   }
 
-  void members(const MergeShape& shape, Value l, Value r, Comparison& out) {
+  void members(const MergeShape& shape, Value l, Value r, Comparison& out, const FieldSet* except) {
+    size_t hint = 0;
     each_member_pair(l, r, [&](std::string_view key, Value a, Value b) {
       if (a && b && !a.is_object() && !a.is_array() && equal(a, b)) return;  // most members
+      const MergeShape inner = shape.member(key, &hint);
+      const FieldSet::Node* skip = except != nullptr ? except->find(member_element(key)) : nullptr;
+      if (inner.tells_of_owners() || (skip != nullptr && skip->member)) return;
       Comparison below;
-      Marks marks = place(shape.member(key), a, b, below);
-      attach(member_element(key), marks, std::move(below), out);
+      Marks marks = place(inner, a, b, below, skip != nullptr ? &skip->below : nullptr);
+      attach([key] { return member_element(key); }, marks, std::move(below), out);
     });
     sort(out);
   }
@@ -127,7 +133,7 @@ class Comparer {
         if (!g.left.empty()) marks = place(inner, g.left[0], Value(), below);
         marks.added = true;
       }
-      attach(g.element, marks, std::move(below), out);
+      attach([&g] { return g.element; }, marks, std::move(below), out);
     }
     sort(out);
   }
@@ -139,9 +145,10 @@ class Comparer {
 bool mention(const MergeShape& shape, Value v, FieldSet& out);
 
 void mention_members(const MergeShape& shape, Value map, FieldSet& out) {
+  size_t hint = 0;
   for (auto [key, value] : map.members()) {
     FieldSet below;
-    bool member = mention(shape.member(key), value, below);
+    bool member = mention(shape.member(key, &hint), value, below);
     member = member || value.is_null() || (value.is_object() && value.size() == 0) || !shape.has_field(key);
     out.append(member_element(key), member, std::move(below));
   }
@@ -183,10 +190,10 @@ bool mention(const MergeShape& shape, Value v, FieldSet& out) {
 
 }  // namespace
 
-Result<Comparison> compare_values(const MergeShape& shape, Value before, Value after) {
+Result<Comparison> compare_values(const MergeShape& shape, Value before, Value after, const FieldSet& except) {
   Comparison out;
   Comparer comparer;
-  comparer.place(shape, before, after, out);
+  comparer.place(shape, before, after, out, except.empty() ? nullptr : &except);
   TRY(comparer.outcome());
   return out;
 }

@@ -1,6 +1,7 @@
 #include "core/schema/apply/field_set.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/strings.h"
 
@@ -164,7 +165,7 @@ void FieldSet::put(std::string element, bool member, FieldSet below) {
     return;
   }
   at->member = at->member || member;
-  at->below = at->below.empty() ? std::move(below) : unite(at->below, below);
+  at->below = unite(std::move(at->below), std::move(below));
 }
 
 void FieldSet::append(std::string element, bool member, FieldSet below) {
@@ -182,23 +183,26 @@ void FieldSet::sort() {
       continue;
     }
     nodes_[kept].member = nodes_[kept].member || nodes_[i].member;
-    nodes_[kept].below = unite(nodes_[kept].below, nodes_[i].below);
+    nodes_[kept].below = unite(std::move(nodes_[kept].below), std::move(nodes_[i].below));
   }
   if (!nodes_.empty()) nodes_.resize(kept + 1);
 }
 
-FieldSet unite(const FieldSet& a, const FieldSet& b) {
+FieldSet unite(FieldSet a, FieldSet b) {
   if (a.empty()) return b;
   if (b.empty()) return a;
   FieldSet out;
-  zip(a, b, [&](const Node* x, const Node* y) {
-    if (x == nullptr || y == nullptr) {
-      const Node& only = x != nullptr ? *x : *y;
-      out.append(only.element, only.member, only.below);
-    } else {
-      out.append(x->element, x->member || y->member, unite(x->below, y->below));
+  out.nodes_.reserve(a.nodes_.size() + b.nodes_.size());
+  auto i = a.nodes_.begin(), j = b.nodes_.begin();
+  while (i != a.nodes_.end() || j != b.nodes_.end()) {
+    const int c = i == a.nodes_.end() ? 1 : j == b.nodes_.end() ? -1 : compare_elements(i->element, j->element);
+    if (c == 0) {
+      i->member = i->member || j->member;
+      i->below = unite(std::move(i->below), std::move(j->below));
+      ++j;
     }
-  });
+    out.nodes_.push_back(std::move(c <= 0 ? *i++ : *j++));
+  }
   return out;
 }
 
@@ -211,26 +215,41 @@ FieldSet intersect(const FieldSet& a, const FieldSet& b) {
   return out;
 }
 
-FieldSet subtract(const FieldSet& a, const FieldSet& b) {
-  if (b.empty()) return a;
-  FieldSet out;
-  zip(a, b, [&](const Node* x, const Node* y) {
-    if (x == nullptr) return;
-    if (y == nullptr) out.append(x->element, x->member, x->below);
-    else out.append(x->element, x->member && !y->member, subtract(x->below, y->below));
-  });
-  return out;
+namespace {
+
+// Goes through the nodes of `a` that `b` has too: take(node of a, node of b), then drops what became empty.
+template <class Take>
+void thin(std::vector<Node>& a, const std::vector<Node>& b, Take take) {
+  auto j = b.begin();
+  size_t kept = 0;
+  for (size_t i = 0; i < a.size(); i++) {
+    while (j != b.end() && compare_elements(j->element, a[i].element) < 0) ++j;
+    if (j != b.end() && j->element == a[i].element) take(a[i], *j);
+    if (!a[i].member && a[i].below.empty()) continue;
+    if (kept != i) a[kept] = std::move(a[i]);
+    kept++;
+  }
+  a.resize(kept);
 }
 
-FieldSet subtract_whole(const FieldSet& a, const FieldSet& b) {
+}  // namespace
+
+FieldSet subtract(FieldSet a, const FieldSet& b) {
   if (b.empty()) return a;
-  FieldSet out;
-  zip(a, b, [&](const Node* x, const Node* y) {
-    if (x == nullptr || (y != nullptr && y->member)) return;
-    if (y == nullptr) out.append(x->element, x->member, x->below);
-    else out.append(x->element, x->member, subtract_whole(x->below, y->below));
+  thin(a.nodes_, b.nodes_, [](Node& x, const Node& y) {
+    x.member = x.member && !y.member;
+    x.below = subtract(std::move(x.below), y.below);
   });
-  return out;
+  return a;
+}
+
+FieldSet subtract_whole(FieldSet a, const FieldSet& b) {
+  if (b.empty()) return a;
+  thin(a.nodes_, b.nodes_, [](Node& x, const Node& y) {
+    x.member = x.member && !y.member;
+    x.below = y.member ? FieldSet() : subtract_whole(std::move(x.below), y.below);
+  });
+  return a;
 }
 
 }  // namespace bramble

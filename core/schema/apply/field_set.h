@@ -54,6 +54,9 @@ class FieldSet {
   void sort();
 
  private:
+  friend FieldSet unite(FieldSet a, FieldSet b);
+  friend FieldSet subtract(FieldSet a, const FieldSet& b);
+  friend FieldSet subtract_whole(FieldSet a, const FieldSet& b);
   std::vector<Node> nodes_;
 };
 
@@ -63,11 +66,12 @@ struct FieldSet::Node {
   FieldSet below;
 };
 
-FieldSet unite(const FieldSet& a, const FieldSet& b);
+// Sets given away are reused.
+FieldSet unite(FieldSet a, FieldSet b);
 FieldSet intersect(const FieldSet& a, const FieldSet& b);
 // Members of a that are not members of b; a member below one of b stays.
-FieldSet subtract(const FieldSet& a, const FieldSet& b);
+FieldSet subtract(FieldSet a, const FieldSet& b);
 // The same, and nothing below a member of b stays.
-FieldSet subtract_whole(const FieldSet& a, const FieldSet& b);
+FieldSet subtract_whole(FieldSet a, const FieldSet& b);
 
 }  // namespace bramble

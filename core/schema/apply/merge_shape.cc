@@ -112,6 +112,14 @@ MergeShape MergeShape::member(std::string_view name) const {
   }
 }
 
+MergeShape MergeShape::member(std::string_view name, size_t* hint) const {
+  if (form_ != Form::kMessage) return member(name);
+  const Field* field = type_->field(name, hint);
+  return field != nullptr ? of_field(*field) : MergeShape();
+}
+
+bool MergeShape::tells_of_owners() const { return form_ == Form::kList && field_->name() == "managedFields"; }
+
 MergeShape MergeShape::items() const {
   MergeShape out;
   switch (form_) {
@@ -142,6 +150,8 @@ Result<std::string> MergeShape::item_element(Value item) const {
 Result<std::string> MergeShape::keyed_element(Value item) const {
   if (!item || item.is_null()) return Error(Code::kInvalidArgument, "associative list with keys may not have a null element");
   if (!item.is_object()) return Error(Code::kInvalidArgument, "associative list with keys may not have non-map elements");
+  const std::string_view only = field_->list_map_keys_text();
+  if (Value v = item[only]; v.is_string()) return cat("k:{\"", only, "\":", element_json(v), "}");  // one key, as most have
   const std::vector<std::string_view> keys = field_->list_map_keys();
   std::vector<KeyPart> parts;
   for (std::string_view key : keys) {

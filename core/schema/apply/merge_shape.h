@@ -37,8 +37,12 @@ class MergeShape {
   // Whether the name is a field of the schema (and not just a key of a map).
   bool has_field(std::string_view name) const;
   MergeShape member(std::string_view name) const;
+  // The same for who asks for one after the other in the rows' order: where the search begins, and where the next may.
+  MergeShape member(std::string_view name, size_t* hint) const;
   MergeShape items() const;
   bool free_form() const { return form_ == Form::kDeduced; }
+  // metadata.managedFields: nobody owns it, so its changes are none.
+  bool tells_of_owners() const;
   bool operator==(const MergeShape&) const = default;
 
   // The step that leads to this item of a list that is not atomic. kInvalidArgument in upstream's words: no keys.

@@ -78,7 +78,7 @@ struct Change {
 };
 
 Result<Comparison> compare_in(const Versions::View& before, const Versions::View& after) {
-  TRY_ASSIGN(Comparison c, compare_values(after.shape, before.object, after.object));
+  TRY_ASSIGN(Comparison c, compare_values(after.shape, before.object, after.object, after.filter.without()));
   c.removed = after.filter.apply(std::move(c.removed));
   c.modified = after.filter.apply(std::move(c.modified));
   c.added = after.filter.apply(std::move(c.added));
@@ -89,13 +89,13 @@ Result<Comparison> compare_in(const Versions::View& before, const Versions::View
 Result<Change> take_changes(const ApplyContext& context, Value before, Value after, std::string_view owner, bool force, Owners& owners) {
   Versions old_versions(context, before), new_versions(context, after);
   struct Seen {
-    Comparison comparison;
-    FieldSet changed;  // modified or added
+    FieldSet removed, changed;  // changed: modified or added
   };
   std::map<std::string, Seen, std::less<>> seen;
-  auto look = [](Comparison c) { return Seen{c, unite(c.modified, c.added)}; };
+  auto look = [](const Comparison& c) { return Seen{c.removed, unite(c.modified, c.added)}; };
   Change out;
   TRY_ASSIGN(out.main, compare_in(*old_versions.in(context.version), *new_versions.in(context.version)));
+  if (out.main.same() && owners.empty()) return out;
   seen[context.version] = look(out.main);
   std::vector<std::pair<std::string, const Seen*>> others;
   for (const auto& [id, owned] : owners) {
@@ -108,7 +108,7 @@ Result<Change> take_changes(const ApplyContext& context, Value before, Value aft
         continue;
       }
       TRY_ASSIGN(Comparison c, compare_in(*a, *b));
-      at = seen.emplace(owned.version, look(std::move(c))).first;
+      at = seen.emplace(owned.version, look(c)).first;
     }
     others.emplace_back(id, &at->second);
     FieldSet taken = intersect(owned.set, at->second.changed);
@@ -122,9 +122,8 @@ Result<Change> take_changes(const ApplyContext& context, Value before, Value aft
       continue;
     }
     auto conflict = out.conflicts.find(id);
-    if (conflict != out.conflicts.end()) at->second.set = subtract(at->second.set, conflict->second.set);
-    const FieldSet& removed = seen_by->comparison.removed;
-    if (!removed.empty()) at->second.set = subtract(at->second.set, removed);
+    if (conflict != out.conflicts.end()) at->second.set = subtract(std::move(at->second.set), conflict->second.set);
+    at->second.set = subtract(std::move(at->second.set), seen_by->removed);
     if (at->second.set.empty()) owners.erase(at);
   }
   auto own = owners.find(owner);
@@ -170,7 +169,7 @@ Document prune(const ApplyContext& context, Document merged_object, const Owners
   Moving pruned{remove_fields(merged->shape, merged->object.root(), gone), last.version, merged->shape};
 
   std::map<std::string, FieldSet> by_version;
-  for (const auto& [id, owned] : owners) by_version[owned.version] = unite(by_version[owned.version], owned.set);
+  for (const auto& [id, owned] : owners) by_version[owned.version] = unite(std::move(by_version[owned.version]), owned.set);
   Moving walking = *merged;
   // The version of the last apply first: other versions may need what it gives back.
   auto first = by_version.find(last.version);
@@ -205,7 +204,12 @@ FieldFilter FieldFilter::only(std::vector<FieldPath> prefixes) {
 
 FieldSet FieldFilter::apply(FieldSet set) const {
   if (!only_.empty()) set = below_prefixes(set, only_, 0);
-  return without_.empty() ? set : subtract_whole(set, without_);
+  return subtract_whole(std::move(set), without_);
+}
+
+Result<FieldSet> own_by_creation(const ApplyContext& context, Value none, Value object) {
+  TRY_ASSIGN(Comparison c, compare_values(context.shape, none, object, context.filter.without()));
+  return context.filter.apply(unite(std::move(c.modified), std::move(c.added)));
 }
 
 Status own_by_update(const ApplyContext& context, Value before, Value after, std::string_view owner, Owners& owners) {
@@ -214,7 +218,7 @@ Status own_by_update(const ApplyContext& context, Value before, Value after, std
   FieldSet own;
   auto at = owners.find(owner);
   if (at != owners.end()) own = std::move(at->second.set);
-  own = unite(unite(subtract(own, change.main.removed), change.main.modified), change.main.added);
+  own = unite(unite(subtract(std::move(own), change.main.removed), std::move(change.main.modified)), std::move(change.main.added));
   own = context.filter.apply(std::move(own));
   if (own.empty()) {
     if (at != owners.end()) owners.erase(at);

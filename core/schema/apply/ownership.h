@@ -29,6 +29,7 @@ class FieldFilter {
   // Only what begins with one of these paths; "*" stands for any step.
   static FieldFilter only(std::vector<FieldPath> prefixes);
   FieldSet apply(FieldSet set) const;
+  const FieldSet& without() const { return without_; }
 
  private:
   FieldSet without_;
@@ -57,6 +58,9 @@ struct FieldConflict {
 
 // After an update by `owner`: it owns what changed, the others lose it. kInvalidArgument: lists that cannot be compared.
 Status own_by_update(const ApplyContext& context, Value before, Value after, std::string_view owner, Owners& owners);
+
+// What the creator of an object owns: `none` is an object that says nothing.
+Result<FieldSet> own_by_creation(const ApplyContext& context, Value none, Value object);
 
 // What an apply of `config` by `owner` makes of `live`. Either conflicts, or the object (empty: it stays as it is) and the
 // owners. `config` must fit the schema (misfit). kInvalidArgument: it cannot be merged.

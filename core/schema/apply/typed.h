@@ -17,8 +17,8 @@ struct Comparison {
   FieldSet removed, modified, added;
   bool same() const { return removed.empty() && modified.empty() && added.empty(); }
 };
-// kInvalidArgument: an item of a list has no keys.
-Result<Comparison> compare_values(const MergeShape& shape, Value before, Value after);
+// What stands in `except`, and below it, is not looked at. kInvalidArgument: an item of a list has no keys.
+Result<Comparison> compare_values(const MergeShape& shape, Value before, Value after, const FieldSet& except = {});
 
 // Every leaf and every item that the value mentions.
 FieldSet field_set_of(const MergeShape& shape, Value value);

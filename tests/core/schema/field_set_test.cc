@@ -49,22 +49,25 @@ TEST(FieldSet, refuses_what_cannot_be_read) {
 }
 
 TEST(FieldSet, algebra) {
-  using Op = FieldSet (*)(const FieldSet&, const FieldSet&);
-  static const struct {
+  using Op = FieldSet (*)(FieldSet, FieldSet);
+  const Op both = [](FieldSet a, FieldSet b) { return intersect(a, b); };
+  const Op less = [](FieldSet a, FieldSet b) { return subtract(std::move(a), b); };
+  const Op less_whole = [](FieldSet a, FieldSet b) { return subtract_whole(std::move(a), b); };
+  const struct {
     const char* name;
     Op op;
     const char *a, *b, *out;
   } kRows[] = {
       {"union", unite, R"({"f:a":{},"f:c":{"f:x":{}}})", R"({"f:b":{},"f:c":{".":{},"f:y":{}}})", R"({"f:a":{},"f:b":{},"f:c":{".":{},"f:x":{},"f:y":{}}})"},
       {"union with nothing", unite, R"({"f:a":{}})", "{}", R"({"f:a":{}})"},
-      {"intersection", intersect, R"({"f:a":{},"f:c":{".":{},"f:x":{}}})", R"({"f:c":{"f:x":{},"f:y":{}}})", R"({"f:c":{"f:x":{}}})"},
-      {"intersection of a parent and its child", intersect, R"({"f:a":{}})", R"({"f:a":{"f:b":{}}})", "{}"},
-      {"difference", subtract, R"({"f:a":{},"f:c":{".":{},"f:x":{}}})", R"({"f:c":{"f:x":{}}})", R"({"f:a":{},"f:c":{}})"},
-      {"a child stays when its parent goes", subtract, R"({"f:a":{".":{},"f:b":{}}})", R"({"f:a":{}})", R"({"f:a":{"f:b":{}}})"},
-      {"nothing is left", subtract, R"({"f:a":{"f:b":{}}})", R"({"f:a":{"f:b":{}}})", "{}"},
-      {"whole difference", subtract_whole, R"({"f:a":{".":{},"f:b":{}},"f:c":{}})", R"({"f:a":{}})", R"({"f:c":{}})"},
-      {"whole difference deeper", subtract_whole, R"({"f:a":{"f:b":{"f:c":{}},"f:d":{}}})", R"({"f:a":{"f:b":{}}})", R"({"f:a":{"f:d":{}}})"},
-      {"whole difference leaves the parent", subtract_whole, R"({"f:a":{".":{},"f:b":{}}})", R"({"f:a":{"f:b":{}}})", R"({"f:a":{}})"},
+      {"intersection", both, R"({"f:a":{},"f:c":{".":{},"f:x":{}}})", R"({"f:c":{"f:x":{},"f:y":{}}})", R"({"f:c":{"f:x":{}}})"},
+      {"intersection of a parent and its child", both, R"({"f:a":{}})", R"({"f:a":{"f:b":{}}})", "{}"},
+      {"difference", less, R"({"f:a":{},"f:c":{".":{},"f:x":{}}})", R"({"f:c":{"f:x":{}}})", R"({"f:a":{},"f:c":{}})"},
+      {"a child stays when its parent goes", less, R"({"f:a":{".":{},"f:b":{}}})", R"({"f:a":{}})", R"({"f:a":{"f:b":{}}})"},
+      {"nothing is left", less, R"({"f:a":{"f:b":{}}})", R"({"f:a":{"f:b":{}}})", "{}"},
+      {"whole difference", less_whole, R"({"f:a":{".":{},"f:b":{}},"f:c":{}})", R"({"f:a":{}})", R"({"f:c":{}})"},
+      {"whole difference deeper", less_whole, R"({"f:a":{"f:b":{"f:c":{}},"f:d":{}}})", R"({"f:a":{"f:b":{}}})", R"({"f:a":{"f:d":{}}})"},
+      {"whole difference leaves the parent", less_whole, R"({"f:a":{".":{},"f:b":{}}})", R"({"f:a":{"f:b":{}}})", R"({"f:a":{}})"},
   };
   for (const auto& row : kRows) EXPECT_EQ(row.op(set(row.a), set(row.b)).text(), row.out) << row.name;
 }
