@@ -16,7 +16,9 @@ namespace bramble {
 struct Document::Rep {
   Buffer bytes;
   std::unique_ptr<yyjson_val[]> nodes;
+  size_t node_count = 0;
   std::unique_ptr<char[]> unescaped;  // text that differs from what stands in bytes
+  size_t unescaped_bytes = 0;
 };
 
 bool Value::is_null() const { return yyjson_is_null(v_); }
@@ -160,6 +162,7 @@ static std::shared_ptr<const Document::Rep> compact(Buffer json, yyjson_doc* doc
   auto rep = std::make_shared<Document::Rep>();
   const size_t count = doc->val_read;
   rep->nodes = std::make_unique<yyjson_val[]>(count);
+  rep->node_count = count;
   std::memcpy(rep->nodes.get(), doc->root, count * sizeof(yyjson_val));
   auto stands_in_json = [&](const yyjson_val& v, size_t* offset) {
     *offset = static_cast<size_t>(v.uni.str - doc->str_pool);
@@ -172,6 +175,7 @@ static std::shared_ptr<const Document::Rep> compact(Buffer json, yyjson_doc* doc
     if (unsafe_yyjson_is_str(&v) && !stands_in_json(v, &offset)) extra += unsafe_yyjson_get_len(&v);
   }
   if (extra > 0) rep->unescaped = std::make_unique<char[]>(extra);
+  rep->unescaped_bytes = extra;
   char* next = rep->unescaped.get();
   for (size_t i = 0; i < count; i++) {
     yyjson_val& v = rep->nodes[i];
@@ -202,6 +206,45 @@ Document Document::of(Value v) {
   auto parsed = parse(v.dump());
   CHECK(parsed.ok(), parsed.ok() ? std::string() : parsed.error().message());
   return std::move(parsed).value();
+}
+
+Document Document::with_text(Value string, std::string_view text) const {
+  CHECK(rep_ && string.is_string(), "with_text of a node that is no string");
+  const Rep& old = *rep_;
+  const std::string& before = *old.bytes;
+  const size_t at = static_cast<size_t>(string.str().data() - before.data()), length = string.str().size();
+  CHECK(at <= before.size() && length <= before.size() - at, "with_text of a string with escapes, or of another document");
+  auto next = std::make_shared<Rep>();
+  next->bytes = make_buffer(cat(std::string_view(before).substr(0, at), text, std::string_view(before).substr(at + length)));
+  next->node_count = old.node_count;
+  next->nodes = std::make_unique<yyjson_val[]>(old.node_count);
+  std::memcpy(next->nodes.get(), old.nodes.get(), old.node_count * sizeof(yyjson_val));
+  next->unescaped_bytes = old.unescaped_bytes;
+  if (old.unescaped_bytes > 0) {
+    next->unescaped = std::make_unique<char[]>(old.unescaped_bytes);
+    std::memcpy(next->unescaped.get(), old.unescaped.get(), old.unescaped_bytes);
+  }
+  // Nodes tell of their size and kind; only text is somewhere else.
+  const char* bytes = next->bytes->data();
+  for (size_t i = 0; i < next->node_count; i++) {
+    yyjson_val& v = next->nodes[i];
+    if (!unsafe_yyjson_is_str(&v)) continue;
+    const char* was = v.uni.str;
+    if (was >= before.data() && was <= before.data() + before.size()) {
+      const size_t offset = static_cast<size_t>(was - before.data());
+      v.uni.str = bytes + (offset > at ? offset - length + text.size() : offset);
+    } else {
+      v.uni.str = next->unescaped.get() + (was - old.unescaped.get());
+    }
+  }
+  yyjson_val& changed = next->nodes[static_cast<size_t>(string.raw() - old.nodes.get())];
+  unsafe_yyjson_set_len(&changed, text.size());
+  return Document(std::move(next));
+}
+
+size_t Document::memory_bytes() const {
+  if (!rep_) return 0;
+  return sizeof(Rep) + sizeof(std::string) + rep_->bytes->capacity() + rep_->node_count * sizeof(yyjson_val) + rep_->unescaped_bytes;
 }
 
 Value Document::root() const { return rep_ ? Value(rep_->nodes.get()) : Value(); }

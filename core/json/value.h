@@ -126,6 +126,10 @@ class Document {
   Value operator[](std::string_view key) const { return root()[key]; }
   const Buffer& bytes() const;  // compact serialized form; of a parsed buffer, that buffer. Empty buffer if empty.
   bool same(const Document& o) const { return rep_ == o.rep_; }  // the very same document
+  // The same but for the text of one string of it, without parsing again. Neither the old nor the new text has anything that
+  // JSON escapes; `string` is a node of this document.
+  Document with_text(Value string, std::string_view text) const;
+  size_t memory_bytes() const;  // of the tree and its bytes; what a shared one costs once
 
   struct Rep;
   explicit Document(std::shared_ptr<const Rep> rep) : rep_(std::move(rep)) {}

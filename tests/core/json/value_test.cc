@@ -51,6 +51,44 @@ TEST(Document, keeps_the_bytes_it_was_parsed_from) {
   EXPECT_EQ(d.root().dump(), R"({"a":1})");
 }
 
+// What a parse of the changed bytes would give, without one.
+TEST(Document, with_another_text_equals_a_parse_of_it) {
+  const char* cases[] = {
+      R"({"metadata":{"resourceVersion":"MARK"}})",
+      R"({"metadata":{"name":"a","resourceVersion":"MARK","uid":""},"data":{"x":"after","empty":"","list":[1,"two",null,[],{}],"n":-1.5}})",
+      R"({"metadata":{"annotations":{"esc":"a\nb\"c","uni":"\u00e4"},"resourceVersion":"MARK"},"data":{"k\t":"v\\","plain":"ä"}})",
+      R"({"metadata":{"labels":{"MARK":"MARKER"},"resourceVersion":"MARK","z":"MARK"}})",
+  };
+  for (const char* json : cases) {
+    for (const char* text : {"7", "1234", "18446744073709551615", ""}) {
+      SCOPED_TRACE(cat(json, " ", text));
+      Document marked = Document::parse(std::string_view(json)).value();
+      Document changed = marked.with_text(marked["metadata"]["resourceVersion"], text);
+      EXPECT_EQ(version_of(marked), "MARK");
+      EXPECT_EQ(version_of(changed), text);
+      std::string expected = json;
+      expected.replace(expected.find("\"resourceVersion\":\"MARK") + 19, 4, text);
+      EXPECT_EQ(*changed.bytes(), expected);
+      Document parsed = Document::parse(std::string_view(expected)).value();
+      EXPECT_TRUE(equal(changed.root(), parsed.root()));
+      EXPECT_EQ(changed.root().dump(), parsed.root().dump());
+      Document again = changed.with_text(changed["metadata"]["resourceVersion"], "MARK");
+      EXPECT_EQ(again.root().dump(), marked.root().dump());
+    }
+  }
+}
+
+TEST(Document, memory_counts_the_tree_beside_the_bytes) {
+  std::string many = "[";
+  for (int i = 0; i < 1000; i++) many += i ? ",1" : "1";
+  many += "]";
+  size_t bytes = Document::parse(many)->memory_bytes();
+  EXPECT_GT(bytes, many.size() + 1000 * 16);
+  EXPECT_LT(bytes, many.size() + 1000 * 16 + 1000);
+  EXPECT_EQ(Document().memory_bytes(), 0u);
+  EXPECT_GT(Document::parse("[\"" + std::string(500, 'x') + "\\n\"]")->memory_bytes(), 2 * 500u) << "unescaped text stands apart";
+}
+
 TEST(Document, tells_line_and_column_of_an_error) {
   auto d = Document::parse("{\n \"a\": x}");
   ASSERT_FALSE(d.ok());
