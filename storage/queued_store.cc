@@ -60,7 +60,7 @@ Status QueuedStore::admit(size_t bytes) const {
 bool QueuedStore::reservation_wanted() const { return next_revision_ + kRevisionBlock / 2 > reserved_; }
 
 Result<std::shared_ptr<QueuedStore::Op>> QueuedStore::submit(std::string key, uint64_t expected, Durability durability,
-                                                             const std::function<Buffer(uint64_t)>* make,
+                                                             std::function<Buffer(uint64_t)> make,
                                                              uint64_t* unchanged) {
   TRY(admit(0));
   uint64_t have = latest(key);
@@ -68,7 +68,7 @@ Result<std::shared_ptr<QueuedStore::Op>> QueuedStore::submit(std::string key, ui
   if (!make && expected == 0) return Error(Code::kConflict, cat(key, ": does not exist"));
 
   uint64_t revision = next_revision_;
-  Buffer value = make ? (*make)(revision) : nullptr;
+  Buffer value = make ? make(revision) : nullptr;
   CHECK(!make || value, key, ": made no value");
   CHECK(revision == next_revision_, key, ": a write inside make");
   TRY(admit(value ? value->size() : 0));
@@ -97,6 +97,7 @@ Result<std::shared_ptr<QueuedStore::Op>> QueuedStore::submit(std::string key, ui
 
   auto op = std::make_shared<Op>();
   op->change = {next.id, std::move(key), revision, std::move(value)};
+  op->make = std::move(make);
   op->prev_revision = expected;
   op->to_disk = durability == Durability::kDurable && (op->change.value || next.on_disk);
   op->on_disk = next.on_disk = next.on_disk || op->to_disk;
@@ -114,7 +115,7 @@ Result<std::shared_ptr<QueuedStore::Op>> QueuedStore::submit(std::string key, ui
 Task<Result<uint64_t>> QueuedStore::put(std::string key, uint64_t expected, Durability durability,
                                         std::function<Buffer(uint64_t)> make) {
   uint64_t unchanged = 0;
-  auto submitted = submit(std::move(key), expected, durability, &make, &unchanged);
+  auto submitted = submit(std::move(key), expected, durability, std::move(make), &unchanged);
   CO_TRY(submitted);
   std::shared_ptr<Op> op = *submitted;
   if (!op) co_return unchanged;
@@ -271,7 +272,10 @@ void QueuedStore::show_ready() {
     }
     if (!commits.empty())
       for (size_t i = 0; i < observers_.size(); i++) observers_[i](commits);
-    for (const auto& op : done) op->answered.set();
+    for (const auto& op : done) {
+      op->make = nullptr;
+      op->answered.set();
+    }
   }
   showing_ = false;
 }

@@ -86,6 +86,7 @@ class QueuedStore : public Store {
   };
   struct Op {
     RowChange change;
+    std::function<Buffer(uint64_t)> make;  // kept for what it owns
     uint64_t prev_revision = 0;
     bool to_disk = true;
     bool on_disk = false;           // as in Row, when this op is done
@@ -105,7 +106,7 @@ class QueuedStore : public Store {
   using KeyMap = std::unordered_map<std::string, V, KeyHash, std::equal_to<>>;
 
   Result<std::shared_ptr<Op>> submit(std::string key, uint64_t expected, Durability durability,
-                                     const std::function<Buffer(uint64_t)>* make, uint64_t* unchanged);
+                                     std::function<Buffer(uint64_t)> make, uint64_t* unchanged);
   Status admit(size_t bytes) const;
   bool reservation_wanted() const;
   void settle(Status status);

@@ -47,7 +47,8 @@ class Store {
 
   // Writes value at key if the key's revision, pending writes included, is `expected` (0: the key must not exist).
   // The value is made by `make(revision)` when the revision is known, so that it can contain it; make runs on the owner
-  // thread at once. kConflict when the precondition fails, kNoSpace on a full disk, kTooManyRequests when
+  // thread at once, and is kept until the write is done, however that ends: what it owns lives as long as the write may still
+  // happen, also when the task was dropped. kConflict when the precondition fails, kNoSpace on a full disk, kTooManyRequests when
   // limits::kStoreQueueMax writes wait. Gives the revision. The write is seen by nobody before it is durable.
   virtual Task<Result<uint64_t>> put(std::string key, uint64_t expected, Durability durability,
                                      std::function<Buffer(uint64_t revision)> make) = 0;
@@ -56,7 +57,7 @@ class Store {
   //
   // Deletes the key if its revision is `expected`. Gives the revision of the deletion. A volatile deletion (of expired
   // Events) may come undone by a crash.
-  virtual Task<Result<uint64_t>> remove(std::string key, uint64_t expected, Durability durability = Durability::kDurable) = 0;
+  virtual Task<Result<uint64_t>> remove(std::string key, uint64_t expected, Durability durability) = 0;
 
   // Called in revision order, after the change is durable (or, if volatile, accepted) and before its writer is answered.
   virtual void on_commit(std::function<void(const std::vector<Commit>&)> observer) = 0;

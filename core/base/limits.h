@@ -76,6 +76,7 @@ constexpr size_t kVolatileBytesMax = 4 * 1024 * 1024;      // of volatile values
 constexpr int kBackupPagesPerStep = 64;                    // copied between two groups, so that writes wait for 256 kB at most
 constexpr int64_t kDiskRetryMs = 10 * 1000;                 // between tries to write while the disk is full or read-only
 constexpr int kUnreadableStarts = 3;                       // in a row over a block that the disk cannot read; then it is lost
+constexpr size_t kSetAsideKept = 5;                          // damaged or replaced files, of each kind
 constexpr int kBackupsKept = 5;
 constexpr int kBackupsKeptMax = 1000;
 constexpr int64_t kBackupEveryUs = 12 * 3600 * 1000000LL;    // of running; k3s's figures for its etcd
@@ -192,6 +193,7 @@ constexpr size_t kAnnotationBytesMax = 256 * 1024;  // of one object together, a
 constexpr int64_t kEventTtlUs = 3600 * 1000000LL;   // as upstream's --event-ttl
 constexpr size_t kUpdateManagersMax = 10;           // of one object, kept apart in managedFields: upstream's figure
 constexpr size_t kFieldManagerBytesMax = 128;       // of a manager's name: upstream's figure
+constexpr size_t kEventsPerTurn = 100;              // expired before the loop gets its turn
 constexpr int64_t kEventSweepUs = 60 * 1000000LL;   // expired Events go in batches, at most once a minute
 
 // apiserver: requests in flight as upstream has them by default; their answers' bytes, which wait for slow readers

@@ -48,7 +48,7 @@ struct WatchCache::Parts {
   uint64_t dropped_revision = 0;     // newest event that the ring no longer holds, of any topic
   std::deque<Pin> pins;
   uint64_t replaced_bytes = 0;  // of all documents ever replaced or deleted
-  std::unordered_map<const std::string*, Document> prepared;
+  std::shared_ptr<Prepared::Table> prepared = std::make_shared<Prepared::Table>();
   size_t fresh = 0;  // newest events whose frames may be kept
 
   // A topic born late has lost nothing but what came before the start.
@@ -78,7 +78,7 @@ struct WatchCache::Parts {
 
 static size_t event_bytes(const CacheEvent& e) {
   constexpr size_t kOverhead = sizeof(CacheEvent) + sizeof(CacheEntry) + 64;
-  return kOverhead + e.key().size() + (e.before ? e.before->document.bytes()->size() : 0);
+  return kOverhead + e.key().size() + (e.before ? e.before->document.memory_bytes() : 0);
 }
 
 WatchCache::WatchCache(const Clock& clock) : clock_(clock), parts_(std::make_unique<Parts>()) {}
@@ -212,7 +212,7 @@ void WatchCache::commit(const std::vector<Commit>& commits) {
     auto event = std::make_shared<const CacheEvent>(std::move(before), std::move(after), c.revision);
     Topic& topic = p.topic(topic_of(event->key()), start_revision_);
     size_t bytes = event_bytes(*event);
-    p.replaced_bytes += event->before ? event->before->document.bytes()->size() : 0;
+    p.replaced_bytes += event->before ? event->before->document.memory_bytes() : 0;
     p.ring_bytes += bytes;
     p.ring.push_back({&topic, bytes, now_us});
     p.by_revision.push_back(event);
@@ -229,27 +229,28 @@ void WatchCache::commit(const std::vector<Commit>& commits) {
 
 WatchCache::Prepared WatchCache::prepare(Document document) {
   const std::string* bytes = document.bytes().get();
-  parts_->prepared[bytes] = std::move(document);
-  return Prepared(this, bytes);
+  (*parts_->prepared)[bytes] = std::move(document);
+  return Prepared(parts_->prepared, bytes);
 }
 
 void WatchCache::Prepared::forget() {
-  if (cache_) cache_->parts_->prepared.erase(bytes_);
-  cache_ = nullptr;
+  if (auto table = table_.lock()) table->erase(bytes_);
+  table_.reset();
 }
 
 WatchCache::Prepared& WatchCache::Prepared::operator=(Prepared&& o) noexcept {
   if (this != &o) {
     forget();
-    cache_ = std::exchange(o.cache_, nullptr);
+    table_ = std::move(o.table_);
+    o.table_.reset();
     bytes_ = o.bytes_;
   }
   return *this;
 }
 
 Document WatchCache::document_of(const Commit& commit) {
-  auto it = parts_->prepared.find(commit.value.get());
-  if (it != parts_->prepared.end()) return it->second;
+  auto it = parts_->prepared->find(commit.value.get());
+  if (it != parts_->prepared->end()) return it->second;
   auto parsed = Document::parse(commit.value);
   if (parsed.ok()) return std::move(parsed).value();
   log_error("cache: ", commit.key, ": ", parsed.error().message(), "; the object is not shown");

@@ -16,11 +16,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "core/base/clock.h"
 #include "core/json/value.h"
-#include "core/loop/task.h"
 #include "core/quarantine/quarantine.h"
 #include "core/registry/cache_tree.h"
 #include "storage/store.h"
@@ -114,7 +114,8 @@ class WatchCache {
   Result<Batch> events_after(uint64_t revision, std::string_view prefix, size_t max) const;
 
   // --- news
-  // A callback for each batch of commits that touch the topic, in revision order, after view() shows it and before its writers are answered.
+  // A callback for each commit batch that touches the topic, in revision order, after view() shows it and before its writers
+  // are answered. Once the cache is loaded.
   // Dropping the Observation ends the calls, also from within one.
   class Observation {
    public:
@@ -130,20 +131,22 @@ class WatchCache {
   [[nodiscard]] std::unique_ptr<Observation> observe_topic(std::string_view topic, Observer fn);
 
   // --- writers
-  // A writer that has the parsed Document of the bytes it gives to Store::put hands it over here (inside `make`), so that the
-  // commit need not parse again. Matched by the identity of document.bytes(); keep the ticket until put has answered.
+  // A writer that has the parsed Document of the bytes it gives to Store::put hands it over here, inside `make`, so that the
+  // commit need not parse again. Matched by the identity of document.bytes(). The ticket belongs to what make owns: it is to
+  // live until the write is done, and may outlive the cache.
   class Prepared {
    public:
     Prepared() = default;
-    Prepared(Prepared&& o) noexcept : cache_(std::exchange(o.cache_, nullptr)), bytes_(o.bytes_) {}
+    Prepared(Prepared&& o) noexcept : table_(std::move(o.table_)), bytes_(o.bytes_) { o.table_.reset(); }
     Prepared& operator=(Prepared&& o) noexcept;
     ~Prepared() { forget(); }
 
    private:
     friend class WatchCache;
-    Prepared(WatchCache* cache, const std::string* bytes) : cache_(cache), bytes_(bytes) {}
+    using Table = std::unordered_map<const std::string*, Document>;
+    Prepared(std::weak_ptr<Table> table, const std::string* bytes) : table_(std::move(table)), bytes_(bytes) {}
     void forget();
-    WatchCache* cache_ = nullptr;
+    std::weak_ptr<Table> table_;
     const std::string* bytes_ = nullptr;
   };
   [[nodiscard]] Prepared prepare(Document document);

@@ -1,11 +1,15 @@
 #include "storage/sqlite/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "core/base/strings.h"
 #include "storage/sqlite/disk_failure.h"
 
 namespace bramble {
@@ -52,11 +56,23 @@ Status link_file(const std::string& from, const std::string& to) {
   return Error::from_errno(errno, cat(from, ": cannot link to ", to));
 }
 
-std::string free_name(const std::string& path, std::string_view word) {
-  for (int n = 1;; n++) {
-    std::string name = cat(path, ".", word, "-", n);
-    if (!file_exists(name)) return name;
+std::string numbered_name(const std::string& path, std::string_view word, int number) { return cat(path, ".", word, "-", number); }
+
+std::vector<int> numbered_files(const std::string& path, std::string_view word) {
+  std::vector<int> out;
+  const size_t slash = path.rfind('/');
+  const std::string dir = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const std::string begin = cat(path.substr(slash == std::string::npos ? 0 : slash + 1), ".", word, "-");
+  DIR* d = opendir(dir.c_str());
+  if (!d) return out;
+  while (dirent* e = readdir(d)) {
+    std::string_view name = e->d_name;
+    auto number = name.starts_with(begin) ? parse_int64(name.substr(begin.size())) : std::nullopt;
+    if (number && *number > 0 && *number < INT32_MAX) out.push_back(static_cast<int>(*number));
   }
+  closedir(d);
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 }  // namespace bramble

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "core/base/result.h"
 
@@ -13,7 +14,8 @@ Status sync_directory_of(const std::string& path);                    // the dir
 Status rename_file(const std::string& from, const std::string& to);   // replaces, and syncs the directory
 Status remove_file(const std::string& path);                          // fine if it is not there
 Status link_file(const std::string& from, const std::string& to);     // fine if `from` is not there
-// The first of path.<word>-1, -2, ... that is not taken.
-std::string free_name(const std::string& path, std::string_view word);
+// The files path.<word>-1, -2, ... that are there, by their numbers.
+std::vector<int> numbered_files(const std::string& path, std::string_view word);
+std::string numbered_name(const std::string& path, std::string_view word, int number);
 
 }  // namespace bramble

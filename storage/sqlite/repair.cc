@@ -57,11 +57,17 @@ static Status build_store(const std::string& path, const std::map<uint64_t, RowC
 // From state.db.new on, in steps that a crash may come between: the old files get second names, the rename to .repaired
 // decides, and the old log goes before the new file takes the place.
 static Result<std::string> put_in_place(const std::string& path, std::string_view word) {
-  std::string aside = free_name(path, word);
+  std::vector<int> before = numbered_files(path, word);
+  std::string aside = numbered_name(path, word, before.empty() ? 1 : before.back() + 1);
   TRY(link_file(path, aside));
   TRY(link_file(wal_of(path), wal_of(aside)));
   TRY(rename_file(new_of(path), repaired_of(path)));
   TRY(finish_replacement(path));
+  // A card that fails at each start would fill itself with them.
+  for (size_t i = 0; i + limits::kSetAsideKept <= before.size(); i++) {
+    TRY(remove_file(numbered_name(path, word, before[i])));
+    TRY(remove_file(wal_of(numbered_name(path, word, before[i]))));
+  }
   return aside;
 }
 

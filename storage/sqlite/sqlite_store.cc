@@ -151,8 +151,6 @@ void SqliteStore::write_next() {
   wake_posted_ = false;
   auto group = next_group();
   if (!group) return;
-  counters_.groups++;
-  counters_.rows += group->rows.size();
   auto shared = std::make_shared<Group>(std::move(*group));
   writer_->post([shared, remote = loop_.remote(), self = self_](Database& database) {
     Status status = database.write(*shared);
@@ -171,7 +169,6 @@ void SqliteStore::group_done(Status status) {
       log_info("store: ", path(), ": writes work again");
     }
   } else {
-    counters_.failed_groups++;
     if (!std::exchange(health_.read_only, true)) log_error("store: ", status.error().message());
     health_.text = status.error().message();
     probe_timer_.arm_ms(options_.retry_ms);

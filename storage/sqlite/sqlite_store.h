@@ -47,11 +47,6 @@ class SqliteStore final : public QueuedStore {
 
   std::string path() const { return options_.dir + "/state.db"; }
 
-  struct Counters {
-    uint64_t groups = 0, rows = 0, failed_groups = 0;
-  };
-  const Counters& counters() const { return counters_; }
-
  private:
   SqliteStore(SqliteOptions options, Loop& loop, const Clock& clock, Random& random);
   Status open_database();
@@ -74,7 +69,6 @@ class SqliteStore final : public QueuedStore {
   bool wake_posted_ = false;
   Timer flush_timer_;
   Timer probe_timer_;  // armed while writes fail
-  Counters counters_;
   std::shared_ptr<SqliteStore*> self_;  // null once this is gone: posted calls look here first
   std::unique_ptr<DatabaseWriter> writer_;
 };

@@ -300,6 +300,26 @@ TEST_P(Contract, observer_may_write_and_sees_its_own_write_after) {
   EXPECT_THAT(seen_, ElementsAre("/first=first@1", "/second=second@2"));
 }
 
+TEST_P(Contract, what_make_owns_lives_until_the_write_is_done_though_its_task_was_dropped) {
+  auto owned = std::make_shared<int>(1);
+  auto write = [](Store* s, std::shared_ptr<int> o) -> Task<void> {
+    std::function<Buffer(uint64_t)> make = [o](uint64_t) { return make_buffer("x"); };
+    o.reset();
+    auto r = co_await s->put("/a", 0, Durability::kDurable, std::move(make));
+    EXPECT_FALSE(r.ok()) << "dropped";
+  };
+  if (GetParam() == "memory") static_cast<MemoryStore*>(store_.get())->hold();
+  TaskGroup group;
+  group.start(write(store_.get(), owned));
+  group.cancel_all();
+  EXPECT_EQ(owned.use_count(), 2);
+  EXPECT_NE(store_->latest("/a"), 0u);
+  if (GetParam() == "memory") static_cast<MemoryStore*>(store_.get())->release();
+  ASSERT_TRUE(put("/b", 0, "x").ok());
+  EXPECT_EQ(owned.use_count(), 1);
+  EXPECT_THAT(seen_, ElementsAre("/a=x@1", "/b=x@2"));
+}
+
 TEST_P(Contract, closed_store_refuses_writes) {
   ASSERT_TRUE(run_on(loop_, store_->close()).ok());
   EXPECT_EQ(put("/a", 0, "1").error().code(), Code::kUnavailable);

@@ -14,6 +14,7 @@
 
 #include "core/base/limits.h"
 #include "storage/backup/backup.h"
+#include "storage/sqlite/files.h"
 #include "storage/sqlite/page_reader.h"
 #include "storage/sqlite/row_sum.h"
 #include "storage/sqlite/wal_reader.h"
@@ -434,6 +435,21 @@ TEST_F(Damage, repair_that_a_crash_interrupted_is_completed) {
   EXPECT_EQ(missing(), 0);
   EXPECT_FALSE(loaded_.contains("/late"));
   EXPECT_FALSE(std::filesystem::exists(path() + ".repaired"));
+}
+
+TEST_F(Damage, only_the_newest_damaged_files_are_kept) {
+  fill();
+  close();
+  for (int i = 1; i <= 8; i++) {
+    std::string bytes = read(path());
+    damage(path(), bytes.find(kOneRow) / 4096 * 4096 + 4000, 20);
+    open();
+    put("/more", cat(i));
+    EXPECT_TRUE(store_->health().epoch_changed);
+    put(cat("/registry/core/configmaps/default/137-", i), kOneRow);
+    close();
+  }
+  EXPECT_EQ(numbered_files(path(), "damaged"), (std::vector<int>{4, 5, 6, 7, 8}));
 }
 
 TEST_F(Damage, half_built_new_file_is_forgotten) {
