@@ -222,10 +222,9 @@ std::optional<int64_t> next_available_ms(Value rs, const Pods& pods, int64_t now
   if (min_ready_s == 0) return std::nullopt;
   std::optional<int64_t> first;
   for (const Document& pod : pods.active) {
-    PodView view(pod);
-    if (!view.is_ready() || view.is_available(min_ready_s, now_us)) continue;
-    int64_t since_us = parse_rfc3339(view.condition("Ready")["lastTransitionTime"].str()).value_or(now_us);
-    int64_t wait_ms = std::max<int64_t>(1, (since_us + min_ready_s * 1000000 - now_us) / 1000 + 1);
+    const auto at_us = PodView(pod).available_at_us(min_ready_s);
+    if (!at_us || *at_us <= now_us) continue;
+    int64_t wait_ms = (*at_us - now_us) / 1000 + 1;
     first = std::min(first.value_or(wait_ms), wait_ms);
   }
   return first;

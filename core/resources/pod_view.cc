@@ -63,11 +63,17 @@ std::optional<int64_t> PodView::deletion_time_us() const {
 
 bool PodView::is_ready() const { return condition("Ready")["status"].str() == "True"; }
 
-bool PodView::is_available(int64_t min_ready_seconds, int64_t now_us) const {
-  if (!is_ready()) return false;
-  if (min_ready_seconds == 0) return true;
+std::optional<int64_t> PodView::available_at_us(int64_t min_ready_seconds) const {
+  if (!is_ready()) return std::nullopt;
+  if (min_ready_seconds == 0) return 0;
   const auto since = parse_rfc3339(condition("Ready")["lastTransitionTime"].str());
-  return since && *since + min_ready_seconds * 1000000 <= now_us;
+  if (!since) return std::nullopt;
+  return *since + min_ready_seconds * 1000000;
+}
+
+bool PodView::is_available(int64_t min_ready_seconds, int64_t now_us) const {
+  const auto at_us = available_at_us(min_ready_seconds);
+  return at_us && *at_us <= now_us;
 }
 
 Value PodView::condition(std::string_view type) const { return find_condition(status()["conditions"], type); }

@@ -72,6 +72,8 @@ class PodView {
   // The Ready condition is True.
   bool is_ready() const;
   // Ready for min_ready_seconds by its condition's lastTransitionTime (IsPodAvailable).
+  // When it is or will be, if it stays ready; nothing: it is not ready. 0: as soon as it is ready.
+  std::optional<int64_t> available_at_us(int64_t min_ready_seconds) const;
   bool is_available(int64_t min_ready_seconds, int64_t now_us) const;
   Value condition(std::string_view type) const;  // absent if there is none
   bool is_mirror() const { return annotations().has("kubernetes.io/config.mirror"); }

@@ -68,6 +68,10 @@ TEST(PodView, is_available_after_min_ready_seconds) {
   EXPECT_TRUE(PodView(pod).is_available(0, 0));
   EXPECT_FALSE(PodView(pod).is_available(10, kReadySince + 9000000));
   EXPECT_TRUE(PodView(pod).is_available(10, kReadySince + 10000000));
+  EXPECT_EQ(PodView(pod).available_at_us(10), kReadySince + 10000000);
+  EXPECT_EQ(PodView(pod).available_at_us(0), 0);
+  const Document not_ready = json(R"({"status":{"conditions":[{"type":"Ready","status":"False","lastTransitionTime":"2026-01-02T03:04:05Z"}]}})");
+  EXPECT_EQ(PodView(not_ready).available_at_us(0), std::nullopt);
 }
 
 TEST(PodView, reads_the_tag_of_an_image) {
