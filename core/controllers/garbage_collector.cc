@@ -21,7 +21,7 @@ constexpr const char* kOrphan = "orphan";
 std::vector<ResourceId> collected_resources() {
   std::vector<ResourceId> out;
   for (const Kind& k : all_kinds()) {
-    if (!k.stored || k.stored_as.elsewhere() || k.resource == "events") continue;
+    if (!k.stored || k.stored_as.elsewhere() || !k.collected) continue;
     bool known = std::any_of(out.begin(), out.end(),
                              [&](const ResourceId& r) { return r.group == k.group && r.resource == k.resource; });
     if (!known) out.push_back({std::string(k.group), std::string(k.version), std::string(k.resource)});

@@ -24,7 +24,7 @@ Task<Result<Document>> Registry::create(WriteRequest request, Builder object) {
     if (generated) root.object("metadata").remove("name");
     generate_name(root, random_);
     ServicePools::Hold hold(services_);
-    if (kind.group.empty() && kind.resource == "services") {
+    if (kind.allocates) {
       FieldErrors errors;
       Status assigned = services_.assign(root, Value(), hold, errors);
       CO_TRY(assigned);
@@ -51,7 +51,8 @@ Task<Result<Document>> Registry::create(WriteRequest request, Builder object) {
       co_return object.finish();
     }
     if (!exists) {
-      auto stored = co_await put(request.kind, key, 0, Document(), next);
+      Document nothing;
+      auto stored = co_await put(request.kind, key, 0, nothing, next, std::move(hold));
       if (stored.ok() || stored.error().code() != Code::kConflict) co_return stored;
     }
     if (!generated || attempt + 1 >= kGenerateNameAttempts) {

@@ -4,7 +4,6 @@
 
 #include "core/base/limits.h"
 #include "core/registry/api_status.h"
-#include "core/registry/durability.h"
 #include "core/registry/object_meta.h"
 #include "core/registry/registry.h"
 
@@ -14,27 +13,6 @@ namespace {
 
 constexpr std::string_view kOrphan = "orphan", kForeground = "foregroundDeletion";
 
-bool is(const Kind& kind, std::string_view group, std::string_view resource) {
-  return kind.group == group && kind.resource == resource;
-}
-
-bool orphans_by_default(const Kind& kind) {
-  return is(kind, "", "replicationcontrollers") || is(kind, "batch", "jobs");
-}
-
-// Kinds whose DELETE answers with the object rather than a Status.
-bool returns_object(const Kind& kind) {
-  static constexpr std::pair<std::string_view, std::string_view> kKinds[] = {
-      {"", "pods"},           {"", "podtemplates"},           {"", "serviceaccounts"},        {"", "services"},
-      {"", "resourcequotas"}, {"", "persistentvolumes"},      {"", "persistentvolumeclaims"}, {"storage.k8s.io", "storageclasses"},
-      {"storage.k8s.io", "csidrivers"}, {"storage.k8s.io", "csinodes"}, {"storage.k8s.io", "csistoragecapacities"},
-      {"storage.k8s.io", "volumeattachments"}, {"storage.k8s.io", "volumeattributesclasses"}};
-  for (const auto& [group, resource] : kKinds) {
-    if (is(kind, group, resource)) return true;
-  }
-  return false;
-}
-
 bool has_finalizer(Value object, std::string_view name) {
   for (Value f : object["metadata"]["finalizers"].items()) {
     if (f.str() == name) return true;
@@ -43,16 +21,16 @@ bool has_finalizer(Value object, std::string_view name) {
 }
 
 bool should_orphan(const DeleteRequest& request, Value object) {
-  if (request.kind->resource == "events") return false;
+  if (!request.kind->collected) return false;
   if (request.orphan_dependents) return *request.orphan_dependents;
   if (!request.propagation.empty()) return request.propagation == "Orphan";
   if (has_finalizer(object, kOrphan)) return true;
   if (has_finalizer(object, kForeground)) return false;
-  return orphans_by_default(*request.kind);
+  return request.kind->orphans_by_default;
 }
 
 bool should_wait_for_dependents(const DeleteRequest& request, Value object) {
-  if (request.kind->resource == "events" || request.orphan_dependents) return false;
+  if (!request.kind->collected || request.orphan_dependents) return false;
   if (!request.propagation.empty()) return request.propagation == "Foreground";
   return has_finalizer(object, kForeground) && !has_finalizer(object, kOrphan);
 }
@@ -162,7 +140,7 @@ Outcome decide_namespace(const DeleteRequest& request, Value old, Clock& clock) 
 
 Outcome decide(const DeleteRequest& request, Value old, Clock& clock) {
   if (request.kind->graceful_delete) return decide_graceful(request, old, clock);
-  if (is(*request.kind, "", "namespaces")) return decide_namespace(request, old, clock);
+  if (request.kind->has_spec_finalizers) return decide_namespace(request, old, clock);
   return decide_plain(request, old, clock);
 }
 
@@ -196,25 +174,23 @@ Task<Result<Deleted>> Registry::remove(DeleteRequest request) {
       Status admitted = request.admit(current.root());
       CO_TRY(admitted);
     }
-    if (is(kind, "batch", "jobs") && request.propagation.empty() && !request.orphan_dependents && request.warnings && attempt == 0) {
-      request.warnings->push_back(
-          "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
-          "propagationPolicy=Orphan to suppress this warning");
-    }
+    bool unsaid = request.propagation.empty() && !request.orphan_dependents;
+    if (unsaid && !kind.delete_warning.empty() && request.warnings && attempt == 0) request.warnings->emplace_back(kind.delete_warning);
     Outcome outcome = decide(request, current.root(), clock_);
     Document last = outcome.changed ? outcome.object.snapshot() : current;
-    bool show_status = outcome.remove && !returns_object(kind) && !is(kind, "", "namespaces");
+    bool show_status = outcome.remove && !kind.returns_deleted;
     if (request.dry_run) co_return Deleted{last, show_status};
     if (outcome.changed) {
       Document next = marked(outcome.object);
       uint64_t expected = parse_uint64(version_of(current)).value_or(0);
-      auto stored = co_await put(request.kind, key, expected, current, next);
+      ServicePools::Hold nothing(services_);
+      auto stored = co_await put(request.kind, key, expected, current, next, std::move(nothing));
       if (!stored.ok() && stored.error().code() == Code::kConflict) continue;
       CO_TRY(stored);
       last = *stored;
     }
     if (!outcome.remove) co_return Deleted{last, false};
-    auto erased = co_await erase(request.kind, key, last);
+    auto erased = co_await erase(key, last, Durability::kDurable);
     if (!erased.ok() && erased.error().code() == Code::kConflict) continue;
     CO_TRY(erased);
     co_return Deleted{last, show_status};

@@ -8,40 +8,31 @@
 
 namespace bramble {
 
-namespace {
-int64_t last_written_us(Value event) {
-  int64_t newest = 0;
-  for (Value time : {event["metadata"]["creationTimestamp"], event["lastTimestamp"], event["eventTime"],
-                     event["series"]["lastObservedTime"]}) {
-    newest = std::max(newest, parse_rfc3339(time.str()).value_or(0));
-  }
-  return newest;
-}
-}  // namespace
-
 Task<std::optional<int64_t>> Registry::expire_events() {
-  const Kind* events = find_kind("", "v1", "events");
-  if (events == nullptr) co_return std::nullopt;
   int64_t now = clock_.wall_us();
   std::optional<int64_t> next;
-  std::vector<Document> due;
-  cache_.view().range(registry_prefix(*events, ""), "", 0, [&](const EntryRef& entry) {
-    const Document& event = entry->document;
-    int64_t left = last_written_us(event.root()) + limits::kEventTtlUs - now;
-    if (left <= 0) {
-      due.push_back(event);
-    } else {
-      next = std::min(next.value_or(left), left);
-    }
-    return true;
-  });
-  for (const Document& event : due) {
-    std::string key = registry_key(*events, namespace_of(event), name_of(event));
-    auto held = co_await locks_.lock(key);
-    Document current = present(key);
-    if (!current || !current.same(event)) continue;
-    Status erased = co_await erase(events, key, current);
-    if (!erased.ok()) log_warning("registry: event ", key, ": ", erased.error().message());
+  std::vector<EntryRef> due;
+  for (const Kind& kind : all_kinds()) {
+    if (!kind.last_written_us) continue;
+    cache_.view().range(registry_prefix(kind, ""), "", 0, [&](const EntryRef& entry) {
+      int64_t left = kind.last_written_us(entry->document.root()) + limits::kEventTtlUs - now;
+      if (left <= 0) {
+        due.push_back(entry);
+      } else {
+        next = std::min(next.value_or(left), left);
+      }
+      return true;
+    });
+  }
+  // Volatile: no disk is waited for, and an Event that never reached the disk never will. After a crash they expire again.
+  size_t erased_now = 0;
+  for (const EntryRef& entry : due) {
+    auto held = co_await locks_.lock(entry->key);
+    Document current = present(entry->key);
+    if (!current || !current.same(entry->document)) continue;
+    Status erased = co_await erase(entry->key, current, Durability::kVolatile);
+    if (!erased.ok()) log_warning("registry: event ", entry->key, ": ", erased.error().message());
+    if (++erased_now % limits::kEventsPerTurn == 0) co_await sleep_ms(0);
   }
   co_return next;
 }

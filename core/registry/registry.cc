@@ -1,7 +1,6 @@
 #include "core/registry/registry.h"
 
 #include "core/registry/api_status.h"
-#include "core/registry/durability.h"
 #include "core/registry/object_meta.h"
 
 namespace bramble {
@@ -35,40 +34,36 @@ Document Registry::get(const Kind& kind, std::string_view ns, std::string_view n
   return present(registry_key(kind, ns, name));
 }
 
-void Registry::note_written(const Kind& kind, Value before, Value after) {
-  if (kind.group.empty() && kind.resource == "services") services_.note(before, after);
-  if (kind.resource == "events" && !before && !event_written_.is_set()) event_written_.set();
-}
-
 Document Registry::marked(const Builder& object) {
   object.root().object("metadata").set("resourceVersion", version_mark_);
   return object.snapshot();
 }
 
-Task<Result<Document>> Registry::put(const Kind* kind, std::string key, uint64_t expected, Document before, Document next) {
-  Durability durability = durability_of(*kind, before.root(), next.root());
-  auto written = std::make_shared<Buffer>();
-  Buffer bytes = next.bytes();
-  std::string mark = version_mark_;
-  std::function<Buffer(uint64_t)> make = [written, bytes, mark](uint64_t revision) {
-    size_t at = bytes->find(mark);
-    CHECK(at != std::string::npos, "object without a version mark");
-    *written = make_buffer(cat(std::string_view(*bytes).substr(0, at), revision, std::string_view(*bytes).substr(at + mark.size())));
-    return *written;
+Task<Result<Document>> Registry::put(const Kind* kind, std::string key, uint64_t expected, Document before, Document next, ServicePools::Hold hold) {
+  bool may_be_volatile = kind->may_be_volatile && kind->may_be_volatile(before.root(), next.root());
+  Durability durability = may_be_volatile ? Durability::kVolatile : Durability::kDurable;
+  // What belongs to the write rather than to whoever waits for it.
+  struct Pending {
+    Document object;
+    ServicePools::Hold hold;
+    WatchCache::Prepared prepared;
   };
-  auto revision = co_await store_.put(key, expected, durability, make);
+  auto pending = std::make_shared<Pending>(Pending{std::move(next), std::move(hold), {}});
+  WatchCache* cache = &cache_;
+  std::function<Buffer(uint64_t)> make = [pending, cache](uint64_t revision) {
+    pending->object = pending->object.with_text(pending->object["metadata"]["resourceVersion"], cat(revision));
+    pending->prepared = cache->prepare(pending->object);
+    return pending->object.bytes();
+  };
+  auto revision = co_await store_.put(key, expected, durability, std::move(make));
   CO_TRY(revision);
-  note_written(*kind, before.root(), next.root());
-  Document stored = present(key);
-  if (stored && parse_uint64(version_of(stored)) == *revision) co_return stored;
-  co_return Document::parse(*written);
+  co_return pending->object;
 }
 
-Task<Status> Registry::erase(const Kind* kind, std::string key, Document current) {
+Task<Status> Registry::erase(std::string key, Document current, Durability durability) {
   uint64_t expected = parse_uint64(version_of(current)).value_or(0);
-  auto revision = co_await store_.remove(key, expected);
+  auto revision = co_await store_.remove(key, expected, durability);
   CO_TRY(revision);
-  note_written(*kind, current.root(), Value());
   co_return ok();
 }
 
@@ -84,15 +79,32 @@ Status Registry::validate_new(const WriteRequest& request, Value object) {
 }
 
 void Registry::adopt() {
-  const Kind* services = find_kind("", "v1", "services");
-  if (services == nullptr) return;
-  cache_.view().range(registry_prefix(*services, ""), "", 0, [this](const EntryRef& service) {
-    const Document& d = service->document;
-    auto about = [&d] { return Quarantine::about(d); };
-    Quarantine::Step step(options_.quarantine, "registry", Quarantine::key_of("services", d), about);
-    if (step.allowed()) services_.note(Value(), d.root());
-    return true;
-  });
+  for (const Kind& kind : all_kinds()) {
+    if (kind.allocates) {
+      cache_.view().range(registry_prefix(kind, ""), "", 0, [this, &kind](const EntryRef& entry) {
+        const Document& d = entry->document;
+        auto about = [&d] { return Quarantine::about(d); };
+        Quarantine::Step step(options_.quarantine, "registry", Quarantine::key_of(kind.resource, d), about);
+        if (step.allowed()) services_.note(Value(), d.root());
+        return true;
+      });
+      // By commits: a writer may be gone before its write is done.
+      observations_.push_back(cache_.observe_topic(registry_prefix(kind, ""), [this, &kind](const std::vector<EventRef>& events) {
+        for (const EventRef& e : events) {
+          const Document before = e->before ? e->before->document : Document(), after = e->after ? e->after->document : Document();
+          const Document& d = after ? after : before;
+          auto about = [&d] { return Quarantine::about(d); };
+          Quarantine::Step step(options_.quarantine, "registry", Quarantine::key_of(kind.resource, d), about);
+          if (step.allowed()) services_.note(before.root(), after.root());
+        }
+      }));
+    }
+    if (kind.last_written_us) {
+      observations_.push_back(cache_.observe_topic(registry_prefix(kind, ""), [this](const std::vector<EventRef>&) {
+        if (!event_written_.is_set()) event_written_.set();
+      }));
+    }
+  }
 }
 
 }  // namespace bramble

@@ -2,7 +2,7 @@
 // concurrency, generations, finalizers, grace, propagation, allocation of addresses and ports. Not here: who may ask
 // (core/apiserver), what a kind allows (core/resources).
 //
-// Owner's loop thread. What a call acknowledged is on disk (or, if volatile, in memory; see durability.h). One write at a
+// Owner's loop thread. What a call acknowledged is on disk (or, if volatile, in memory; see Kind::may_be_volatile). One write at a
 // time per key. Errors carry the whole Kubernetes Status. Specification: Kubernetes API concepts, API conventions; the
 // behaviour of k8s.io/apiserver/pkg/registry/{rest,generic/registry}.
 #pragma once
@@ -99,7 +99,8 @@ class Registry {
   // pods/binding: sets spec.nodeName once, with the Binding's annotations and the PodScheduled condition.
   Task<Status> bind(WriteRequest request, Document binding);
 
-  // Takes what the cache holds into the allocators; once, after the cache is loaded and before the first write.
+  // Takes what the cache holds into the allocators and follows its changes; once, after the cache is loaded and before the
+  // first write.
   void adopt();
   // Deletes Events older than their time to live; gives the microseconds until the next one is due, nothing if none.
   Task<std::optional<int64_t>> expire_events();
@@ -107,16 +108,15 @@ class Registry {
   Task<void> run_event_expiry();
 
  private:
-  Task<Result<Document>> put(const Kind* kind, std::string key, uint64_t expected, Document before, Document next);
-  Task<Status> erase(const Kind* kind, std::string key, Document current);
+  Task<Result<Document>> put(const Kind* kind, std::string key, uint64_t expected, Document before, Document next, ServicePools::Hold hold);
+  Task<Status> erase(std::string key, Document current, Durability durability);
   Document present(std::string_view key) const;
-  // The object with a mark in place of its resourceVersion, which put() exchanges when the revision is known.
+  // The object with a mark as its resourceVersion, which put() exchanges when the revision is known.
   Document marked(const Builder& object);
   Result<Builder> prepare_update(const WriteRequest& request, UpdatePart part, const ChangeFn& change,
                                  const Document& current, ServicePools::Hold& hold);
   Status validate_new(const WriteRequest& request, Value object);
   Status validate_changed(const WriteRequest& request, UpdatePart part, Value object, Value old);
-  void note_written(const Kind& kind, Value before, Value after);
 
   Store& store_;
   WatchCache& cache_;
@@ -127,6 +127,7 @@ class Registry {
   KeyLocks locks_;
   Event event_written_;
   ServicePools services_;
+  std::vector<std::unique_ptr<WatchCache::Observation>> observations_;
 };
 
 }  // namespace bramble

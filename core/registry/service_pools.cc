@@ -43,8 +43,8 @@ void add(Table& table, const Key& key, int by) {
 }  // namespace
 
 ServicePools::Hold::~Hold() {
-  for (uint32_t ip : ips_) add(owner_.ips_, ip, -1);
-  for (const PortKey& port : ports_) add(owner_.ports_, port, -1);
+  for (uint32_t ip : ips_) add(taken_->ips, ip, -1);
+  for (const PortKey& port : ports_) add(taken_->ports, port, -1);
 }
 
 ServicePools::ServicePools(std::string_view cidr, std::string_view dns_address, int port_first, int port_last,
@@ -58,7 +58,7 @@ ServicePools::ServicePools(std::string_view cidr, std::string_view dns_address, 
   size_ = 1u << (32 - *bits);
   base_ = *ip & ~(size_ - 1);
   dns_ = parse_ipv4(dns_address).value_or(0);
-  if (dns_ != 0) ips_[dns_] = 1;
+  if (dns_ != 0) taken_->ips[dns_] = 1;
 }
 
 Status ServicePools::assign(Mut service, Value old, Hold& hold, FieldErrors& errors) {
@@ -85,10 +85,10 @@ Status ServicePools::give_address(Mut service, const AllocationNeed& need, Hold&
     if (!wanted) return ok();  // validation speaks of it
     ip = *wanted;
     std::string_view why;
-    bool is_dns = ip == dns_ && service["metadata"]["namespace"].str() == "kube-system" && ips_[ip] == 1;
+    bool is_dns = ip == dns_ && service["metadata"]["namespace"].str() == "kube-system" && taken_->ips[ip] == 1;
     if (ip <= base_ || ip >= base_ + size_ - 1) {
       why = "the provided network does not match the current range";
-    } else if (ips_.contains(ip) && !is_dns) {
+    } else if (taken_->ips.contains(ip) && !is_dns) {
       why = "provided IP is already allocated";
     }
     if (!why.empty()) {
@@ -97,7 +97,7 @@ Status ServicePools::give_address(Mut service, const AllocationNeed& need, Hold&
       return ok();
     }
   }
-  add(ips_, ip, 1);
+  add(taken_->ips, ip, 1);
   hold.ips_.push_back(ip);
   apply_allocation(service, need, ipv4_text(ip), 0);
   return ok();
@@ -127,12 +127,12 @@ Status ServicePools::give_port(Mut service, const AllocationNeed& need, Hold& ho
       return ok();
     }
     if (mine) return ok();
-    if (ports_.contains({protocol, port})) {
+    if (taken_->ports.contains({protocol, port})) {
       errors.invalid(at, static_cast<int64_t>(port), "provided port is already allocated");
       return ok();
     }
   }
-  add(ports_, PortKey{protocol, port}, 1);
+  add(taken_->ports, PortKey{protocol, port}, 1);
   hold.ports_.push_back({protocol, port});
   apply_allocation(service, need, "", port);
   return ok();
@@ -143,7 +143,7 @@ uint32_t ServicePools::free_address_in(uint32_t first, uint32_t count) const {
   uint32_t start = static_cast<uint32_t>(random_.below(count));
   for (uint32_t i = 0; i < count; ++i) {
     uint32_t ip = base_ + first + (start + i) % count;
-    if (!ips_.contains(ip)) return ip;
+    if (!taken_->ips.contains(ip)) return ip;
   }
   return 0;
 }
@@ -155,7 +155,7 @@ uint32_t ServicePools::free_address() const {
 }
 
 int ServicePools::free_port(const std::string& protocol, int preferred) const {
-  if (preferred != 0 && !ports_.contains({protocol, preferred})) return preferred;
+  if (preferred != 0 && !taken_->ports.contains({protocol, preferred})) return preferred;
   uint32_t all = static_cast<uint32_t>(port_last_ - port_first_ + 1), band = static_band(all, 128);
   for (int pass = 0; pass < 2; ++pass) {
     uint32_t first = pass == 0 ? band : 0, width = pass == 0 ? all - band : band;
@@ -163,7 +163,7 @@ int ServicePools::free_port(const std::string& protocol, int preferred) const {
     uint32_t start = static_cast<uint32_t>(random_.below(width));
     for (uint32_t i = 0; i < width; ++i) {
       int candidate = port_first_ + static_cast<int>(first + (start + i) % width);
-      if (!ports_.contains({protocol, candidate})) return candidate;
+      if (!taken_->ports.contains({protocol, candidate})) return candidate;
     }
   }
   return 0;
@@ -172,15 +172,15 @@ int ServicePools::free_port(const std::string& protocol, int preferred) const {
 void ServicePools::count(Value service, int by) {
   Value spec = service["spec"];
   if (spec["type"].str() != "ExternalName") {
-    if (auto ip = parse_ipv4(spec["clusterIP"].str())) add(ips_, *ip, by);
+    if (auto ip = parse_ipv4(spec["clusterIP"].str())) add(taken_->ips, *ip, by);
   }
   std::set<PortKey> seen;
   for (Value port : spec["ports"].items()) {
     PortKey key{protocol_of(port["protocol"].str()), static_cast<int>(port["nodePort"].integer())};
-    if (key.second != 0 && seen.insert(key).second) add(ports_, key, by);
+    if (key.second != 0 && seen.insert(key).second) add(taken_->ports, key, by);
   }
   int64_t health = spec["healthCheckNodePort"].integer();
-  if (health != 0) add(ports_, PortKey{"TCP", static_cast<int>(health)}, by);
+  if (health != 0) add(taken_->ports, PortKey{"TCP", static_cast<int>(health)}, by);
 }
 
 void ServicePools::note(Value before, Value after) {

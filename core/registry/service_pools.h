@@ -1,11 +1,12 @@
 // ServicePools: which cluster addresses and node ports are taken. Not stored: they are learnt from the Services that exist
 // and follow each committed change, so nothing can leak. What a write in progress reserves is held by a Hold and let go
-// with it. What a Service needs is decided by core/resources/service_allocation.h. IPv4. Owner's loop thread.
+// with it; a Hold may outlive the pools. What a Service needs is decided by core/resources/service_allocation.h. IPv4. Owner's loop thread.
 // Texts: k8s.io/kubernetes/pkg/registry/core/service (ipallocator, portallocator).
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,13 @@ namespace bramble {
 struct AllocationNeed;
 
 class ServicePools {
+ private:
+  using PortKey = std::pair<std::string, int>;  // protocol, port
+  struct Taken {                                // with the number of holders
+    std::map<uint32_t, int> ips;
+    std::map<PortKey, int> ports;
+  };
+
  public:
   // cidr must be an IPv4 network of /8 to /30: checked by core/app when it reads its flags.
   ServicePools(std::string_view cidr, std::string_view dns_address, int port_first, int port_last, Random& random);
@@ -25,15 +33,15 @@ class ServicePools {
   // Reservations of one write; released when dropped (a committed object is counted by note()).
   class Hold {
    public:
-    explicit Hold(ServicePools& owner) : owner_(owner) {}
-    Hold(const Hold&) = delete;
+    explicit Hold(ServicePools& owner) : taken_(owner.taken_) {}
+    Hold(Hold&& o) noexcept = default;
     ~Hold();
 
    private:
     friend class ServicePools;
-    ServicePools& owner_;
+    std::shared_ptr<Taken> taken_;
     std::vector<uint32_t> ips_;
-    std::vector<std::pair<std::string, int>> ports_;
+    std::vector<PortKey> ports_;
   };
 
   // Gives a new or changed Service what it lacks. `old` is absent on create. What was asked for and cannot be given becomes
@@ -44,7 +52,6 @@ class ServicePools {
   void note(Value before, Value after);
 
  private:
-  using PortKey = std::pair<std::string, int>;  // protocol, port
   Status give_address(Mut service, const AllocationNeed& need, Hold& hold, FieldErrors& errors);
   Status give_port(Mut service, const AllocationNeed& need, Hold& hold, FieldErrors& errors);
   uint32_t free_address() const;
@@ -56,8 +63,7 @@ class ServicePools {
   uint32_t dns_ = 0;
   int port_first_, port_last_;
   Random& random_;
-  std::map<uint32_t, int> ips_;  // taken, with the number of holders
-  std::map<PortKey, int> ports_;
+  std::shared_ptr<Taken> taken_ = std::make_shared<Taken>();
 };
 
 }  // namespace bramble

@@ -1,9 +1,9 @@
 #include "core/base/limits.h"
 #include "core/registry/api_status.h"
-#include "core/registry/durability.h"
 #include "core/registry/managed_fields.h"
 #include "core/registry/object_meta.h"
 #include "core/registry/registry.h"
+#include "core/resources/sameness.h"
 
 namespace bramble {
 
@@ -67,10 +67,7 @@ void count_generation(const Kind& kind, Mut object, Value old) {
   int64_t before = old["metadata"]["generation"].integer();
   if (object["metadata"]["generation"].integer() > before) return;  // the kind counted itself
   bool changed = spec_changed(object, old);
-  // A Deployment hands its annotations on to its ReplicaSets: they count as its spec does.
-  if (kind.group == "apps" && kind.resource == "deployments") {
-    changed = changed || !equal(object["metadata"]["annotations"], old["metadata"]["annotations"]);
-  }
+  if (kind.counts_as_spec) changed = changed || kind.counts_as_spec(object, old);
   object.object("metadata").set("generation", before + (changed ? 1 : 0));
 }
 
@@ -82,7 +79,7 @@ bool unchanged(Value next, Value old) {
 // An object whose last finalizer goes while it is being deleted goes with it.
 bool goes_with_this_update(const Kind& kind, Value next, Value old) {
   if (!old["metadata"]["deletionTimestamp"] || next["metadata"]["finalizers"].size() != 0) return false;
-  if (kind.group.empty() && kind.resource == "namespaces") return next["spec"]["finalizers"].size() == 0;
+  if (kind.has_spec_finalizers) return next["spec"]["finalizers"].size() == 0;
   return old["metadata"]["deletionGracePeriodSeconds"].integer() == 0;
 }
 
@@ -114,7 +111,7 @@ Result<Builder> Registry::prepare_update(const WriteRequest& request, UpdatePart
     case UpdatePart::kBinding:
       break;
   }
-  if (kind.group.empty() && kind.resource == "services" && part == UpdatePart::kMain) {
+  if (kind.allocates && part == UpdatePart::kMain) {
     FieldErrors errors;
     TRY(services_.assign(root, old, hold, errors));
     if (!errors.empty()) return errors.to_error(kind.group, kind.kind, request.name);
@@ -172,13 +169,13 @@ Task<Result<Written>> Registry::update(WriteRequest request, UpdatePart part, Ch
         prepared->root().object("metadata").set("resourceVersion", version_of(current));
         Document last = prepared->finish();
         if (request.dry_run) co_return Written{last, false};
-        auto erased = co_await erase(request.kind, key, current);
+        auto erased = co_await erase(key, current, Durability::kDurable);
         if (erased.ok()) co_return Written{last, false};
         if (erased.error().code() != Code::kConflict) co_return erased.error();
         continue;
       }
       uint64_t expected = parse_uint64(version_of(current)).value_or(0);
-      auto stored = co_await put(request.kind, key, expected, current, next);
+      auto stored = co_await put(request.kind, key, expected, current, next, std::move(hold));
       if (stored.ok()) co_return Written{std::move(stored).value(), false};
       if (stored.error().code() != Code::kConflict) co_return stored.error();
     }

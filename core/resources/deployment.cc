@@ -105,6 +105,8 @@ void deployment_rules(Kind& k) {
   k.validate_update = validate_update;
   k.validate_status_update = validate_status_update;
   k.warnings = warnings;
+  // It hands its annotations on to its ReplicaSets.
+  k.counts_as_spec = [](Mut o, Value old) { return !equal(o["metadata"]["annotations"], old["metadata"]["annotations"]); };
   k.columns = {
       name_column(),
       {"Ready", kText, [](Value o) { return cat(o["status"]["readyReplicas"].integer(), "/", o["spec"]["replicas"].integer()); }},

@@ -1,4 +1,7 @@
 // Event: what happened to an object, as core/v1 and as events.k8s.io/v1 show it.
+#include <algorithm>
+
+#include "core/base/clock.h"
 #include "core/resources/cells.h"
 #include "core/resources/event_versions.h"
 #include "core/resources/field_rules.h"
@@ -28,6 +31,13 @@ void limit_text(Value o, const char* field, size_t most, bool required, FieldErr
   const std::string_view text = o[field].str();
   if (required && text.empty()) errors.required(Path(field));
   if (text.size() > most) errors.invalid(Path(field), "", cat("can have at most ", most, " characters"));
+}
+
+int64_t last_written_us(Value event) {
+  int64_t newest = 0;
+  for (Value time : {event["metadata"]["creationTimestamp"], event["lastTimestamp"], event["eventTime"], event["series"]["lastObservedTime"]})
+    newest = std::max(newest, parse_rfc3339(time.str()).value_or(0));
+  return newest;
 }
 
 // What holds for every Event, whichever group it comes by. Both versions are validated in the stored form, core/v1.
@@ -131,6 +141,9 @@ std::vector<Column> event_columns() {
 }  // namespace
 
 void event_rules(Kind& k) {
+  k.collected = false;
+  k.may_be_volatile = [](Value, Value) { return true; };
+  k.last_written_us = last_written_us;
   k.meta_again = Kind::MetaAgain::kNever;
   k.validate = validate_event;
   k.validate_update = update_event;
@@ -155,6 +168,7 @@ void event_rules(Kind& k) {
 }
 
 void events_event_rules(Kind& k) {
+  k.collected = false;
   k.stored_as = {"", "v1", event_as_core, event_as_events};
   k.validate = validate_strict;
   k.validate_update = update_strict;

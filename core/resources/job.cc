@@ -172,6 +172,10 @@ void job_rules(Kind& k) {
   k.validate = validate_job;
   k.validate_update = validate_job_update;
   k.warnings = job_warnings;
+  k.orphans_by_default = true;
+  k.delete_warning =
+      "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set "
+      "propagationPolicy=Orphan to suppress this warning";
   k.columns = {
       name_column(),
       {"Status", kText, [](Value o) { return job_status(o); }},

@@ -36,6 +36,12 @@ struct Kind {
   // often among the causes.
   enum class MetaAgain { kAsUpdate, kNever, kAsCreate, kAsBoth } meta_again = MetaAgain::kAsUpdate;
   bool name_is_path_segment = false;  // names only need to be a path segment (RBAC kinds)
+  bool returns_deleted = false;       // DELETE answers with the object rather than a Status
+  bool collected = true;              // may have owners and dependents; a delete may say what becomes of those
+  bool orphans_by_default = false;    // a delete that does not say so lets dependents go free
+  bool has_spec_finalizers = false;   // namespaces: spec.finalizers keep a deleted object too, meanwhile it is Terminating
+  bool allocates = false;             // gets addresses and ports of the service range (core/registry/service_pools.h)
+  std::string_view delete_warning;    // Warning header on a delete that does not say what becomes of dependents, or ""
 
   // Rules. Null: nothing beyond the generic ones. Called in this order on create:
   //   canonicalize, set_defaults, prepare_create, validate;  on update: ..., prepare_update, validate_update.
@@ -51,6 +57,12 @@ struct Kind {
   // Validation of metadata.name; null: DNS subdomain. Gives upstream's detail texts, empty when fine.
   std::vector<std::string> (*validate_name)(std::string_view name, bool prefix) = nullptr;
   void (*warnings)(Value object, std::vector<std::string>& out) = nullptr;  // Warning headers on create and update
+  // Whether a change may reach the disk late (DESIGN section 4, volatile writes); null: never. before is absent on create.
+  bool (*may_be_volatile)(Value before, Value after) = nullptr;
+  // When it was last written; limits::kEventTtlUs later it is removed. Null: it stays.
+  int64_t (*last_written_us)(Value object) = nullptr;
+  // Whether something beside the spec changed that counts for metadata.generation; null: nothing does.
+  bool (*counts_as_spec)(Mut object, Value old) = nullptr;
   std::string_view deprecation;  // Warning header on every request for this kind, or ""
 
   std::vector<Column> columns;  // of tables; empty: Name, Created At

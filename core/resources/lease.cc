@@ -3,6 +3,7 @@
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
+#include "core/resources/sameness.h"
 
 namespace bramble {
 namespace {
@@ -25,11 +26,17 @@ void validate(Value o, FieldErrors& errors) {
 }
 void validate_update(Value o, Value, FieldErrors& errors) { validate(o, errors); }
 
+// A renewal. A new holder is another matter.
+bool is_renewal(Value before, Value after) {
+  return before && same_meta(before, after) && same_except(before["spec"], after["spec"], {"renewTime"});
+}
+
 }  // namespace
 
 void lease_rules(Kind& k) {
   k.validate = validate;
   k.validate_update = validate_update;
+  k.may_be_volatile = is_renewal;
   k.columns = {
       name_column(),
       {"Holder", kText, [](Value o) { return o["spec"]["holderIdentity"].str(); }},

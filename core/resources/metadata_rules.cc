@@ -121,12 +121,12 @@ void validate_object_meta(Value object, const Kind& kind, FieldErrors& errors) {
 void keep_system_fields(Mut object, Value old) {
   Mut m = object.object("metadata");
   Value before = old["metadata"];
-  for (const char* key : {"uid", "creationTimestamp"}) {
-    if (m[key].str().empty() && before[key]) m.set(key, before[key]);
+  if (m["uid"].str().empty() && before["uid"]) m.set("uid", before["uid"]);
+  for (const char* key : {"creationTimestamp", "deletionTimestamp"}) {  // another one is not refused: it does not count
+    if (before[key]) m.set(key, before[key]);
   }
-  for (const char* key : {"deletionTimestamp", "deletionGracePeriodSeconds"}) {
-    if (!m[key] && before[key]) m.set(key, before[key]);
-  }
+  if (!m["deletionGracePeriodSeconds"] && before["deletionGracePeriodSeconds"])
+    m.set("deletionGracePeriodSeconds", before["deletionGracePeriodSeconds"]);
   for (const char* key : {"generation", "selfLink"}) m.set(key, before[key]);
 }
 

@@ -69,6 +69,7 @@ void namespace_rules(Kind& k) {
   k.validate_status_update = validate_status_update;
   k.validate_finalize = validate_finalize;
   k.validate_name = name_is_label;
+  k.has_spec_finalizers = true;
   k.columns = {
       name_column(),
       {"Status", kText, [](Value o) { return o["status"]["phase"].str(); }},

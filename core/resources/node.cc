@@ -7,6 +7,7 @@
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
+#include "core/resources/sameness.h"
 #include "core/resources/pod_spec.h"
 #include "core/resources/transitions.h"
 
@@ -131,6 +132,17 @@ std::string address_text(Value o, std::string_view type) {
 
 std::string_view known_text(Value v) { return v.str().empty() ? std::string_view("<unknown>") : v.str(); }
 
+bool only_heartbeats(Value before, Value after) {
+  if (!before || !same_except(before, after, {"metadata", "status"}) || !same_meta(before, after)) return false;
+  if (!same_except(before["status"], after["status"], {"conditions"})) return false;
+  Value old_list = before["status"]["conditions"], new_list = after["status"]["conditions"];
+  if (old_list.size() != new_list.size()) return false;
+  for (size_t i = 0; i < old_list.size(); ++i) {
+    if (!same_except(old_list.item(i), new_list.item(i), {"lastHeartbeatTime"})) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 void node_rules(Kind& k) {
@@ -142,6 +154,7 @@ void node_rules(Kind& k) {
   k.validate_update = validate_update;
   k.validate_status_update = validate_status_update;
   k.warnings = warnings;
+  k.may_be_volatile = only_heartbeats;
   k.columns = {
       name_column(),
       {"Status", kText, [](Value o) { return status_text(o); }},

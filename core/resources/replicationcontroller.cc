@@ -63,6 +63,7 @@ void replicationcontroller_rules(Kind& k) {
   k.validate_update = validate_update;
   k.validate_status_update = validate_status_update;
   k.warnings = warnings;
+  k.orphans_by_default = true;
   k.scale.selector_is_map = true;
   k.columns = {
       name_column(),

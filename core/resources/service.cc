@@ -403,6 +403,7 @@ void service_rules(Kind& k) {
   k.validate_update = validate_update;
   k.validate_status_update = validate_status_update;
   k.validate_name = name_is_label;
+  k.allocates = true;
   k.warnings = warnings;
   k.columns = {
       name_column(),

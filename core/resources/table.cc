@@ -15,6 +15,7 @@ enum Flags : unsigned {
   kNeedsVersion = 16,  // an update must carry resourceVersion
   kCreateOnUpdate = 32,
   kPathSegment = 64,  // names may be any path segment
+  kReturned = 128,    // DELETE answers with the object
 };
 
 constexpr std::string_view kAll = "create,delete,deletecollection,get,list,patch,update,watch";
@@ -34,17 +35,17 @@ constexpr Row kRows[] = {
     {"", "v1", "endpoints", "Endpoints", "endpoints", "ep", "", kAll, kNamespaced | kCreateOnUpdate, "", endpoints_rules},
     {"", "v1", "events", "Event", "event", "ev", "", kAll, kNamespaced | kCreateOnUpdate, "", event_rules},
     {"", "v1", "limitranges", "LimitRange", "limitrange", "limits", "", kAll, kNamespaced | kCreateOnUpdate, "", limitrange_rules},
-    {"", "v1", "namespaces", "Namespace", "namespace", "ns", "", "create,delete,get,list,patch,update,watch", kCluster, "finalize,status", namespace_rules},
+    {"", "v1", "namespaces", "Namespace", "namespace", "ns", "", "create,delete,get,list,patch,update,watch", kCluster | kReturned, "finalize,status", namespace_rules},
     {"", "v1", "nodes", "Node", "node", "no", "", kAll, kCluster, "proxy,status", node_rules},
-    {"", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", "persistentvolumeclaim", "pvc", "", kAll, kNamespaced, "status", pvc_rules},
-    {"", "v1", "persistentvolumes", "PersistentVolume", "persistentvolume", "pv", "", kAll, kCluster, "status", pv_rules},
-    {"", "v1", "pods", "Pod", "pod", "po", "all", kAll, kNamespaced | kGeneration | kGraceful, "attach,binding,ephemeralcontainers,eviction,exec,log,portforward,proxy,resize,status", pod_rules},
-    {"", "v1", "podtemplates", "PodTemplate", "podtemplate", "", "", kAll, kNamespaced | kGeneration, "", podtemplate_rules},
+    {"", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", "persistentvolumeclaim", "pvc", "", kAll, kNamespaced | kReturned, "status", pvc_rules},
+    {"", "v1", "persistentvolumes", "PersistentVolume", "persistentvolume", "pv", "", kAll, kCluster | kReturned, "status", pv_rules},
+    {"", "v1", "pods", "Pod", "pod", "po", "all", kAll, kNamespaced | kGeneration | kGraceful | kReturned, "attach,binding,ephemeralcontainers,eviction,exec,log,portforward,proxy,resize,status", pod_rules},
+    {"", "v1", "podtemplates", "PodTemplate", "podtemplate", "", "", kAll, kNamespaced | kGeneration | kReturned, "", podtemplate_rules},
     {"", "v1", "replicationcontrollers", "ReplicationController", "replicationcontroller", "rc", "all", kAll, kNamespaced | kGeneration, "scale,status", replicationcontroller_rules},
-    {"", "v1", "resourcequotas", "ResourceQuota", "resourcequota", "quota", "", kAll, kNamespaced, "status", resourcequota_rules},
+    {"", "v1", "resourcequotas", "ResourceQuota", "resourcequota", "quota", "", kAll, kNamespaced | kReturned, "status", resourcequota_rules},
     {"", "v1", "secrets", "Secret", "secret", "", "", kAll, kNamespaced, "", secret_rules},
-    {"", "v1", "serviceaccounts", "ServiceAccount", "serviceaccount", "sa", "", kAll, kNamespaced, "token", serviceaccount_rules},
-    {"", "v1", "services", "Service", "service", "svc", "all", kAll, kNamespaced | kCreateOnUpdate, "proxy,status", service_rules},
+    {"", "v1", "serviceaccounts", "ServiceAccount", "serviceaccount", "sa", "", kAll, kNamespaced | kReturned, "token", serviceaccount_rules},
+    {"", "v1", "services", "Service", "service", "svc", "all", kAll, kNamespaced | kCreateOnUpdate | kReturned, "proxy,status", service_rules},
     {"admissionregistration.k8s.io", "v1", "mutatingadmissionpolicies", "MutatingAdmissionPolicy", "mutatingadmissionpolicy", "", "api-extensions", kAll, kCluster | kGeneration | kNeedsVersion, "", mutating_policy_rules},
     {"admissionregistration.k8s.io", "v1", "mutatingadmissionpolicybindings", "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybinding", "", "api-extensions", kAll, kCluster | kGeneration | kNeedsVersion, "", mutating_policy_binding_rules},
     {"admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", "mutatingwebhookconfiguration", "", "api-extensions", kAll, kCluster | kGeneration | kNeedsVersion, "", mutating_webhook_rules},
@@ -90,12 +91,12 @@ constexpr Row kRows[] = {
     {"resource.k8s.io", "v1", "resourceclaimtemplates", "ResourceClaimTemplate", "resourceclaimtemplate", "", "", kAll, kNamespaced, "", resourceclaimtemplate_rules},
     {"resource.k8s.io", "v1", "resourceslices", "ResourceSlice", "resourceslice", "", "", kAll, kCluster | kGeneration, "", resourceslice_rules},
     {"scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", "priorityclass", "pc", "", kAll, kCluster | kGeneration, "", priorityclass_rules},
-    {"storage.k8s.io", "v1", "csidrivers", "CSIDriver", "csidriver", "", "", kAll, kCluster | kNeedsVersion, "", csidriver_rules},
-    {"storage.k8s.io", "v1", "csinodes", "CSINode", "csinode", "", "", kAll, kCluster | kNeedsVersion, "", csinode_rules},
-    {"storage.k8s.io", "v1", "csistoragecapacities", "CSIStorageCapacity", "csistoragecapacity", "", "", kAll, kNamespaced | kNeedsVersion, "", csistoragecapacity_rules},
-    {"storage.k8s.io", "v1", "storageclasses", "StorageClass", "storageclass", "sc", "", kAll, kCluster, "", storageclass_rules},
-    {"storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", "volumeattachment", "", "", kAll, kCluster | kNeedsVersion, "status", volumeattachment_rules},
-    {"storage.k8s.io", "v1", "volumeattributesclasses", "VolumeAttributesClass", "volumeattributesclass", "vac", "", kAll, kCluster, "", volumeattributesclass_rules},
+    {"storage.k8s.io", "v1", "csidrivers", "CSIDriver", "csidriver", "", "", kAll, kCluster | kNeedsVersion | kReturned, "", csidriver_rules},
+    {"storage.k8s.io", "v1", "csinodes", "CSINode", "csinode", "", "", kAll, kCluster | kNeedsVersion | kReturned, "", csinode_rules},
+    {"storage.k8s.io", "v1", "csistoragecapacities", "CSIStorageCapacity", "csistoragecapacity", "", "", kAll, kNamespaced | kNeedsVersion | kReturned, "", csistoragecapacity_rules},
+    {"storage.k8s.io", "v1", "storageclasses", "StorageClass", "storageclass", "sc", "", kAll, kCluster | kReturned, "", storageclass_rules},
+    {"storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", "volumeattachment", "", "", kAll, kCluster | kNeedsVersion | kReturned, "status", volumeattachment_rules},
+    {"storage.k8s.io", "v1", "volumeattributesclasses", "VolumeAttributesClass", "volumeattributesclass", "vac", "", kAll, kCluster | kReturned, "", volumeattributesclass_rules},
 };
 // clang-format on
 
@@ -131,6 +132,7 @@ std::vector<Kind> build() {
     k.allow_unconditional_update = !(row.flags & kNeedsVersion);
     k.allow_create_on_update = row.flags & kCreateOnUpdate;
     k.name_is_path_segment = row.flags & kPathSegment;
+    k.returns_deleted = row.flags & kReturned;
     for (std::string_view s : k.subresources) {
       k.has_status = k.has_status || s == "status";
       k.scale.present = k.scale.present || s == "scale";

@@ -40,6 +40,15 @@ TEST_F(ObjectWrites, update_that_changes_nothing_writes_nothing) {
   EXPECT_EQ(cache.revision(), before);
 }
 
+// As upstream's BeforeUpdate: what a client may not change is taken from the old object, not refused.
+TEST_F(ObjectWrites, update_ignores_another_creation_time) {
+  auto made = call("POST", std::string(kMaps), config_map("m"));
+  std::string old = made->json()["metadata"]["creationTimestamp"].text();
+  auto put = call("PUT", cat(kMaps, "/m"), R"({"metadata":{"name":"m","creationTimestamp":"2001-02-03T04:05:06Z"},"data":{"k":"2"}})");
+  EXPECT_EQ(put->status, 200) << put->body;
+  EXPECT_EQ(put->json()["metadata"]["creationTimestamp"].text(), old);
+}
+
 TEST_F(ObjectWrites, update_with_an_old_version_conflicts) {
   call("POST", std::string(kMaps), config_map("c"));
   auto a = call("PUT", cat(kMaps, "/c"), R"({"metadata":{"name":"c","resourceVersion":"1"},"data":{"a":"z"}})");

@@ -1,8 +1,7 @@
-// The registry's smaller parts: durability, locks, pools of addresses and ports, system fields, scale.
+// The registry's smaller parts: locks, pools of addresses and ports, system fields, scale.
 #include <gtest/gtest.h>
 
 #include "core/registry/api_status.h"
-#include "core/registry/durability.h"
 #include "core/registry/key_locks.h"
 #include "core/registry/object_meta.h"
 #include "core/registry/scale.h"
@@ -15,35 +14,6 @@ Document json(std::string_view text) {
   auto parsed = Document::parse(text);
   EXPECT_TRUE(parsed.ok()) << text;
   return *parsed;
-}
-
-TEST(Durability, events_renewals_and_heartbeats_may_wait) {
-  struct Row {
-    const char* name;
-    const char* group;
-    const char* resource;
-    const char* before;
-    const char* after;
-    Durability expected;
-  };
-  for (const Row& row : {
-           Row{"event", "", "events", "null", "{}", Durability::kVolatile},
-           Row{"renewal", "coordination.k8s.io", "leases", R"({"metadata":{"resourceVersion":"1"},"spec":{"holderIdentity":"a","renewTime":"1"}})",
-               R"({"metadata":{"resourceVersion":"x"},"spec":{"holderIdentity":"a","renewTime":"2"}})", Durability::kVolatile},
-           Row{"new holder", "coordination.k8s.io", "leases", R"({"spec":{"holderIdentity":"a","renewTime":"1"}})",
-               R"({"spec":{"holderIdentity":"b","renewTime":"2"}})", Durability::kDurable},
-           Row{"heartbeat", "", "nodes", R"({"status":{"conditions":[{"type":"Ready","status":"True","lastHeartbeatTime":"1"}]}})",
-               R"({"status":{"conditions":[{"type":"Ready","status":"True","lastHeartbeatTime":"2"}]}})", Durability::kVolatile},
-           Row{"condition changed", "", "nodes", R"({"status":{"conditions":[{"type":"Ready","status":"True","lastHeartbeatTime":"1"}]}})",
-               R"({"status":{"conditions":[{"type":"Ready","status":"False","lastHeartbeatTime":"2"}]}})", Durability::kDurable},
-           Row{"pod", "", "pods", R"({"status":{}})", R"({"status":{"phase":"Running"}})", Durability::kDurable},
-       }) {
-    const Kind* kind = find_kind(row.group, "v1", row.resource);
-    ASSERT_NE(kind, nullptr) << row.name;
-    Document before = json(row.before), after = json(row.after);
-    Value old = before.root().is_null() ? Value() : before.root();
-    EXPECT_EQ(durability_of(*kind, old, after.root()), row.expected) << row.name;
-  }
 }
 
 TEST(KeyLocks, waiters_go_in_order_and_a_dropped_one_is_forgotten) {
