@@ -51,6 +51,12 @@ Kubelet::Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> r
 Kubelet::~Kubelet() { parts_.followers->close(); }
 
 void Kubelet::start() {
+  // Somebody sets the clock, as on a board that wakes in 1970: tokens of pods may be over, long before their alarm counts so far.
+  clock_set_ = std::make_unique<WallAlarm>([this] {
+    for (auto& [uid, worker] : workers_) worker->poke();
+  });
+  constexpr int64_t kNever_s = 253402300800;  // the year 10000
+  clock_set_->set_at_s(kNever_s);
   if (!parts_.may_lower_oom_score) log_warning("kubelet: no CAP_SYS_RESOURCE here, so containers get no negative oom_score_adj");
   report_ = std::make_unique<NodeReport>(parts_, machine_);
   std::function<void(const Change&)> changed = [this](const Change& change) { on_change(change); };

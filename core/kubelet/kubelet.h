@@ -11,6 +11,7 @@
 #include "core/client/node_streams.h"
 #include "core/kubelet/node_report.h"
 #include "core/kubelet/pod_worker.h"
+#include "core/loop/wall_alarm.h"
 
 namespace bramble {
 
@@ -57,6 +58,7 @@ class Kubelet final : public NodeStreams {
   std::vector<std::string> retired_;
   bool began_ = false;
   std::unique_ptr<Alarm> retire_alarm_;
+  std::unique_ptr<WallAlarm> clock_set_;
   std::unique_ptr<NodeReport> report_;
   std::unique_ptr<Subscription> subscription_;
   TaskGroup tasks_;

@@ -276,3 +276,23 @@ def test_first_start_in_1970(bare):
     bare.wait_ready()
     bare.bramble("images", "import", "/root/web.tar")
     works_in_1970_and_after(bare)
+
+
+def test_clock_that_jumps_beyond_certificates(bare):
+    """An old card: what was issued as of the release's date is over once the board has the time. All of it is issued again."""
+    if not bare.qemu:
+        bare.boot(clock=EPOCH)
+        bare.wait_ready()
+        bare.bramble("images", "import", "/root/web.tar")
+    ns = bare.namespace("beyond")
+    bare.pod(ns, "reader", "sleep", "3600")
+    old, pid = bare.shell("cat /etc/bramble/bramble.yaml"), bare.bramble_pid()
+    old_token = token_of(bare, ns, "reader")
+    bare.shell(f"date -s @{int(time.time()) + 3 * 365 * 24 * 3600}")
+    until("another kubeconfig", lambda: bare.shell("cat /etc/bramble/bramble.yaml") != old)
+    bare.wait_ready()
+    assert bare.bramble_pid() == pid, "another process"
+    assert who(bare, old_token)[0] == 401
+    until("a token that is good again", lambda: who(bare, token_of(bare, ns, "reader")) == f"system:serviceaccount:{ns}:default")
+    reader = bare.wait_running(ns, "reader")
+    assert reader["status"]["containerStatuses"][0]["restartCount"] == 0, reader["status"]
