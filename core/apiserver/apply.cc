@@ -28,6 +28,7 @@ Result<Builder> applied(const ExpectedType& want, const TrackedType& tracked, co
   Builder out(made.object.root());
   if (made.changed) {
     TRY_ASSIGN(out, typed(want, patch, made.object.root()));
+    forget_empty_lists(*want.type, out.root());
   }
   if (!made.last_applied.empty()) set_last_applied(out.root(), made.last_applied);
   made.managed.write(out.root().object("metadata"));

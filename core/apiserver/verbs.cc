@@ -108,7 +108,7 @@ Task<Result<Reply>> Verbs::create(CallRef call, Document object) {
   Builder builder(named.root());
   Status matched = match_namespace(kind, call->ns, builder.root());
   CO_TRY(matched);
-  track_update(TrackedType::of(kind, {}), writer_of(*call), Value(), named.root(), builder.root());
+  track_update(TrackedType::of(kind, {}), writer_of(*call), Value(), named, builder.root());
   Document stored = stored_form(kind, builder.finish());
   WriteRequest request = write_request(call, Operation::kCreate);
   auto created = co_await registry_.create(request, Builder(stored.root()));
@@ -176,7 +176,7 @@ Task<Result<Reply>> Verbs::update_scale(CallRef call, std::function<Result<Docum
     Builder named(scale.root());
     TRY(match_name(call->name, named.root()));
     TRY(validate_scale(scale.root()));
-    if (!tracked) track_update(TrackedType::scale(), writer, before.root(), scale.root(), named.root());
+    if (!tracked) track_update(TrackedType::scale(), writer, before.root(), scale, named.root());
     Document owned = named.finish();
     Builder out = scaled(object, owned.root());
     auto managed = ManagedFields::read(owned["metadata"]["managedFields"]);
@@ -204,7 +204,7 @@ Task<Result<Reply>> Verbs::update(CallRef call, Document object) {
   FieldWriter writer = writer_of(*call);
   ChangeFn change = [next, tracked, writer](Value current) -> Result<Builder> {
     Builder out(next.root());
-    track_update(tracked, writer, current, next.root(), out.root());
+    track_update(tracked, writer, current, next, out.root());
     return out;
   };
   auto reply = co_await update_with(call, change, Origin::kPut);
@@ -233,7 +233,7 @@ Task<Result<Reply>> Verbs::patch(CallRef call, PatchType type, Document patch) {
     Builder builder(next.root());
     TRY(match_name(call->name, builder.root()));
     TRY(match_namespace(*call->kind, call->ns, builder.root()));
-    track_update(tracked, writer, current, next.root(), builder.root());
+    track_update(tracked, writer, current, next, builder.root());
     return builder;
   };
   auto reply = co_await update_with(call, change, Origin::kPatch);

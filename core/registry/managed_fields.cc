@@ -229,15 +229,16 @@ Status give_changes(const TrackedType& type, const FieldWriter& writer, Value li
   return ok();
 }
 
-void track_update(const TrackedType& type, const FieldWriter& writer, Value live, Value next, Mut object) {
+void track_update(const TrackedType& type, const FieldWriter& writer, Value live, const Document& next, Mut object) {
   const bool creates = meta(live, "uid").empty();
-  ManagedFields managed = fields_before(writer, live, next);
+  ManagedFields managed = fields_before(writer, live, next.root());
   if (!managed.owners.empty() || creates) {
     // What cannot be compared is owned by nobody any more, as upstream has it.
-    Status given = give_changes(type, writer, live ? live : empty_object(type).root(), next, managed);
+    Status given = give_changes(type, writer, live ? live : empty_object(type).root(), next.root(), managed);
     if (!given.ok()) managed = {};
   }
   managed.write(object.object("metadata"));
+  if (next.bytes()->find(":[]") != std::string::npos) forget_empty_lists(*type.type, object);
 }
 
 bool same_managed_fields(Value a, Value b) {

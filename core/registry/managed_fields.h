@@ -54,8 +54,8 @@ struct ManagedFields {
 
 // Writes into `object` who owns its fields now that `writer` writes `next` over `live` (absent or without a uid: a creation).
 // `object` and `next` are the same object; both hold the managedFields that the client sent. An empty list or one empty
-// entry ends the tracking of this object.
-void track_update(const TrackedType& type, const FieldWriter& writer, Value live, Value next, Mut object);
+// entry ends the tracking of this object. After this an empty list is none (forget_empty_lists).
+void track_update(const TrackedType& type, const FieldWriter& writer, Value live, const Document& next, Mut object);
 
 // What an apply makes of `live` (absent: it is created). `object` is not decoded and has no defaults yet; without `changed`
 // it is `live`, and only who owns what may differ. Errors carry the whole Status: 400 for what is no apply patch of this

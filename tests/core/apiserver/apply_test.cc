@@ -39,7 +39,8 @@ TEST_F(Apply, creates_and_then_changes_nothing) {
   auto made = apply(c, "one", map(R"({"a":"1"})"));
   EXPECT_EQ(made->status, 201) << made->body;
   EXPECT_EQ(owners(made->json()), R"(one Apply v1  {"f:data":{"f:a":{}}})");
-  Value entry = made->json()["metadata"]["managedFields"].item(0);
+  Document answer = made->json();
+  Value entry = answer["metadata"]["managedFields"].item(0);
   EXPECT_EQ(entry["fieldsType"].str(), "FieldsV1");
   EXPECT_EQ(entry["time"].str(), clock.now_rfc3339());
   const std::string version(version_of(made->json()));
@@ -256,6 +257,14 @@ TEST_F(Apply, managers_of_versions_that_are_gone_are_forgotten) {
   as("a/1", "POST", kMaps, map(R"({"a":"1"})"));
   auto put = as("a/1", "PUT", c, map(R"({"a":"1"})", R"(,"managedFields":[{"manager":"x","operation":"Update","apiVersion":"v0","fieldsType":"FieldsV1","fieldsV1":{"f:data":{"f:a":{}}}}])"));
   EXPECT_FALSE(put->json()["metadata"].has("managedFields")) << put->body;
+}
+
+TEST_F(Apply, an_empty_list_that_is_always_written_is_owned) {
+  auto made = as("a/1", "POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles", R"({"metadata":{"name":"r"},"rules":[]})");
+  EXPECT_EQ(owners(made->json()), R"(a Update rbac.authorization.k8s.io/v1  {"f:rules":{}})");
+  EXPECT_TRUE(made->json()["rules"].is_null()) << made->body;
+  made = as("a/1", "POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles", R"({"metadata":{"name":"s"}})");
+  EXPECT_EQ(owners(made->json()), "");
 }
 
 TEST_F(Apply, parts_of_the_server_write_under_upstreams_names) {

@@ -44,7 +44,15 @@ class RegistryWrites : public testing::Test {
   std::shared_ptr<MemoryDisk> disk = std::make_shared<MemoryDisk>();
   MemoryStore store{clock, disk};
   WatchCache cache{clock};
-  Registry registry{store, cache, clock, random, Registry::Options()};
+  static Registry::Options with_addresses() {
+    Registry::Options options;
+    options.service_cidr = "10.43.0.0/16";
+    options.dns_address = "10.43.0.10";
+    options.node_port_first = 30000;
+    options.node_port_last = 32767;
+    return options;
+  }
+  Registry registry{store, cache, clock, random, with_addresses()};
   const Kind& services = *find_kind("", "v1", "services");
   const Kind& maps = *find_kind("", "v1", "configmaps");
   const Kind& events = *find_kind("", "v1", "events");

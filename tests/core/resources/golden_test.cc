@@ -125,6 +125,7 @@ Outcome create(const Kind& kind, Value body) {
   meta.set("uid", "00000000-0000-4000-8000-000000000001");
   meta.set("creationTimestamp", "2026-01-02T03:04:05Z");
   if (kind.prepare_create) kind.prepare_create(b.root());
+  forget_empty_lists(*kind.type, b.root());
   out.object = b.finish();
   FieldErrors errors;
   validate_object_meta(out.object.root(), kind, errors);

@@ -32,7 +32,7 @@ TEST(Canonicalize, writes_what_upstream_would_write) {
       {"zeroes", "core.v1.Container", R"({"name":"","image":"","stdin":false,"ports":[{"containerPort":0,"hostPort":0}]})",
        R"({"name":"","ports":[{"containerPort":0}],"resources":{}})"},
       {"pointers keep their zero", "core.v1.PodSpec", R"({"containers":[],"terminationGracePeriodSeconds":0,"enableServiceLinks":false,"securityContext":{}})",
-       R"({"containers":null,"terminationGracePeriodSeconds":0,"securityContext":{},"enableServiceLinks":false})"},
+       R"({"containers":[],"terminationGracePeriodSeconds":0,"securityContext":{},"enableServiceLinks":false})"},
       {"quantities", "core.v1.ResourceRequirements", R"({"limits":{"memory":0.5,"cpu":"1000m"}})", R"({"limits":{"cpu":"1","memory":"500m"}})"},
       {"times", "meta.v1.ObjectMeta", R"({"creationTimestamp":"2026-01-02T05:04:05.6+02:00"})", R"({"creationTimestamp":"2026-01-02T03:04:05Z"})"},
       {"micro times", "coordination.v1.LeaseSpec", R"({"renewTime":"2026-01-02T03:04:05.123456+00:00"})", R"({"renewTime":"2026-01-02T03:04:05.123456Z"})"},
