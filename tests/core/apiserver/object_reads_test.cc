@@ -218,8 +218,8 @@ TEST_F(Events, of_both_groups_are_one_store_each_in_its_own_form) {
   EXPECT_EQ(core_list["items"].item(0)["message"].str(), "hello");
   EXPECT_EQ(new_list["items"].item(0)["note"].str(), "hello");
   EXPECT_FALSE(new_list["items"].item(0)["apiVersion"]);
-  auto rows = call("GET", kNewEvents, "", {{"accept", "application/json;as=Table;v=v1;g=meta.k8s.io"}})->json()["rows"];
-  EXPECT_EQ(rows.item(1)["cells"].item(6).str(), "old");
+  Document table = call("GET", kNewEvents, "", {{"accept", "application/json;as=Table;v=v1;g=meta.k8s.io"}})->json();
+  EXPECT_EQ(table["rows"].item(1)["cells"].item(6).str(), "old");
 }
 
 TEST_F(Events, are_selected_by_the_words_of_each_group) {
