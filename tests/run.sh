@@ -131,6 +131,16 @@ run_fuzz() {
   done
 }
 
+build_cross() { # build_cross ARCHITECTURE
+  local arch=$1
+  configure "build/$arch" -DCMAKE_TOOLCHAIN_FILE="$root/toolchains/$arch.cmake" -DBRAMBLE_DEPS="$(deps "$arch")" \
+    -DCMAKE_BUILD_TYPE=MinSizeRel -DBRAMBLE_TESTS=OFF || die "configuring $arch failed"
+  ninja -C "build/$arch" bramble >"build/$arch.log" 2>&1 || {
+    grep -E -A12 'error|FAILED' "build/$arch.log" | head -n 60
+    die "the $arch build failed"
+  }
+}
+
 run_arm() {
   say 'build: arm64, armhf, armv6'
   toolchains/install-packages.sh cross || die 'packages could not be installed'
