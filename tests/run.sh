@@ -71,7 +71,7 @@ build_release() {
   [[ -z ${release_built:-} ]] || return 0
   say 'build: amd64'
   mkdir -p build
-  configure build/release -DBRAMBLE_DEPS="$(deps amd64)" -DCMAKE_BUILD_TYPE=MinSizeRel || die 'configuring failed'
+  configure build/release -DBRAMBLE_DEPS="$(deps amd64)" -DCMAKE_BUILD_TYPE=MinSizeRel -DBRAMBLE_TESTS=ON || die 'configuring failed'
   ninja -k 20 -C build/release all >build/release.log 2>&1 || {
     grep -E -A12 'error|FAILED' build/release.log | head -n 80
     die 'the build failed; build/release.log has all of it'

@@ -67,12 +67,13 @@ class Server:
 
     def __init__(self, state, port=6443, extra=(), env=None):
         self.state, self.port, self.extra, self.env, self.binary = state, port, list(extra), env, BINARY
+        self.prefix = []  # a command that runs it
         self.kubeconfig, self.log, self.process = f"{state}/kubeconfig.yaml", f"{state}/server.log", None
         os.makedirs(state, exist_ok=True)
 
     def arguments(self):
         s = self.state
-        return [self.binary, "server", "--data-dir", f"{s}/data", "--run-dir", f"{s}/run", "--kubelet-root-dir", f"{s}/kubelet", "--pod-log-dir", f"{s}/log",
+        return [*self.prefix, self.binary, "server", "--data-dir", f"{s}/data", "--run-dir", f"{s}/run", "--kubelet-root-dir", f"{s}/kubelet", "--pod-log-dir", f"{s}/log",
                 "--write-kubeconfig", self.kubeconfig, "--https-listen-port", str(self.port), "--cgroup-root", CGROUP] + self.extra
 
     def start(self):

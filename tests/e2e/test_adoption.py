@@ -1,7 +1,8 @@
 """The containers outlive the process that started them. These tests stop the server, so they come last."""
 import json
+import os
 
-from cluster import Api, dig, start_time, until
+from cluster import Api, dig, run, start_time, until
 
 COUNTER = "i=0; while :; do echo $i; i=$((i+1)); sleep 0.05; done"
 
@@ -44,6 +45,37 @@ def test_adoption_after_kill(cluster):
         check_adopted(cluster, ns, before)
         started = cluster.wait_running(ns, f"starting-{n}")
         assert len({p for p in cluster.pod_pids(started)}) == 1, "the pod runs twice"
+
+
+def test_server_in_a_chroot(cluster):
+    """Commands run in the container, not at the root of the mount namespace that the chroot stands in; the next server goes on with it."""
+    inner = os.path.join(cluster.state, "chroot")
+    os.mkdir(inner)
+    cluster.wait_all("/api/v1/pods", lambda pods: not pods)  # those of earlier tests: their mounts are in the way
+    until("nothing is left of earlier pods", lambda: not os.listdir(f"{cluster.state}/run/pods"))
+    assert cluster.server.stop() == 0
+    run(["mount", "--rbind", "/", inner])
+    cluster.server.prefix = ["chroot", inner]
+    try:
+        cluster.server.start()
+        ns = cluster.namespace("chroot")
+        cluster.pod(ns, "counter", "sh", "-c", COUNTER)
+        before = snapshot(cluster, ns)
+        assert cluster.exec(ns, "counter", "readlink", "/bin/sh").stdout == "busybox\n", "not the container's files"
+        cluster.server.kill()
+        cluster.server.start()
+        check_adopted(cluster, ns, before)
+        cluster.kubectl("delete", "pod", "counter", "--now", ns=ns)
+        cluster.wait(f"/api/v1/namespaces/{ns}/pods", "counter", lambda p: p is None)
+        assert cluster.server.stop() == 0
+    finally:
+        cluster.server.prefix = []
+        if cluster.server.process.poll() is None:
+            cluster.server.stop()
+        run(["umount", "--recursive", "--lazy", inner])
+        os.rmdir(inner)
+        cluster.server.start()
+        cluster.wait_node_ready()
 
 
 def open_log(cluster, pod):

@@ -5,6 +5,7 @@
 
 #include <sys/timerfd.h>
 
+#include "core/runtime/shim/own_root.h"
 #include "core/runtime/shim/process.h"
 
 namespace bramble::shim {
@@ -95,6 +96,10 @@ inline pid_t spawn(const char* const* args, int in, int out, int err) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);
+  if (strcmp(argv[5], "create") == 0 && !root_the_namespace()) {
+    dprintf(2, "cannot leave the chroot for a mount namespace: %s", strerror(errno));
+    _exit(127);
+  }
   execv(runtime_path, const_cast<char* const*>(argv));
   dprintf(2, "%s: %s", runtime_path, strerror(errno));
   _exit(127);
