@@ -141,7 +141,7 @@ std::optional<Group> QueuedStore::next_group() {
   size_t bytes = 0;
   bool wanted = false;
   for (const auto& op : queue_) {
-    if (op->ready) continue;
+    if (op->ready || op->failed) continue;  // a failed one waits here for its turn to be answered
     size_t size = op->change.value ? op->change.value->size() : 0;
     if (group_ops_.size() >= limits::kStoreGroupMax) break;
     if (bytes > 0 && bytes + size > limits::kStoreGroupBytesMax) break;
@@ -189,7 +189,7 @@ void QueuedStore::finished(Status status) {
     stale_rows_.erase(stale_rows_.begin(), stale_rows_.begin() + static_cast<ptrdiff_t>(group_stale_));
     for (const auto& op : ops) op->ready = true;
     for (const auto& op : queue_)
-      if (!op->to_disk && op->change.revision <= reserved_) op->ready = true;
+      if (!op->to_disk && !op->failed && op->change.revision <= reserved_) op->ready = true;
     for (const auto& [key, revision] : flushed)
       if (auto d = dirty_.find(key); d != dirty_.end() && d->second.change.revision == revision) drop_dirty(key);
     oldest_dirty_us_ = clock_.monotonic_us();  // at least as young as this group, but for what came while it was written

@@ -1,5 +1,6 @@
 // Bodies and options of writes over HTTP, and their answers.
 #include "core/apiserver/apiserver.h"
+#include "core/apiserver/delete_options.h"
 #include "core/apiserver/field_writer.h"
 #include "core/apiserver/go_json.h"
 #include "core/apiserver/reads.h"
@@ -10,24 +11,6 @@
 namespace bramble {
 
 namespace {
-
-std::string go_string_list(const std::vector<std::string>& list) {
-  std::string out = "[";
-  for (const std::string& s : list) out += cat(out.size() > 1 ? "," : "", go_quote(s));
-  return out + "]";
-}
-
-Status check_dry_run(const std::vector<std::string>& values, std::string_view options_kind, bool& dry_run) {
-  for (const std::string& v : values) {
-    if (v == "All") continue;
-    FieldErrors errors;
-    errors.add({"FieldValueNotSupported", "dryRun",
-                cat("Unsupported value: ", go_string_list(values), ": supported values: \"All\"")});
-    return errors.to_error("meta.k8s.io", options_kind, "");
-  }
-  dry_run = !values.empty();
-  return ok();
-}
 
 // dryRun, fieldValidation, fieldManager, force of the URL.
 Status read_options(const Request& request, std::string_view options_kind, bool apply, Call& call) {
@@ -73,8 +56,7 @@ void answer(Request& request, const CallRef& call, const Result<Reply>& reply, c
 }
 
 Result<Removal> read_delete_options(const Request& request, bool& dry_run) {
-  Removal out;
-  std::vector<std::string> dry_runs;
+  SentDeleteOptions options;
   const HttpRequest& http = *request.http;
   if (!http.body.empty()) {
     std::string media_type = media_type_of(http.header("content-type"));
@@ -87,13 +69,9 @@ Result<Removal> read_delete_options(const Request& request, bool& dry_run) {
       return api_bad_request(cat("no kind ", go_quote(kind), " is registered for version ", go_quote(o["apiVersion"].str()),
                                  " in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\""));
     }
-    if (o["gracePeriodSeconds"].is_number()) out.grace_period_s = o["gracePeriodSeconds"].integer();
-    if (o["orphanDependents"].is_bool()) out.orphan_dependents = o["orphanDependents"].boolean();
-    out.propagation = o["propagationPolicy"].text();
-    if (o["preconditions"]["uid"].is_string()) out.uid = o["preconditions"]["uid"].text();
-    if (o["preconditions"]["resourceVersion"].is_string()) out.resource_version = o["preconditions"]["resourceVersion"].text();
-    for (Value v : o["dryRun"].items()) dry_runs.push_back(v.text());
+    options = delete_options_of(o);
   } else {
+    Removal& out = options.removal;
     const Query& query = request.info.query;
     std::string_view grace = query.get("gracePeriodSeconds");
     if (!grace.empty()) {
@@ -102,18 +80,10 @@ Result<Removal> read_delete_options(const Request& request, bool& dry_run) {
     }
     if (query.has("orphanDependents")) out.orphan_dependents = query.flag("orphanDependents");
     out.propagation = query.get("propagationPolicy");
-    dry_runs = query.all("dryRun");
+    options.dry_run = query.all("dryRun");
   }
-  FieldErrors errors;
-  bool known = out.propagation.empty() || out.propagation == "Foreground" || out.propagation == "Background" || out.propagation == "Orphan";
-  if (!out.propagation.empty() && out.orphan_dependents) {
-    errors.invalid(Path("propagationPolicy"), out.propagation, "orphanDependents and deletionPropagation cannot be both set");
-  } else if (!known) {
-    errors.not_supported(Path("propagationPolicy"), out.propagation, {"Foreground", "Background", "Orphan", "nil"});
-  }
-  if (!errors.empty()) return errors.to_error("meta.k8s.io", "DeleteOptions", "");
-  TRY(check_dry_run(dry_runs, "DeleteOptions", dry_run));
-  return out;
+  TRY(check_delete_options(options, dry_run));
+  return options.removal;
 }
 
 std::optional<PatchType> patch_type_of(std::string_view media_type) {
@@ -185,6 +155,7 @@ Task<void> ApiServer::serve_patch(RequestRef request) {
   }
   Status options = read_options(*request, "PatchOptions", *type == PatchType::kApply, *call);
   if (!options.ok()) co_return send_error(*request, options.error());
+  call->may_create = may_create(*request);
   if (*type == PatchType::kApply) {
     auto config = read_apply_patch(http.body, call->validation);
     if (!config.ok()) co_return send_error(*request, config.error());
@@ -200,7 +171,6 @@ Task<void> ApiServer::serve_patch(RequestRef request) {
     std::string_view prefix = *type == PatchType::kStrategic ? "" : "error decoding patch: ";
     co_return send_error(*request, api_bad_request(cat(prefix, go.empty() ? patch.error().message() : go)));
   }
-  call->may_create = may_create(*request);
   auto reply = co_await verbs_.patch(call, *type, *patch);
   answer(*request, call, reply, registry_.clock());
 }

@@ -68,14 +68,17 @@ Result<CallRef> InProcessClient::call_of(std::string_view verb, const ResourceId
                                          const std::string& name, const WriteOptions& options) const {
   const Kind* kind = find_kind(resource.group, resource.version, resource.resource);
   if (kind == nullptr) return api_no_such_resource();
+  auto call = std::make_shared<Call>();
+  call->may_create = [] { return ok(); };
   if (authorizer_ != nullptr) {
     Attributes what;
     what.verb = verb, what.group = resource.group, what.version = resource.version, what.resource = resource.resource;
     what.subresource = options.subresource, what.name = name;
     if (kind->namespaced || resource.resource == "namespaces") what.ns = kind->namespaced ? ns : name;
     TRY(authorizer_->authorize(identity_, what));
+    what.verb = "create";
+    call->may_create = [authorizer = authorizer_, user = identity_, what] { return authorizer->authorize(user, what); };
   }
-  auto call = std::make_shared<Call>();
   call->kind = kind;
   call->ns = kind->namespaced ? ns : std::string();
   call->name = name, call->subresource = options.subresource;

@@ -31,7 +31,13 @@ Result<Selection> Selection::of(const Kind& kind, std::string_view label_selecto
     }
     out.fields_.push_back({value, term.value, term.equals});
   }
-  if (!name.empty()) out.fields_.push_back({name_value, std::string(name), true});
+  if (name.empty()) return out;
+  if (!fields->terms.empty()) {
+    bool same = false;
+    for (const FieldSelector::Term& term : fields->terms) same = same || (term.field == "metadata.name" && term.equals && term.value == name);
+    if (!same) return api_bad_request("fieldSelector metadata.name doesn't match requested name");
+  }
+  out.fields_.push_back({name_value, std::string(name), true});
   return out;
 }
 

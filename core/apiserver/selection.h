@@ -11,7 +11,8 @@ namespace bramble {
 
 class Selection {
  public:
-  // kInvalidArgument with upstream's texts.
+  // `name` is that of the path, or of the field selector where the path has none. kInvalidArgument with upstream's texts, also
+  // when the field selector does not ask for that very name.
   static Result<Selection> of(const Kind& kind, std::string_view label_selector, std::string_view field_selector,
                               std::string_view name = {});
   bool matches(Value object) const;

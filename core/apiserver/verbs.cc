@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/apiserver/delete_options.h"
 #include "core/apiserver/object_match.h"
 #include "core/apiserver/tokens.h"
 #include "core/registry/api_status.h"
@@ -82,7 +83,10 @@ WriteRequest Verbs::write_request(CallRef call, Operation operation) const {
   const Admission* admission = &admission_;
   request.admit = [call, operation, admission](Mut object, Value old) -> Status {
     bool creates = !old.exists();  // an update of what is not there
-    if (creates && operation == Operation::kUpdate && call->may_create) TRY(call->may_create());
+    if (creates && operation == Operation::kUpdate) {
+      CHECK(call->may_create, "an update that may create comes with who may");
+      TRY(call->may_create());
+    }
     AdmissionCall a;
     a.operation = creates ? Operation::kCreate : operation;
     a.kind = call->kind, a.subresource = call->subresource, a.ns = call->ns, a.name = call->name;
@@ -138,15 +142,15 @@ Task<Result<Reply>> Verbs::create_eviction(CallRef call, Document object) {
   if (name_of(object) != call->name && !name_of(object).empty()) {
     co_return api_bad_request("name in URL does not match name in Eviction object");
   }
-  Removal removal;
-  Value options = object["deleteOptions"];
-  if (options["gracePeriodSeconds"]) removal.grace_period_s = options["gracePeriodSeconds"].integer();
-  removal.propagation = options["propagationPolicy"].text();
-  if (options["preconditions"]["uid"]) removal.uid = options["preconditions"]["uid"].text();
-  if (options["preconditions"]["resourceVersion"]) removal.resource_version = options["preconditions"]["resourceVersion"].text();
+  // The dry run may stand in the URL, in the eviction, or, if they agree, in both.
+  SentDeleteOptions options = delete_options_of(object["deleteOptions"]);
+  bool asked_within = false;
+  Status checked = check_delete_options(options, asked_within);
+  CO_TRY(checked);
   auto pod_call = std::make_shared<Call>(*call);
   pod_call->subresource.clear();
-  auto removed = co_await remove(pod_call, removal);
+  pod_call->dry_run = call->dry_run || asked_within;
+  auto removed = co_await remove(pod_call, options.removal);
   CO_TRY(removed);
   co_return success(201);
 }

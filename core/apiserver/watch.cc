@@ -29,8 +29,7 @@ Result<WatchOptions> parse_watch(const Request& request, Registry& registry) {
   const Query& query = request.info.query;
   WatchOptions o;
   TRY(check_list_options(query, true));
-  TRY_ASSIGN(o.selection, Selection::of(*request.kind, query.get("labelSelector"), query.get("fieldSelector"),
-                                        query.get("fieldSelector").empty() ? std::string_view(request.info.name) : std::string_view()));
+  TRY_ASSIGN(o.selection, Selection::of(*request.kind, query.get("labelSelector"), query.get("fieldSelector"), request.info.name));
   TRY_ASSIGN(o.revision, parse_version(query.get("resourceVersion")));
   o.prefix = registry_prefix(*request.kind, request.info.ns);
   o.bookmarks = query.flag("allowWatchBookmarks");

@@ -131,6 +131,23 @@ TEST_F(ObjectWrites, a_pod_without_node_goes_at_once) {
   EXPECT_EQ(call("GET", cat(kPods, "/p"))->status, 404);
 }
 
+// kubectl drain --dry-run=server asks for it in the body.
+TEST_F(ObjectWrites, an_eviction_may_be_a_dry_run) {
+  auto evict = [&](std::string_view query, std::string_view options) {
+    return call("POST", cat(kPods, "/p/eviction", query),
+                cat(R"({"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"p"})", options, "}"));
+  };
+  call("POST", std::string(kPods), pod("p"));
+  EXPECT_EQ(evict("", R"(,"deleteOptions":{"dryRun":["All"]})")->status, 201);
+  EXPECT_EQ(evict("?dryRun=All", "")->status, 201);
+  auto refused = evict("", R"(,"deleteOptions":{"dryRun":["Some"]})");
+  EXPECT_EQ(refused->status, 422) << refused->body;
+  EXPECT_EQ(evict("", R"(,"deleteOptions":{"propagationPolicy":"Sometimes"})")->status, 422);
+  EXPECT_EQ(call("GET", cat(kPods, "/p"))->status, 200);
+  EXPECT_EQ(evict("", "")->status, 201);
+  EXPECT_EQ(call("GET", cat(kPods, "/p"))->status, 404);
+}
+
 TEST_F(ObjectWrites, binding_sets_the_node_once) {
   call("POST", std::string(kPods), pod("p"));
   std::string body = R"({"apiVersion":"v1","kind":"Binding","metadata":{"name":"p"},"target":{"kind":"Node","name":"n"}})";

@@ -186,6 +186,20 @@ TEST_F(Rbac, a_create_by_update_needs_create) {
   EXPECT_EQ(status("PUT", path, lease), 201);
 }
 
+TEST_F(Rbac, a_create_by_apply_needs_create) {
+  grant("u", "jane", R"([{"verbs":["patch","get"],"apiGroups":["coordination.k8s.io"],"resources":["leases"]}])");
+  as("jane");
+  std::string lease = R"({"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"l"},"spec":{}})";
+  std::string path = "/apis/coordination.k8s.io/v1/namespaces/default/leases/l?fieldManager=m";
+  auto apply = [&] { return call("PATCH", path, lease, {{"content-type", "application/apply-patch+yaml"}}); };
+  auto refused = apply();
+  EXPECT_EQ(refused->status, 403);
+  EXPECT_EQ(message(refused),
+            R"(leases.coordination.k8s.io "l" is forbidden: User "jane" cannot create resource "leases" in API group "coordination.k8s.io" in the namespace "default")");
+  grant("c", "jane", R"([{"verbs":["create"],"apiGroups":["coordination.k8s.io"],"resources":["leases"]}])");
+  EXPECT_EQ(apply()->status, 201);
+}
+
 class Escalation : public Rbac {
  protected:
   void SetUp() override {

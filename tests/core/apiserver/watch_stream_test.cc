@@ -108,6 +108,21 @@ TEST_F(WatchStream, of_one_name_shows_that_object_alone) {
   EXPECT_EQ(seen(*w), (List{"ADDED a"}));
 }
 
+// Who may watch one name sees no other through a selector beside it.
+TEST_F(WatchStream, of_one_name_takes_no_selector_that_asks_for_more) {
+  call("POST", std::string(kMaps), config_map("a"));
+  call("POST", std::string(kMaps), config_map("b"));
+  std::string path = "/api/v1/watch/namespaces/default/configmaps/a?resourceVersion=0&fieldSelector=";
+  for (std::string selector : {"metadata.namespace%3Ddefault", "metadata.name%3Db", "metadata.name!%3Da"}) {
+    auto refused = call("GET", path + selector);
+    EXPECT_EQ(refused->status, 400) << selector;
+    EXPECT_EQ(refused->json()["message"].text(), "fieldSelector metadata.name doesn't match requested name") << selector;
+  }
+  auto w = start("GET", path + "metadata.name%3Da");
+  settle();
+  EXPECT_EQ(seen(*w), (List{"ADDED a"}));
+}
+
 TEST_F(WatchStream, many_watchers_see_the_same_bytes) {
   std::vector<std::shared_ptr<KeptAnswer>> watches;
   for (int i = 0; i < 50; ++i) watches.push_back(start("GET", cat(kMaps, "?watch=1&resourceVersion=", cache.revision())));
