@@ -40,12 +40,14 @@ Task<void> pump_input(WebSocket* socket, ExecSession* session) {
   }
 }
 
-Task<void> pump_output(WebSocket* socket, ExecSession* session) {
+// A container that ends while somebody is attached to it ends their session well, whatever its exit code: the code is the pod's
+// status, not the session's.
+Task<void> pump_output(WebSocket* socket, ExecSession* session, bool attached) {
   for (;;) {
     auto output = co_await session->next();
     if (!output) co_return;
     if (output->kind == ExecSession::Output::kExit) {
-      std::string status = message(kErrorChannel, exit_status(output->exit_code, output->error));
+      std::string status = message(kErrorChannel, exit_status(attached ? 0 : output->exit_code, output->error));
       co_await socket->send(status);
       co_return;
     }
@@ -106,7 +108,7 @@ Task<void> serve_remote_command(std::shared_ptr<Request> request, NodeStreams* n
   {
     Race race;
     race.add(pump_input(socket.get(), session.get()));
-    race.add(pump_output(socket.get(), session.get()));
+    race.add(pump_output(socket.get(), session.get(), options.command.empty()));
     co_await race.first().wait();
   }
   socket->close(1000, "");

@@ -17,11 +17,16 @@ namespace {
 void set_defaults(Mut o) {
   default_amounts(o["status"]["capacity"]);
   default_amounts(o["status"]["allocatable"]);
-  // podCIDR is the first of podCIDRs, whichever was given.
+  // podCIDR is one of podCIDRs, and comes first; where they disagree it is the only one.
   Mut spec = o["spec"];
   if (spec.is_object()) {
-    if (spec["podCIDRs"].size() == 0 && !spec["podCIDR"].str().empty())
-      spec.array("podCIDRs").append(spec["podCIDR"].text());
+    std::string one = spec["podCIDR"].text();
+    bool listed = one.empty();
+    for (size_t i = 0; i < spec["podCIDRs"].size(); ++i) listed = listed || spec["podCIDRs"].item(i).str() == one;
+    if (!listed) {
+      spec.remove("podCIDRs");
+      spec.array("podCIDRs").append(one);
+    }
     if (spec["podCIDRs"].size() > 0) spec.set("podCIDR", spec["podCIDRs"].item(0).text());
   }
   Mut status = o["status"];

@@ -100,6 +100,16 @@ void gather_claims(Value claims, const Path& at, PodSpecContext& context, FieldE
   }
 }
 
+void refuse_windows_options(Value spec, const Path& at, FieldErrors& errors) {
+  auto refuse = [&](Value security, const Path& path) {
+    if (security["windowsOptions"].is_object()) errors.forbidden(path.at("windowsOptions"), "windows options cannot be set for a linux pod");
+  };
+  refuse(spec["securityContext"], at.at("securityContext"));
+  for (const char* list : {"initContainers", "containers", "ephemeralContainers"})
+    for (size_t i = 0; i < spec[list].size(); ++i)
+      refuse(spec[list].item(i)["securityContext"], at.at(list).at(i).at("securityContext"));
+}
+
 void validate_name(std::string_view name, const Path& at, FieldErrors& errors) {
   if (!name.empty()) add_invalid(at, name, check_dns1123_subdomain(name), errors);
 }
@@ -149,6 +159,7 @@ void validate_pod_spec(Value spec, const Path& at, bool is_template, FieldErrors
   }
   if (spec["os"].is_object())
     validate_one_of(spec["os"]["name"].str(), {"linux", "windows"}, at.at("os").at("name"), true, errors);
+  if (spec["os"]["name"].str() == "linux") refuse_windows_options(spec, at, errors);
 }
 
 void validate_pod_template(Value pod_template, const Path& at, FieldErrors& errors) {

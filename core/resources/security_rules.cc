@@ -57,7 +57,24 @@ bool is_sysctl_name(std::string_view s) {
   return edge(s.back());
 }
 
-void validate_sysctls(Value sysctls, const Path& at, FieldErrors& errors) {
+// The name with dots between its parts: slashes may be used instead, and then dots stand within a part (sysctl.d(5)).
+std::string dotted(std::string_view name) {
+  std::string out(name);
+  size_t first = out.find_first_of("./");
+  if (first == std::string::npos || out[first] == '.') return out;
+  for (char& c : out) c = c == '/' ? '.' : c == '.' ? '/' : c;
+  return out;
+}
+
+// A sysctl of a namespace that the pod shares with the node would change the node.
+const char* shared_with_host(Value spec, std::string_view sysctl) {
+  bool ipc = sysctl == "kernel.sem" || sysctl.starts_with("kernel.shm") || sysctl.starts_with("kernel.msg") || sysctl.starts_with("fs.mqueue.");
+  if (ipc && spec["hostIPC"].boolean()) return "hostIPC";
+  if (sysctl.starts_with("net.") && spec["hostNetwork"].boolean()) return "hostNetwork";
+  return nullptr;
+}
+
+void validate_sysctls(Value spec, Value sysctls, const Path& at, FieldErrors& errors) {
   std::set<std::string, std::less<>> names;
   for (size_t i = 0; i < sysctls.size(); ++i) {
     const Path here = at.at(i).at("name");
@@ -70,6 +87,7 @@ void validate_sysctls(Value sysctls, const Path& at, FieldErrors& errors) {
                      "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$");
     else if (!names.insert(std::string(name)).second)
       errors.duplicate(here, name);
+    if (const char* field = shared_with_host(spec, dotted(name))) errors.invalid(here, name, cat("may not be specified when '", field, "' is true"));
   }
 }
 
@@ -124,7 +142,7 @@ void validate_pod_security(Value spec, const Path& at, FieldErrors& errors) {
   if (spec["shareProcessNamespace"].boolean() && spec["hostPID"].boolean())
     errors.invalid_raw(at.at("shareProcessNamespace"), "true",
                        "ShareProcessNamespace and HostPID cannot both be enabled");
-  validate_sysctls(s["sysctls"], at.at("sysctls"), errors);
+  validate_sysctls(spec, s["sysctls"], at.at("sysctls"), errors);
   validate_one_of(s["fsGroupChangePolicy"].str(), {"Always", "OnRootMismatch"}, at.at("fsGroupChangePolicy"), false,
                   errors);
   validate_profile(s["seccompProfile"], "seccomp", at.at("seccompProfile"), errors);

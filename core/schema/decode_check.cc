@@ -276,15 +276,29 @@ class Checker {
     fatal(cat(json_ ? "" : "error decoding from json: ", "illegal base64 data at input byte ", illegal_base64_at(v.str())));
   }
 
-  // Where Go's decoder stops: at the first byte outside of the alphabet, or at the start of the broken last quantum.
+  // The offset that Go's decoder names: of a byte outside of the alphabet, of wrong padding or what follows it, or of the end of the
+  // text less the characters of a quantum that is not whole.
   static size_t illegal_base64_at(std::string_view s) {
-    for (size_t i = 0; i < s.size(); i++) {
-      char c = s[i];
-      bool fits = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/' ||
-                  c == '\n' || c == '\r' || (c == '=' && i + 2 >= s.size() && i % 4 >= 2);
-      if (!fits) return i;
+    auto line_break = [&](size_t i) { return i < s.size() && (s[i] == '\n' || s[i] == '\r'); };
+    size_t i = 0, in_quantum = 0;
+    while (i < s.size()) {
+      char c = s[i++];
+      if (c == '\n' || c == '\r') continue;
+      if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/') {
+        in_quantum = (in_quantum + 1) % 4;
+        continue;
+      }
+      if (c != '=' || in_quantum < 2) return i - 1;
+      if (in_quantum == 2) {  // two of them
+        while (line_break(i)) ++i;
+        if (i == s.size()) return i;
+        if (s[i] != '=') return i - 1;
+        ++i;
+      }
+      while (line_break(i)) ++i;
+      return i;
     }
-    return s.size() / 4 * 4;
+    return s.size() - in_quantum;
   }
 
   template <class Normal>

@@ -9,7 +9,7 @@ import subprocess
 import termios
 import time
 
-from cluster import PAGE, PATIENCE, fetch_until, until
+from cluster import IMAGE, PAGE, PATIENCE, fetch_until, until
 
 
 def test_exec_output_and_errors(cluster):
@@ -126,6 +126,15 @@ def test_attach(cluster):
     attached.wait()
     assert line == b"got hello\n", line
     until("the line is in the log as well", lambda: cluster.log(ns, "p") == "got hello\n")
+
+
+def test_attach_until_the_end(cluster):
+    """The session ends well whatever the container's exit code; kubectl run takes that from the pod, and prints what came once."""
+    ns = cluster.namespace("attachend")
+    attached = cluster.kubectl("run", "p", "-i", "--rm", "--restart=Never", f"--image={IMAGE}", "--", "sh", "-c", "read line; echo got $line; exit 7",
+                               ns=ns, input="hello\n", check=False)
+    lines = [line for line in attached.stdout.splitlines() if "deleted" not in line]
+    assert lines == ["got hello"] and attached.returncode == 7, (attached.returncode, attached.stdout, attached.stderr)
 
 
 def test_logs_forms(cluster):

@@ -152,6 +152,21 @@ TEST(Pod, refuses_bad_specs_with_upstreams_texts) {
        "Invalid spec.securityContext.sysctls[0].name: Invalid value: \"a..b\": must have at most 253 characters and "
        "match regex "
        "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"},
+      {"sysctl of the host's IPC namespace",
+       pod_with(
+           R"({"containers":[{"name":"c","image":"i"}],"hostIPC":true,"securityContext":{"sysctls":[{"name":"kernel.shm_rmid_forced","value":"1"}]}})"),
+       "Invalid spec.securityContext.sysctls[0].name: Invalid value: \"kernel.shm_rmid_forced\": may not be specified when "
+       "'hostIPC' is true"},
+      {"sysctl of the host's network, with slashes",
+       pod_with(
+           R"({"containers":[{"name":"c","image":"i"}],"hostNetwork":true,"securityContext":{"sysctls":[{"name":"net/core/somaxconn","value":"1"}]}})"),
+       "Invalid spec.securityContext.sysctls[0].name: Invalid value: \"net/core/somaxconn\": may not be specified when "
+       "'hostNetwork' is true"},
+      {"options of Windows on Linux",
+       pod_with(
+           R"({"containers":[{"name":"c","image":"i","securityContext":{"windowsOptions":{}}}],"os":{"name":"linux"},"securityContext":{"windowsOptions":{"runAsUserName":"x"}}})"),
+       "Forbidden spec.securityContext.windowsOptions: Forbidden: windows options cannot be set for a linux pod | Forbidden "
+       "spec.containers[0].securityContext.windowsOptions: Forbidden: windows options cannot be set for a linux pod"},
   };
   for (const auto& c : cases) EXPECT_EQ(create_errors(pods(), json(c.pod)), c.want) << c.name;
 }

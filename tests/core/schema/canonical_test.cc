@@ -71,6 +71,12 @@ TEST(Canonicalize, refuses_types_with_gos_words) {
       {"meta.v1.ObjectMeta", R"({"creationTimestamp":"2026-13-01T00:00:00Z"})", "parsing time \"2026-13-01T00:00:00Z\": month out of range"},
       {"meta.v1.ObjectMeta", R"({"creationTimestamp":"2026-02-30T00:00:00Z"})", "parsing time \"2026-02-30T00:00:00Z\": day out of range"},
       {"core.v1.Secret", R"({"data":{"a":"!"}})", "illegal base64 data at input byte 0"},
+      {"core.v1.Secret", R"({"data":{"a":"eA="}})", "illegal base64 data at input byte 3"},
+      {"core.v1.Secret", R"({"data":{"a":"eA=x"}})", "illegal base64 data at input byte 2"},
+      {"core.v1.Secret", R"({"data":{"a":"eA==eA=="}})", "illegal base64 data at input byte 4"},
+      {"core.v1.Secret", R"({"data":{"a":"YWJ"}})", "illegal base64 data at input byte 0"},
+      {"core.v1.Secret", R"({"data":{"a":"YWJjYW"}})", "illegal base64 data at input byte 4"},
+      {"core.v1.Secret", R"({"data":{"a":"Y==="}})", "illegal base64 data at input byte 1"},
       {"core.v1.ServicePort", R"({"targetPort":true})", "json: cannot unmarshal bool into Go struct field ServicePort.targetPort of type int32"},
       {"apiextensions.v1.JSONSchemaProps", R"({"additionalProperties":1})", "boolean or JSON schema expected"},
   };
