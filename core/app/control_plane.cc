@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/crypto/tls.h"
 #include "core/loop/loop.h"
+#include "core/loop/socket.h"
 #include "core/registry/api_status.h"
 #include "images/local_store.h"
 
@@ -23,10 +24,24 @@ ControlPlane::~ControlPlane() = default;
 Result<std::unique_ptr<ControlPlane>> ControlPlane::open(ControlPlaneOptions options, const Credentials& credentials, Loop& loop,
                                                          Clock& clock, Random& random) {
   std::unique_ptr<ControlPlane> plane(new ControlPlane(std::move(options), clock, random));
+  TRY(plane->check_port());
   TRY(plane->open_store(loop));
   TRY(plane->open_api(credentials));
   TRY(plane->open_store_care());
   return plane;
+}
+
+// Before the store is opened: a start that is refused leaves it as it was.
+Status ControlPlane::check_port() const {
+  TRY_ASSIGN(SocketAddress address, SocketAddress::ip(options_.bind_address, options_.port));
+  auto listening = Listener::listen(address);
+  return listening.ok() ? ok() : port_refused(listening.error());
+}
+
+Error ControlPlane::port_refused(const Error& error) const {
+  std::string owner = port_owner(options_.port);
+  if (error.code() != Code::kAlreadyExists || owner.empty()) return error;
+  return Error(Code::kAlreadyExists, cat("port ", options_.port, " is taken by ", owner, "; stop it, or give --https-listen-port"));
 }
 
 // Before anything reads an object.
@@ -105,11 +120,7 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   auto listening = HttpServer::listen(std::move(http), [this](auto request, auto responder) {
     return api_->handle(std::move(request), std::move(responder));
   });
-  if (!listening.ok()) {
-    std::string owner = port_owner(options_.port);
-    if (listening.error().code() != Code::kAlreadyExists || owner.empty()) return listening.error();
-    return Error(Code::kAlreadyExists, cat("port ", options_.port, " is taken by ", owner, "; stop it, or give --https-listen-port"));
-  }
+  if (!listening.ok()) return port_refused(listening.error());
   http_ = std::move(*listening);
   return ok();
 }

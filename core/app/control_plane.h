@@ -58,6 +58,8 @@ class ControlPlane {
   ControlPlane(ControlPlaneOptions options, Clock& clock, Random& random);
   Task<void> bootstrap();
   std::vector<HealthCheck> health_checks();
+  Status check_port() const;
+  Error port_refused(const Error& error) const;
   Status open_quarantine();
   Status open_store(Loop& loop);
   Status open_api(const Credentials& credentials);
