@@ -244,11 +244,10 @@ Task<void> PodWorker::settle_ended() {
     }
     auto removed = co_await parts_.runtime.remove(uid_, id);
     if (!removed.ok()) log_warning("container ", id, ": ", removed.error().message());
-    std::string disk = parts_.container_disk(uid_, id);
-    ImageStore* images = &parts_.images;
-    Task<Status> unmounting = offload([images, disk] { return images->unmount_rootfs(cat(disk, "/work"), cat(disk, "/rootfs")); });
-    auto unmounted = co_await unmounting;
-    if (!unmounted.ok()) log_warning("container ", id, ": ", unmounted.error().message());
+    r = find_record(id);
+    std::string message_path = r ? r->message_path : std::string();
+    auto discarded = co_await discard_files(id, message_path);
+    if (!discarded.ok()) log_warning("container ", id, ": ", discarded.error().message());
     if (never_started) std::erase_if(facts_.records, [&](const ContainerRecord& x) { return x.id == id; });
     prune();
     save();
@@ -309,6 +308,7 @@ void PodWorker::publish() {
 Task<void> PodWorker::write_statuses() {
   auto now = [this] { return about(pod_, gone_); };
   Quarantine::Step step_of_status(parts_.options.quarantine, "kubelet", Quarantine::key_of("pods", pod_), now);
+  int64_t retry_ms = 0;
   for (;;) {
     while (!status_dirty_) co_await status_wanted_.wait();
     status_dirty_ = false;
@@ -330,10 +330,12 @@ Task<void> PodWorker::write_statuses() {
       Document patch = b.finish();
       auto written = co_await parts_.client.patch(resource_ids::kPods, key, PatchType::kMerge, patch, options);
       if (written.ok()) {
+        retry_ms = 0;
         if (uid_of(*written) == uid_) pod_ = *written;
       } else if (written.error().code() != Code::kNotFound && written.error().code() != Code::kConflict) {
         log_warning("pod ", key.text(), ": status: ", written.error().message());
-        co_await sleep_ms(limits::kStatusRetryMs);
+        retry_ms = std::min(limits::kStatusRetryMaxMs, std::max(limits::kStatusRetryMs, 2 * retry_ms));
+        co_await sleep_ms(retry_ms);
         status_dirty_ = !gone_;
       }
     }
