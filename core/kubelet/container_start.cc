@@ -173,8 +173,11 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   ImageStore* images = &parts_.images;
   std::string image_id = image.id, rootfs = plan.rootfs, message_path = record.message_path;
   Environment env_copy = plan.env;
-  auto work = [images, image_id, disk, rootfs, message_path, root, pod, container, env_copy]() -> Prepared {
+  LogFiles log = log_files(record);
+  auto work = [images, image_id, disk, rootfs, message_path, root, pod, container, env_copy, log]() -> Prepared {
     Prepared p;
+    Status link = make_log_link(log.path, log.link);
+    if (!link.ok()) log_debug(link.error().message());
     auto expand = [&](std::string_view text) {
       auto known = [&](std::string_view ref) -> std::optional<std::string> {
         auto it = env_copy.find(ref);
@@ -214,8 +217,6 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
     wake_in_ms(limits::kImageRetryFirstMs);
     co_return spec.error();
   }
-  Status link = link_log(record.log_path, parts_.options.container_log_dir, PodView(pod).name(), PodView(pod).ns(), name, id);
-  if (!link.ok()) log_debug(link.error().message());
   facts_.records.push_back(record);
   save();
   ContainerStreams streams{container["tty"].boolean(), container["stdin"].boolean(), container["stdinOnce"].boolean()};

@@ -92,8 +92,11 @@ Task<Result<std::unique_ptr<DuplexStream>>> Kubelet::logs(ObjectKey key, LogOpti
   std::string name = default_container(worker->pod(), options.container);
   if (!PodView(worker->pod()).container(name)) co_return container_not_found(key, name);
   std::string folder = cat(parts_.log_folder(worker->pod().root()), "/", name);
+  Task<std::vector<int>> listing = offload([folder] { return log_attempts(folder); });
+  auto attempts = co_await listing;
+  worker = worker_of(key);
+  if (!worker) co_return Error(Code::kNotFound, cat("pod ", key.text(), " is not on this node"));
   const ContainerRecord* latest = latest_record(worker->records(), name);
-  auto attempts = log_attempts(folder);
   std::string path;
   if (options.previous) {
     const ContainerRecord* before = previous_record(worker->records(), name);
@@ -108,16 +111,15 @@ Task<Result<std::unique_ptr<DuplexStream>>> Kubelet::logs(ObjectKey key, LogOpti
   } else if (!attempts.empty()) {
     path = cat(folder, "/", attempts[0], ".log");
   }
-  if (path.empty() || access(path.c_str(), R_OK) != 0) {
-    Value waiting = PodView(worker->pod()).container_status(name)["state"]["waiting"];
-    std::string_view reason = waiting["reason"].str("ContainerCreating");
-    std::string_view message = waiting["message"].str();
-    co_return Error(Code::kInvalidArgument, reason.starts_with("ErrImage") || reason == "ImagePullBackOff"
-                                                ? cat("container \"", name, "\" in pod \"", key.name, "\" is waiting to start: trying and failing to pull image")
-                                                : cat("container \"", name, "\" in pod \"", key.name, "\" is waiting to start: ", message.empty() ? reason : message));
-  }
+  Value waiting = PodView(worker->pod()).container_status(name)["state"]["waiting"];
+  std::string_view reason = waiting["reason"].str("ContainerCreating");
+  std::string_view message = waiting["message"].str();
+  bool pulling = reason.starts_with("ErrImage") || reason == "ImagePullBackOff";
+  Error no_log(Code::kInvalidArgument, cat("container \"", name, "\" in pod \"", key.name, "\" is waiting to start: ",
+                                           pulling ? "trying and failing to pull image" : message.empty() ? reason : message));
+  if (path.empty()) co_return no_log;
   std::string uid = worker->uid(), id = latest ? latest->id : std::string();
-  auto ended = [this, uid, id, followers = parts_.followers, previous = options.previous]() {
+  std::function<bool()> ended = [this, uid, id, followers = parts_.followers, previous = options.previous]() {
     if (followers->closed() || previous || id.empty()) return true;
     auto it = workers_.find(uid);
     if (it == workers_.end()) return true;
@@ -125,9 +127,10 @@ Task<Result<std::unique_ptr<DuplexStream>>> Kubelet::logs(ObjectKey key, LogOpti
       if (r.id == id) return r.phase == ContainerRecord::Phase::kExited;
     return true;
   };
-  auto stream = open_log_stream(path, std::move(options), parts_.clock.wall_us(), ended, parts_.followers);
-  if (!stream.ok()) co_return stream.error();
-  co_return std::move(*stream);
+  Task<Result<std::unique_ptr<DuplexStream>>> opening = open_log_stream(path, options, parts_.clock.wall_us(), ended, parts_.followers);
+  auto stream = co_await opening;
+  if (!stream.ok() && stream.error().code() == Code::kNotFound) co_return no_log;
+  co_return stream;
 }
 
 Task<Result<std::unique_ptr<ExecSession>>> Kubelet::exec(ObjectKey key, ExecOptions options) {

@@ -158,9 +158,15 @@ Task<void> PodWorker::end_pod() {
   // The last of it: logs, and what names the pod on this node.
   auto ended = co_await parts_.runtime.remove_pod(uid_);
   if (!ended.ok()) log_warning("pod ", PodView(pod_).key(), ": ", ended.error().message());
-  for (const auto& r : facts_.records) remove_log(r.log_path, parts_.options.container_log_dir, r.id);
-  std::error_code ec;
-  std::filesystem::remove_all(parts_.log_folder(pod_.root()), ec);
+  std::vector<LogFiles> logs;
+  for (const auto& r : facts_.records) logs.push_back(log_files(r));
+  Task<int> removing = offload([logs, folder = parts_.log_folder(pod_.root())] {
+    for (const auto& log : logs) remove_log(log.path, log.link);
+    std::error_code ec;
+    std::filesystem::remove_all(folder, ec);
+    return 0;
+  });
+  co_await removing;
   finished_ = true;
 }
 

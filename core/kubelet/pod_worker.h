@@ -58,12 +58,16 @@ class PodWorker {
   Task<void> watch_shim();
   Task<void> recover_from_lost_shim();
   void on_state(const ContainerState& state);
-  void tell_end(ContainerRecord* r) const;
+  Task<void> tell_end(ContainerState end, std::string reason);
   Task<void> settle_ended();
-  std::string end_message(const ContainerRecord& record) const;
+  Task<std::string> end_message(std::string id, int exit_code);
   ContainerRecord* find_record(std::string_view id);
   void save();
-  void prune();
+  struct LogFiles {
+    std::string path, link;
+  };
+  LogFiles log_files(const ContainerRecord& record) const;
+  std::vector<LogFiles> prune();
 
   // Set up.
   Task<Status> set_up();
@@ -82,6 +86,7 @@ class PodWorker {
   void fail_container(const std::string& name, std::string reason, const Error& error);
   Task<void> run_post_start(std::string id, std::string name);
   HookPlace hook_place(const ContainerRecord& record) const;
+  Task<Status> write_pod_files();
   Task<Status> discard_files(std::string id, std::string message_path);
   DownwardContext downward() const;
 
@@ -114,7 +119,8 @@ class PodWorker {
   std::function<void()> retired_;
   PodStatusFacts facts_;
   RestartBackoff backoff_;
-  std::set<std::string> unsettled_;  // ids of containers that ended and were not looked at yet
+  std::set<std::string> telling_;    // ids of containers that ended and whose last words are being read
+  std::set<std::string> unsettled_;  // and of those that hold something yet
   bool gone_ = false, released_ = false, finished_ = false, volumes_ready_ = false, shim_watched_ = false, shim_lost_ = false, synced_ = false;
   size_t payload_hash_ = 0;
   int64_t setup_retry_ms_ = 0, next_setup_us_ = 0, payload_retry_ms_ = 0, stop_deadline_us_ = 0, end_retry_ms_ = 0, next_end_us_ = 0;
@@ -135,7 +141,7 @@ class PodWorker {
   std::unique_ptr<Alarm> alarm_;
   Event woke_, status_wanted_, status_flushed_;
   bool status_dirty_ = false, status_busy_ = false;
-  TaskGroup tasks_, shim_tasks_;
+  TaskGroup tasks_, shim_tasks_, end_tasks_;
 };
 
 }  // namespace bramble
