@@ -78,7 +78,7 @@ TEST_F(SlowDisk, the_log_of_a_container_that_ended) {
     int64_t since_us = clock_.monotonic_us();
     SlowFile slow(log, O_RDWR);
     std::string id = d["status"]["containerStatuses"].item(0)["containerID"].text();
-    std::string written = slurp(cat(base_, "/run/pods/uid-p/containers/", id.substr(13), "/pid"));
+    std::string written = slurp(cat(base_, "/run/pods/uid-p/containers/", id.substr(10), "/pid"));
     int pid = static_cast<int>(parse_int64(trim(written)).value_or(0));
     EXPECT_GT(pid, 1);
     if (pid <= 1) co_return;
