@@ -123,7 +123,8 @@ Task<void> LocalApi::import_archive(std::string path, std::shared_ptr<Responder>
       progress->total = total;
     });
   };
-  auto imported = co_await offload(std::move(work));
+  Task<Result<std::vector<ImageInfo>>> importing = offload(std::move(work), OffloadLane::kLong);
+  auto imported = co_await importing;
   telling.cancel_all();
   std::string last = imported.ok() ? images_json(*imported) : error_json(imported.error().message());
   if (imported.ok()) on_change_();
@@ -135,7 +136,8 @@ Task<void> LocalApi::import_archive(std::string path, std::shared_ptr<Responder>
 Task<void> LocalApi::remove_image(std::string name, std::shared_ptr<Responder> responder) {
   ImageStore* images = &images_;
   std::function<Status()> work = [images, name] { return images->remove(name); };
-  auto removed = co_await offload(std::move(work));
+  Task<Status> removing = offload(std::move(work), OffloadLane::kLong);
+  auto removed = co_await removing;
   if (removed.ok()) on_change_();
   int status = removed.ok() ? 200 : removed.error().code() == Code::kNotFound ? 404 : 500;
   answer(*responder, status, removed.ok() ? std::string("{}") : error_json(removed.error().message()));

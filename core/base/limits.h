@@ -23,7 +23,10 @@ constexpr int kHeapMapBytes = 128 * 1024;                  // larger blocks are 
 constexpr int kHeapTrimBytes = 256 * 1024;                 // free at the heap's end; then it shrinks
 
 // loop
+constexpr size_t kOffloadThreadsMin = 2;                   // of the short lane: one slow job does not stop a board with one core
 constexpr size_t kOffloadThreadsMax = 4;
+constexpr size_t kOffloadLongThreads = 1;                  // long jobs would only fight over the card
+constexpr size_t kOffloadJobsMax = 256;                    // of one loop in one lane, waiting or running; beyond: callers wait
 constexpr int64_t kOffloadIdleMs = 10 * 1000;              // then a worker thread ends and gives its stack back
 constexpr size_t kOffloadStackBytes = 512 * 1024;
 constexpr size_t kProcessOutputBytesMax = 1024 * 1024;     // of each of stdout and stderr
@@ -168,7 +171,9 @@ constexpr int64_t kTokenRetryMs = 30 * 1000;                    // of a renewal:
 constexpr int64_t kImageRetryFirstMs = 10 * 1000;               // ImagePullBackOff
 constexpr int64_t kImageRetryMaxMs = 300 * 1000;
 constexpr int64_t kGraceMsMin = 2 * 1000;                        // minimumGracePeriodInSeconds
-constexpr int64_t kStatusRetryMs = 1000;                        // after a status or delete that the API refused
+constexpr int64_t kStatusRetryMs = 1000;                        // after a status or delete that the API refused, doubled
+constexpr int64_t kStatusRetryMaxMs = 30 * 1000;
+constexpr int64_t kKillRetryMs = 1000;                          // of SIGKILL to a container that is still there, doubled
 constexpr int64_t kLeaseRenewMs = 10 * 1000;                    // nodeLeaseDurationSeconds / 4
 constexpr int64_t kLeaseSeconds = 40;
 constexpr int64_t kNodeStatusMs = 5 * 60 * 1000;                // without a change

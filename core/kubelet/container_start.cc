@@ -101,13 +101,41 @@ Task<void> PodWorker::start_container(PodActions::Start start) {
   if (const ContainerRecord* before = latest_record(facts_.records, name)) backoff_.note_restart(name, before->finished_us);
   std::string id = record.id;
   auto done = co_await create_and_start(record, container, *image, start);
-  if (done.ok()) {
-    facts_.waiting.erase(name);
-    if (Value hook = container["lifecycle"]["postStart"]) {
-      Document copy = Document::of(hook);
-      co_await run_hook(id, copy, limits::kRuntimeCommandMs);
+  if (!done.ok()) co_return;
+  facts_.waiting.erase(name);
+  if (container["lifecycle"].has("postStart")) co_await run_post_start(id, name);
+}
+
+// The pod waits for a container's postStart, unless it is to end or the container has ended. When it fails the container is
+// ended, as upstream does.
+Task<void> PodWorker::run_post_start(std::string id, std::string name) {
+  const ContainerRecord* r = find_record(id);
+  if (!r) co_return;
+  std::optional<Status> end;
+  auto run = [](PodRuntime* runtime, HookPlace place, Document handler, std::optional<Status>* out, PodWorker* worker) -> Task<void> {
+    auto done = co_await run_hook(runtime, place, handler);
+    out->emplace(done);
+    worker->poke();
+  };
+  HookPlace place = hook_place(*r);
+  Document handler = Document::of(place.container["lifecycle"]["postStart"]);
+  bool init = r->kind == ContainerRecord::Kind::kInit;
+  {
+    TaskGroup hook;
+    hook.start(run(&parts_.runtime, place, handler, &end, this));
+    for (;;) {
+      r = find_record(id);
+      if (end || ending() || !r || r->phase == ContainerRecord::Phase::kExited) break;
+      co_await next_wake();
     }
   }
+  poke();  // it has used up wake-ups that others asked for
+  if (!end || end->ok()) co_return;
+  log_info("pod ", PodView(pod_).key(), ": postStart of ", name, ": ", end->error().message());
+  event("Warning", "FailedPostStartHook", "PostStartHook failed", name, init);
+  std::vector<std::string> names = {name};
+  std::string why = "FailedPostStartHook";
+  co_await stop_containers(names, PodView(pod_).grace_seconds() * 1000, why);
 }
 
 Task<Status> PodWorker::create_and_start(ContainerRecord record, Document container, ImageInfo image, PodActions::Start start) {
@@ -145,8 +173,11 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   ImageStore* images = &parts_.images;
   std::string image_id = image.id, rootfs = plan.rootfs, message_path = record.message_path;
   Environment env_copy = plan.env;
-  auto work = [images, image_id, disk, rootfs, message_path, root, pod, container, env_copy]() -> Prepared {
+  LogFiles log = log_files(record);
+  auto work = [images, image_id, disk, rootfs, message_path, root, pod, container, env_copy, log]() -> Prepared {
     Prepared p;
+    Status link = make_log_link(log.path, log.link);
+    if (!link.ok()) log_debug(link.error().message());
     auto expand = [&](std::string_view text) {
       auto known = [&](std::string_view ref) -> std::optional<std::string> {
         auto it = env_copy.find(ref);
@@ -181,14 +212,11 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   if (!spec.ok()) {
     bool config = prepared.status.ok() && spec.error().code() == Code::kInvalidArgument;
     fail_container(name, config ? "CreateContainerConfigError" : "CreateContainerError", spec.error());
-    Task<Status> unmounting = offload([images, disk] { return images->unmount_rootfs(cat(disk, "/work"), cat(disk, "/rootfs")); });
-    auto unmounted = co_await unmounting;
-    if (!unmounted.ok()) log_debug(unmounted.error().message());
+    auto discarded = co_await discard_files(id, message_path);
+    if (!discarded.ok()) log_debug(discarded.error().message());
     wake_in_ms(limits::kImageRetryFirstMs);
     co_return spec.error();
   }
-  Status link = link_log(record.log_path, parts_.options.container_log_dir, PodView(pod).name(), PodView(pod).ns(), name, id);
-  if (!link.ok()) log_debug(link.error().message());
   facts_.records.push_back(record);
   save();
   ContainerStreams streams{container["tty"].boolean(), container["stdin"].boolean(), container["stdinOnce"].boolean()};

@@ -59,25 +59,25 @@ std::string last_log_text(const std::string& path, int64_t lines, size_t bytes_m
   return out.size() > bytes_max ? out.substr(out.size() - bytes_max) : out;
 }
 
-Status link_log(const std::string& log_path, const std::string& folder, std::string_view pod, std::string_view ns, std::string_view container, std::string_view id) {
-  if (folder.empty()) return ok();
-  TRY(make_node_dirs(folder));
-  std::string link = cat(folder, "/", pod, "_", ns, "_", container, "-", id, ".log");
+std::string log_link(const std::string& folder, std::string_view pod, std::string_view ns, std::string_view container, std::string_view id) {
+  return folder.empty() ? std::string() : cat(folder, "/", pod, "_", ns, "_", container, "-", id, ".log");
+}
+
+Status make_log_link(const std::string& log_path, const std::string& link) {
+  if (link.empty()) return ok();
+  TRY(make_node_dirs(fs::path(link).parent_path().string()));
   if (symlink(log_path.c_str(), link.c_str()) != 0 && errno != EEXIST) return Error::from_errno(errno, link);
   return ok();
 }
 
-void remove_log(const std::string& log_path, const std::string& folder, std::string_view id) {
+void remove_log(const std::string& log_path, const std::string& link) {
   std::error_code ec;
   std::string base = fs::path(log_path).filename().string();
   for (fs::directory_iterator it(fs::path(log_path).parent_path(), ec), end; !ec && it != end; it.increment(ec)) {
     std::string name = it->path().filename().string();
     if (name == base || name.starts_with(base + ".")) unlink(it->path().c_str());
   }
-  if (folder.empty()) return;
-  std::string suffix = cat("-", id, ".log");
-  for (fs::directory_iterator it(folder, ec), end; !ec && it != end; it.increment(ec))
-    if (it->path().filename().string().ends_with(suffix)) unlink(it->path().c_str());
+  if (!link.empty()) unlink(link.c_str());
 }
 
 Result<OciProcess> container_process(const std::string& container_dir) {

@@ -22,10 +22,11 @@ int64_t tail_offset(int fd, int64_t lines);
 // The text of the last lines, at most bytes_max from the end.
 std::string last_log_text(const std::string& path, int64_t lines, size_t bytes_max);
 
-// The link <folder>/<pod>_<ns>_<container>-<id>.log.
-Status link_log(const std::string& log_path, const std::string& folder, std::string_view pod, std::string_view ns, std::string_view container, std::string_view id);
-// Removes the log with its rotated files, and the link of that id.
-void remove_log(const std::string& log_path, const std::string& folder, std::string_view id);
+// <folder>/<pod>_<ns>_<container>-<id>.log; "" when folder is: no links are kept.
+std::string log_link(const std::string& folder, std::string_view pod, std::string_view ns, std::string_view container, std::string_view id);
+Status make_log_link(const std::string& log_path, const std::string& link);
+// Removes the log with its rotated files, and its link.
+void remove_log(const std::string& log_path, const std::string& link);
 
 // The process object of a container's bundle: what an exec'd process inherits.
 Result<OciProcess> container_process(const std::string& container_dir);

@@ -17,18 +17,53 @@ namespace bramble {
 
 namespace {
 
+using File = std::shared_ptr<const UniqueFd>;  // shared with reads under way
+
+struct OpenedLog {
+  File file;
+  int64_t at = 0;
+};
+
+Result<OpenedLog> open_log(const std::string& path, std::optional<int64_t> tail_lines) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return Error::from_errno(errno, path);
+  int64_t at = tail_lines ? tail_offset(fd.get(), *tail_lines) : 0;
+  return OpenedLog{std::make_shared<const UniqueFd>(std::move(fd)), at};
+}
+
+// What a look at the file gave: bytes; or the file that took its name in a rotation; or neither, at the end.
+struct Piece {
+  std::string bytes;
+  File next;
+};
+
+Piece read_piece(const File& file, int64_t at, const std::string& path, bool follow) {
+  Piece piece;
+  auto read_at = [&] {
+    piece.bytes.resize(limits::kLogReadBytes);
+    ssize_t n = pread(file->get(), piece.bytes.data(), piece.bytes.size(), at);
+    piece.bytes.resize(n > 0 ? static_cast<size_t>(n) : 0);
+    return n > 0;
+  };
+  if (read_at() || !follow) return piece;
+  struct stat ours, there;
+  if (fstat(file->get(), &ours) != 0 || stat(path.c_str(), &there) != 0 || ours.st_ino == there.st_ino) return piece;
+  auto fresh = open_log(path, std::nullopt);
+  if (!fresh.ok() || read_at()) return piece;  // written before the rename: that first
+  piece.next = std::move(fresh->file);
+  return piece;
+}
+
 class LogStream final : public DuplexStream {
  public:
-  LogStream(std::string path, LogOptions options, std::optional<int64_t> since_us, std::function<bool()> ended, std::shared_ptr<LogFollowers> followers)
-      : path_(std::move(path)), options_(std::move(options)), since_us_(since_us), ended_(std::move(ended)), followers_(std::move(followers)), left_bytes_(options_.limit_bytes) {
+  LogStream(std::string path, OpenedLog log, LogOptions options, std::optional<int64_t> since_us, std::function<bool()> ended, std::shared_ptr<LogFollowers> followers)
+      : path_(std::move(path)), options_(std::move(options)), since_us_(since_us), ended_(std::move(ended)), followers_(std::move(followers)), left_bytes_(options_.limit_bytes),
+        file_(std::move(log.file)), at_(log.at) {
     followers_->add(&changed_);
   }
   ~LogStream() override { followers_->remove(&changed_); }
 
-  Status open_file() {
-    fd_ = UniqueFd(open(path_.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd_.valid()) return Error::from_errno(errno, path_);
-    if (options_.tail_lines) at_ = tail_offset(fd_.get(), *options_.tail_lines);
+  Status follow() {
     if (!options_.follow) return ok();
     inotify_ = UniqueFd(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     std::string folder = std::filesystem::path(path_).parent_path().string();
@@ -37,6 +72,7 @@ class LogStream final : public DuplexStream {
       char buffer[4096];
       while (::read(inotify_.get(), buffer, sizeof buffer) > 0) {
       }
+      dirty_ = true;
       changed_.pulse();
     };
     watch_ = std::make_unique<FdWatch>(inotify_.get(), FdWatch::kReadable, ready);
@@ -48,29 +84,35 @@ class LogStream final : public DuplexStream {
       if (finished_) co_return std::nullopt;
       // Asked before the last look at the file, so that nothing written before the end is missed.
       bool no_more = !options_.follow || ended_();
-      std::string out = read_more();
-      if (!out.empty()) co_return out;
-      if (at_end_ && next_file()) continue;
-      if (!at_end_) continue;
+      dirty_ = false;
+      Task<Piece> reading = offload([file = file_, at = at_, path = path_, follows = options_.follow] { return read_piece(file, at, path, follows); });
+      Piece piece = co_await reading;
+      if (piece.next) {
+        file_ = std::move(piece.next);
+        at_ = 0;
+        continue;
+      }
+      if (!piece.bytes.empty()) {
+        std::string out = take(piece.bytes);
+        if (!out.empty()) co_return out;
+        continue;
+      }
       if (no_more) {
         finished_ = true;
         co_return std::nullopt;
       }
-      co_await changed_.wait();
+      // What happened while the file was looked at is looked at again.
+      if (!dirty_ && !ended_()) co_await changed_.wait();
     }
   }
   Task<bool> write(std::string) override { co_return false; }
   void close_write() override {}
 
  private:
-  // The next part of the file as output text; at_end_ tells whether the file has more.
-  std::string read_more() {
-    std::string block(limits::kLogReadBytes, '\0');
-    ssize_t n = pread(fd_.get(), block.data(), block.size(), at_);
-    at_end_ = n <= 0;
-    if (n <= 0) return {};
-    at_ += n;
-    pending_.append(block, 0, static_cast<size_t>(n));
+  // More of the file as output text; a line without its end waits for the rest.
+  std::string take(const std::string& bytes) {
+    at_ += static_cast<int64_t>(bytes.size());
+    pending_ += bytes;
     std::string out;
     size_t from = 0;
     for (size_t end; (end = pending_.find('\n', from)) != std::string::npos; from = end + 1) add_line(std::string_view(pending_).substr(from, end - from), out);
@@ -99,29 +141,16 @@ class LogStream final : public DuplexStream {
     if (*left_bytes_ <= 0) finished_ = true;
   }
 
-  // After a rotation: the file of that name is another one.
-  bool next_file() {
-    if (!options_.follow) return false;
-    struct stat ours, there;
-    if (fstat(fd_.get(), &ours) != 0 || stat(path_.c_str(), &there) != 0 || ours.st_ino == there.st_ino) return false;
-    UniqueFd fresh(open(path_.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fresh.valid()) return false;
-    char one;
-    if (pread(fd_.get(), &one, 1, at_) > 0) return true;  // written before the rename: read it first
-    fd_ = std::move(fresh);
-    at_ = 0;
-    return true;
-  }
-
   std::string path_;
   LogOptions options_;
   std::optional<int64_t> since_us_;
   std::function<bool()> ended_;
   std::shared_ptr<LogFollowers> followers_;
   std::optional<int64_t> left_bytes_;
-  UniqueFd fd_, inotify_;
+  File file_;
   int64_t at_ = 0;
-  bool at_end_ = false, finished_ = false, continues_ = false;
+  UniqueFd inotify_;
+  bool dirty_ = false, finished_ = false, continues_ = false;
   std::string pending_;
   Event changed_;
   std::unique_ptr<FdWatch> watch_;
@@ -135,13 +164,16 @@ void LogFollowers::wake() {
     if (waiting_.contains(e)) e->pulse();
 }
 
-Result<std::unique_ptr<DuplexStream>> open_log_stream(std::string path, LogOptions options, int64_t now_us, std::function<bool()> ended,
-                                                      std::shared_ptr<LogFollowers> followers) {
+Task<Result<std::unique_ptr<DuplexStream>>> open_log_stream(std::string path, LogOptions options, int64_t now_us, std::function<bool()> ended,
+                                                            std::shared_ptr<LogFollowers> followers) {
   std::optional<int64_t> since_us = options.since_time_us;
   if (options.since_seconds) since_us = now_us - *options.since_seconds * 1000000;
-  auto stream = std::make_unique<LogStream>(std::move(path), std::move(options), since_us, std::move(ended), std::move(followers));
-  TRY(stream->open_file());
-  return std::unique_ptr<DuplexStream>(std::move(stream));
+  Task<Result<OpenedLog>> opening = offload([path, lines = options.tail_lines] { return open_log(path, lines); });
+  auto log = co_await opening;
+  if (!log.ok()) co_return log.error();
+  auto stream = std::make_unique<LogStream>(std::move(path), std::move(*log), std::move(options), since_us, std::move(ended), std::move(followers));
+  CO_TRY(stream->follow());
+  co_return std::unique_ptr<DuplexStream>(std::move(stream));
 }
 
 }  // namespace bramble

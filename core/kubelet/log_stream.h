@@ -1,5 +1,5 @@
 // A container's log as a stream of bytes for kubectl logs: the CRI file without its stamps, from a tail, a time, with follow
-// across rotations. Loop thread; waits by inotify, reads small parts of local files directly.
+// across rotations. Loop thread; waits by inotify, reads in offload().
 #pragma once
 
 #include <functional>
@@ -26,8 +26,8 @@ class LogFollowers {
   bool closed_ = false;
 };
 
-// ended: whether the container writes no more; asked when the file is at its end.
-Result<std::unique_ptr<DuplexStream>> open_log_stream(std::string path, LogOptions options, int64_t now_us, std::function<bool()> ended,
-                                                      std::shared_ptr<LogFollowers> followers);
+// ended: whether the container writes no more; asked when the file is at its end. kNotFound: there is no such file.
+Task<Result<std::unique_ptr<DuplexStream>>> open_log_stream(std::string path, LogOptions options, int64_t now_us, std::function<bool()> ended,
+                                                            std::shared_ptr<LogFollowers> followers);
 
 }  // namespace bramble

@@ -1,17 +1,11 @@
 // Kubelet as NodeStreams: logs, exec, attach, port-forward.
-#include <fcntl.h>
-#include <sched.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include <algorithm>
 #include <filesystem>
-#include <thread>
 
+#include "cni/netlink/netns.h"
 #include "core/base/limits.h"
 #include "core/base/unique_fd.h"
 #include "core/kubelet/kubelet.h"
@@ -37,57 +31,47 @@ std::vector<int> log_attempts(const std::string& folder) {
   return out;
 }
 
-// A connection made inside the pod's network namespace, on a thread of its own.
-Result<int> connect_in_netns(const std::string& netns, uint16_t port) {
-  Result<int> out = Error(Code::kUnavailable, "not tried");
-  std::thread worker([&] {
-    UniqueFd ns(netns.empty() ? -1 : open(netns.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!netns.empty() && (!ns.valid() || setns(ns.get(), CLONE_NEWNET) != 0)) {
-      out = Error::from_errno(errno, netns);
-      return;
-    }
-    UniqueFd v4(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in a4{};
-    a4.sin_family = AF_INET;
-    a4.sin_port = htons(port);
-    a4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(v4.get(), reinterpret_cast<sockaddr*>(&a4), sizeof a4) == 0) {
-      out = v4.release();
-      return;
-    }
-    int first_error = errno;
-    UniqueFd v6(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in6 a6{};
-    a6.sin6_family = AF_INET6;
-    a6.sin6_port = htons(port);
-    a6.sin6_addr = in6addr_loopback;
-    if (v6.valid() && connect(v6.get(), reinterpret_cast<sockaddr*>(&a6), sizeof a6) == 0) {
-      out = v6.release();
-      return;
-    }
-    out = Error(Code::kUnavailable, cat("failed to connect to localhost:", static_cast<int>(port), " inside namespace \"", netns, "\": dial tcp4 127.0.0.1:", static_cast<int>(port), ": connect: ",
-                                        first_error == ECONNREFUSED ? "connection refused" : strerror(first_error)));
-  });
-  worker.join();
-  return out;
+Result<UniqueFd> tcp_socket(int family) {
+  UniqueFd fd(socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return Error::from_errno(errno, "socket");
+  return fd;
+}
+
+// Only the socket is made inside the namespace (by a thread of its own, because setns() moves a whole thread); it stays there,
+// and is connected from the loop. netns empty: the host's.
+Task<Result<std::unique_ptr<Stream>>> connect_in_netns(std::string netns, SocketAddress address) {
+  auto make = [netns, family = address.family()]() -> Result<UniqueFd> {
+    if (netns.empty()) return tcp_socket(family);
+    UniqueFd out;
+    TRY(in_netns(netns, [&out, family]() -> Status {
+      TRY_ASSIGN(out, tcp_socket(family));
+      return ok();
+    }));
+    return out;
+  };
+  Task<Result<UniqueFd>> making = offload(std::move(make));
+  auto fd = co_await making;
+  if (!fd.ok()) co_return fd.error();
+  auto stream = co_await Stream::connect(std::move(*fd), address, limits::kConnectMs);
+  co_return stream;
 }
 
 class SocketStream final : public DuplexStream {
  public:
-  explicit SocketStream(UniqueFd fd) : stream_(std::move(fd)) {}
+  explicit SocketStream(std::unique_ptr<Stream> stream) : stream_(std::move(stream)) {}
   Task<std::optional<std::string>> read() override {
-    auto bytes = co_await stream_.read_some(limits::kLogReadBytes);
+    auto bytes = co_await stream_->read_some(limits::kLogReadBytes);
     if (!bytes.ok() || bytes->empty()) co_return std::nullopt;
     co_return std::move(*bytes);
   }
   Task<bool> write(std::string bytes) override {
-    auto sent = co_await stream_.write_all(std::move(bytes));
+    auto sent = co_await stream_->write_all(std::move(bytes));
     co_return sent.ok();
   }
-  void close_write() override { stream_.shutdown_write(); }
+  void close_write() override { stream_->shutdown_write(); }
 
  private:
-  Stream stream_;
+  std::unique_ptr<Stream> stream_;
 };
 
 Error container_not_found(const ObjectKey& pod, std::string_view container) {
@@ -108,8 +92,11 @@ Task<Result<std::unique_ptr<DuplexStream>>> Kubelet::logs(ObjectKey key, LogOpti
   std::string name = default_container(worker->pod(), options.container);
   if (!PodView(worker->pod()).container(name)) co_return container_not_found(key, name);
   std::string folder = cat(parts_.log_folder(worker->pod().root()), "/", name);
+  Task<std::vector<int>> listing = offload([folder] { return log_attempts(folder); });
+  auto attempts = co_await listing;
+  worker = worker_of(key);
+  if (!worker) co_return Error(Code::kNotFound, cat("pod ", key.text(), " is not on this node"));
   const ContainerRecord* latest = latest_record(worker->records(), name);
-  auto attempts = log_attempts(folder);
   std::string path;
   if (options.previous) {
     const ContainerRecord* before = previous_record(worker->records(), name);
@@ -124,16 +111,15 @@ Task<Result<std::unique_ptr<DuplexStream>>> Kubelet::logs(ObjectKey key, LogOpti
   } else if (!attempts.empty()) {
     path = cat(folder, "/", attempts[0], ".log");
   }
-  if (path.empty() || access(path.c_str(), R_OK) != 0) {
-    Value waiting = PodView(worker->pod()).container_status(name)["state"]["waiting"];
-    std::string_view reason = waiting["reason"].str("ContainerCreating");
-    std::string_view message = waiting["message"].str();
-    co_return Error(Code::kInvalidArgument, reason.starts_with("ErrImage") || reason == "ImagePullBackOff"
-                                                ? cat("container \"", name, "\" in pod \"", key.name, "\" is waiting to start: trying and failing to pull image")
-                                                : cat("container \"", name, "\" in pod \"", key.name, "\" is waiting to start: ", message.empty() ? reason : message));
-  }
+  Value waiting = PodView(worker->pod()).container_status(name)["state"]["waiting"];
+  std::string_view reason = waiting["reason"].str("ContainerCreating");
+  std::string_view message = waiting["message"].str();
+  bool pulling = reason.starts_with("ErrImage") || reason == "ImagePullBackOff";
+  Error no_log(Code::kInvalidArgument, cat("container \"", name, "\" in pod \"", key.name, "\" is waiting to start: ",
+                                           pulling ? "trying and failing to pull image" : message.empty() ? reason : message));
+  if (path.empty()) co_return no_log;
   std::string uid = worker->uid(), id = latest ? latest->id : std::string();
-  auto ended = [this, uid, id, followers = parts_.followers, previous = options.previous]() {
+  std::function<bool()> ended = [this, uid, id, followers = parts_.followers, previous = options.previous]() {
     if (followers->closed() || previous || id.empty()) return true;
     auto it = workers_.find(uid);
     if (it == workers_.end()) return true;
@@ -141,9 +127,10 @@ Task<Result<std::unique_ptr<DuplexStream>>> Kubelet::logs(ObjectKey key, LogOpti
       if (r.id == id) return r.phase == ContainerRecord::Phase::kExited;
     return true;
   };
-  auto stream = open_log_stream(path, std::move(options), parts_.clock.wall_us(), ended, parts_.followers);
-  if (!stream.ok()) co_return stream.error();
-  co_return std::move(*stream);
+  Task<Result<std::unique_ptr<DuplexStream>>> opening = open_log_stream(path, options, parts_.clock.wall_us(), ended, parts_.followers);
+  auto stream = co_await opening;
+  if (!stream.ok() && stream.error().code() == Code::kNotFound) co_return no_log;
+  co_return stream;
 }
 
 Task<Result<std::unique_ptr<ExecSession>>> Kubelet::exec(ObjectKey key, ExecOptions options) {
@@ -173,12 +160,16 @@ Task<Result<std::unique_ptr<DuplexStream>>> Kubelet::port_forward(ObjectKey key,
   PodWorker* worker = worker_of(key);
   if (!worker) co_return Error(Code::kNotFound, cat("pod ", key.text(), " is not on this node"));
   std::string netns = PodView(worker->pod()).host_network() ? std::string() : cat(runtime_->pod_dir(worker->uid()), "/ns/net");
-  Task<Result<int>> connecting = offload([netns, port] { return connect_in_netns(netns, port); });
-  auto fd = co_await connecting;
-  if (!fd.ok()) co_return fd.error();
-  UniqueFd owned(*fd);
-  fcntl(owned.get(), F_SETFL, fcntl(owned.get(), F_GETFL) | O_NONBLOCK);
-  co_return std::make_unique<SocketStream>(std::move(owned));
+  std::string why;
+  for (const char* host : {"127.0.0.1", "::1"}) {
+    CO_TRY_ASSIGN(SocketAddress address, SocketAddress::ip(host, port));
+    auto stream = co_await connect_in_netns(netns, address);
+    if (stream.ok()) co_return std::make_unique<SocketStream>(std::move(*stream));
+    // As Go says it, and of the first address only: "dial tcp4 127.0.0.1:80: connect: connection refused".
+    const std::string& text = stream.error().message();
+    if (why.empty()) why = cat("dial tcp4 ", address.text(), ": connect: ", lower(std::string_view(text).substr(text.rfind(": ") + 2)));
+  }
+  co_return Error(Code::kUnavailable, cat("failed to connect to localhost:", static_cast<int>(port), " inside namespace \"", netns, "\": ", why));
 }
 
 }  // namespace bramble

@@ -1,8 +1,10 @@
 // Stopping containers and removing what a pod had on this node.
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
@@ -15,47 +17,71 @@
 
 namespace bramble {
 
-namespace {
+HookPlace PodWorker::hook_place(const ContainerRecord& r) const {
+  return {uid_, r.id, facts_.pod_ips.empty() ? std::string() : facts_.pod_ips[0], Document::of(PodView(pod_).container(r.name))};
+}
 
-Task<void> hook_session(PodRuntime* runtime, std::string uid, std::string id, OciProcess process, Event* done) {
-  auto session = co_await runtime->exec(uid, id, process, false);
-  while (session.ok()) {
-    auto output = co_await (*session)->next();
-    if (!output || output->kind == ExecSession::Output::kExit) break;
+Task<void> PodWorker::run_pre_stop(std::string id, Document hook) {
+  const ContainerRecord* r = find_record(id);
+  if (!r) co_return;
+  std::string name = r->name;
+  bool init = r->kind == ContainerRecord::Kind::kInit;
+  HookPlace place = hook_place(*r);
+  auto done = co_await run_hook(&parts_.runtime, place, hook);
+  if (!done.ok()) {
+    log_info("pod ", PodView(pod_).key(), ": preStop of ", name, ": ", done.error().message());
+    event("Warning", "FailedPreStopHook", "PreStopHook failed", name, init);
   }
-  done->set();
+  if (auto it = stopping_.find(id); it != stopping_.end()) it->second.hook_over = true;
+  poke();
 }
 
-Task<void> set_after(int64_t ms, Event* done) {
-  co_await sleep_ms(ms);
-  done->set();
-}
-
-}  // namespace
-
-// A lifecycle hook: exec and sleep; waits for its end, at most timeout_ms.
-Task<void> PodWorker::run_hook(std::string id, Document hook, int64_t timeout_ms) {
-  Event done;
-  TaskGroup tasks;
-  if (hook.root().has("sleep")) {
-    timeout_ms = std::min(timeout_ms, hook["sleep"]["seconds"].integer() * 1000);
-  } else if (hook.root().has("exec")) {
-    auto process = container_process(parts_.runtime.container_dir(uid_, id));
-    if (!process.ok()) co_return;
-    process->args.clear();
-    for (Value v : hook["exec"]["command"].items()) process->args.push_back(v.text());
-    process->terminal = false;
-    tasks.start(hook_session(&parts_.runtime, uid_, id, *process, &done));
-  } else {
+// The next step of one container's end, if its time has come, and when to look again.
+Task<void> PodWorker::go_on_stopping(std::string id, std::string why) {
+  const ContainerRecord* r = find_record(id);
+  if (!r) co_return;
+  Stopping& s = stopping_[id];
+  std::string name = r->name, stop_signal = r->stop_signal;
+  if (!s.begun) {
+    s.begun = true;
+    event("Normal", "Killing", why.empty() ? cat("Stopping container ", name) : why, name, r->kind == ContainerRecord::Kind::kInit);
+    Value hook = PodView(pod_).container(name)["lifecycle"]["preStop"];
+    s.hook_over = !hook;
+    if (hook) {
+      s.hook = std::make_unique<TaskGroup>();
+      Document copy = Document::of(hook);
+      s.hook->start(run_pre_stop(id, copy));
+    }
+  }
+  int64_t now = parts_.clock.monotonic_us();
+  if (!s.hook_over && now < stop_deadline_us_) {
+    s.next_us = stop_deadline_us_;
     co_return;
   }
-  tasks.start(set_after(timeout_ms, &done));
-  co_await done.wait();
-  co_await sleep_ms(0);  // off the stack of the task that ended
+  s.hook.reset();
+  s.hook_over = true;
+  int number = SIGKILL;
+  // After preStop there is always some time between the two signals, whatever is left of the grace period.
+  int64_t kill_us = std::max(stop_deadline_us_, s.signalled_us + limits::kGraceMsMin * 1000);
+  if (!s.signalled_us) {
+    s.signalled_us = now;
+    s.next_us = std::max(stop_deadline_us_, now + limits::kGraceMsMin * 1000);
+    number = signal_number(stop_signal);
+  } else if (now < kill_us) {
+    s.next_us = kill_us;
+    co_return;
+  } else if (s.kill_retry_ms && now < s.next_us) {
+    co_return;
+  } else {
+    s.kill_retry_ms = std::min(limits::kSetupRetryMaxMs, std::max(limits::kKillRetryMs, 2 * s.kill_retry_ms));
+    s.next_us = now + s.kill_retry_ms * 1000;
+  }
+  auto sent = co_await parts_.runtime.kill(uid_, id, number);
+  if (!sent.ok()) log_debug("container ", id, ": ", sent.error().message());
 }
 
 // Ends these containers: preStop, the stop signal, after the grace period SIGKILL. Returns when they have ended. The pod's
-// own containers first, then sidecars.
+// own containers first, beside each other, then sidecars.
 Task<void> PodWorker::stop_containers(std::vector<std::string> names, int64_t grace_ms, std::string why) {
   int64_t deadline = parts_.clock.monotonic_us() + grace_ms * 1000;
   if (!stop_deadline_us_ || deadline < stop_deadline_us_) stop_deadline_us_ = deadline;
@@ -70,43 +96,48 @@ Task<void> PodWorker::stop_containers(std::vector<std::string> names, int64_t gr
     }
     if (running.empty()) break;
     // A force deletion while we wait shortens the wait.
-    if (gone_) stop_deadline_us_ = std::min(stop_deadline_us_, parts_.clock.monotonic_us() + limits::kGraceMsMin * 1000);
-    else if (ending()) stop_deadline_us_ = std::min(stop_deadline_us_, parts_.clock.monotonic_us() + std::max(limits::kGraceMsMin, PodView(pod_).deletion_grace_seconds() * 1000) * 1000);
-    int64_t left_ms = (stop_deadline_us_ - parts_.clock.monotonic_us()) / 1000;
-    bool late = left_ms <= 0;
+    int64_t now = parts_.clock.monotonic_us();
+    if (ending()) {
+      int64_t wanted_ms = gone_ ? 0 : PodView(pod_).deletion_grace_seconds() * 1000;
+      stop_deadline_us_ = std::min(stop_deadline_us_, now + std::max(limits::kGraceMsMin, wanted_ms) * 1000);
+    }
+    int64_t next_us = std::numeric_limits<int64_t>::max();
     for (const auto& [id, sidecar] : running) {
-      if (sidecar && main_running && !late) continue;
-      std::string mark = late ? cat(id, " kill") : id;
-      if (!stop_sent_.insert(mark).second) continue;
-      ContainerRecord* r = find_record(id);
-      if (!r) continue;
-      std::string name = r->name, stop_signal = r->stop_signal;
-      bool init = r->kind == ContainerRecord::Kind::kInit;
-      if (!late) {
-        event("Normal", "Killing", why.empty() ? cat("Stopping container ", name) : why, name, init);
-        if (Value hook = PodView(pod_).container(name)["lifecycle"]["preStop"]) {
-          Document copy = Document::of(hook);
-          co_await run_hook(id, copy, left_ms);
-        }
+      if (sidecar && main_running && now < stop_deadline_us_) {
+        next_us = std::min(next_us, stop_deadline_us_);
+        continue;
       }
-      int number = late ? SIGKILL : signal_number(stop_signal);
-      auto sent = co_await parts_.runtime.kill(uid_, id, number);
-      if (!sent.ok()) log_debug("container ", id, ": ", sent.error().message());
+      co_await go_on_stopping(id, why);
+      next_us = std::min(next_us, stopping_[id].next_us);
     }
     if (shim_lost_) co_await recover_from_lost_shim();
-    bool still = false;
+    bool all = true;
     for (const auto& [id, sidecar] : running) {
       const ContainerRecord* r = find_record(id);
-      still = still || (r && r->phase != ContainerRecord::Phase::kExited);
+      all = all && r && r->phase != ContainerRecord::Phase::kExited;
     }
-    if (!still) continue;
-    if (!late) wake_in_ms(left_ms + 1);
-    else wake_in_ms(limits::kStatusRetryMs);
+    if (!all) continue;  // the next ones may go
+    wake_in_ms((next_us - parts_.clock.monotonic_us()) / 1000 + 1);
     co_await next_wake();
   }
   stop_deadline_us_ = 0;
-  stop_sent_.clear();
+  stopping_.clear();
   co_await settle_ended();
+}
+
+// The root file system of a container that is no more, and the file in which it left its last words.
+Task<Status> PodWorker::discard_files(std::string id, std::string message_path) {
+  ImageStore* images = &parts_.images;
+  std::string disk = parts_.container_disk(uid_, id);
+  auto work = [images, disk, message_path]() -> Status {
+    TRY(images->unmount_rootfs(cat(disk, "/work"), cat(disk, "/rootfs")));
+    TRY(remove_volumes(disk));
+    if (!message_path.empty() && unlink(message_path.c_str()) != 0 && errno != ENOENT) return Error::from_errno(errno, message_path);
+    return ok();
+  };
+  Task<Status> working = offload(std::move(work));
+  auto done = co_await working;
+  co_return done;
 }
 
 Task<void> PodWorker::end_pod() {
@@ -121,24 +152,42 @@ Task<void> PodWorker::end_pod() {
   if (!released_) co_return;
   publish();
   co_await flush_status();
+  if (!gone_ && end_is_put_off()) co_return;
   bool deleted = co_await delete_from_api();
-  if (!deleted) {
-    wake_in_ms(limits::kStatusRetryMs);
-    co_return;
-  }
+  if (!deleted) co_return try_end_again(limits::kStatusRetryMs, limits::kStatusRetryMaxMs);
   // The last of it: logs, and what names the pod on this node.
   auto ended = co_await parts_.runtime.remove_pod(uid_);
   if (!ended.ok()) log_warning("pod ", PodView(pod_).key(), ": ", ended.error().message());
-  for (const auto& r : facts_.records) remove_log(r.log_path, parts_.options.container_log_dir, r.id);
-  std::error_code ec;
-  std::filesystem::remove_all(parts_.log_folder(pod_.root()), ec);
+  std::vector<LogFiles> logs;
+  for (const auto& r : facts_.records) logs.push_back(log_files(r));
+  Task<int> removing = offload([logs, folder = parts_.log_folder(pod_.root())] {
+    for (const auto& log : logs) remove_log(log.path, log.link);
+    std::error_code ec;
+    std::filesystem::remove_all(folder, ec);
+    return 0;
+  });
+  co_await removing;
   finished_ = true;
+}
+
+void PodWorker::try_end_again(int64_t first_ms, int64_t max_ms) {
+  end_retry_ms_ = std::min(max_ms, std::max(first_ms, 2 * end_retry_ms_));
+  next_end_us_ = parts_.clock.monotonic_us() + end_retry_ms_ * 1000;
+  wake_in_ms(end_retry_ms_);
+}
+
+// Whoever wakes the pod, what failed at its end is not tried before its time.
+bool PodWorker::end_is_put_off() {
+  int64_t left_us = next_end_us_ - parts_.clock.monotonic_us();
+  if (left_us > 0) wake_in_ms(left_us / 1000 + 1);
+  return left_us > 0;
 }
 
 // Gives back everything but the records and the logs. Sets released_ when it is all done; else tries again later.
 Task<void> PodWorker::release() {
   if (released_) co_return;
   co_await settle_ended();
+  if (end_is_put_off()) co_return;
   PodNetworkRequest request = network_request();
   PodNetwork* network = &parts_.network;
   Cgroups* cgroups = &parts_.cgroups;
@@ -157,9 +206,9 @@ Task<void> PodWorker::release() {
   auto done = co_await working;
   if (!done.ok()) {
     log_warning("pod ", PodView(pod_).key(), ": clean up: ", done.error().message());
-    wake_in_ms(limits::kSetupRetryFirstMs);
-    co_return;
+    co_return try_end_again(limits::kSetupRetryFirstMs, limits::kSetupRetryMaxMs);
   }
+  end_retry_ms_ = 0;
   facts_.sandbox_ready = false;
   released_ = true;
   auto ended = co_await parts_.runtime.remove_pod(uid_);  // the shim goes; the directory with it

@@ -171,6 +171,26 @@ Task<void> PodWorker::refresh_payloads() {
   wake_in_ms(payload_retry_ms_);
 }
 
+// The files that its containers see as /etc/hosts, /etc/hostname and /etc/resolv.conf.
+Task<Status> PodWorker::write_pod_files() {
+  struct Work {
+    Document pod;
+    std::vector<std::string> pod_ips;
+    std::string dir, root, dns, domain, resolv_conf;
+    Status operator()() const {
+      std::string node_hosts = PodView(pod).host_network() ? read_node_file("/etc/hosts") : std::string();
+      TRY(write_node_file(cat(root, "/etc-hosts"), hosts_text(pod.root(), pod_ips, domain, node_hosts), 0644));
+      TRY(write_node_file(cat(dir, "/hostname"), cat(pod_hostname(pod.root()), "\n"), 0644));
+      return write_node_file(cat(dir, "/resolv.conf"), resolv_text(pod.root(), dns, domain, read_node_file(resolv_conf)), 0644);
+    }
+  };
+  const KubeletOptions& o = parts_.options;
+  Work work{pod_, facts_.pod_ips, parts_.runtime.pod_dir(uid_), parts_.pod_root(uid_), o.cluster_dns, o.cluster_domain, o.resolv_conf};
+  Task<Status> writing = offload(std::move(work));
+  auto written = co_await writing;
+  co_return written;
+}
+
 Task<Status> PodWorker::set_up() {
   PodView pod(pod_);
   Status network_ready = parts_.network.ready();
@@ -229,12 +249,7 @@ Task<Status> PodWorker::set_up() {
   } else {
     facts_.pod_ips = parts_.node_ips;
   }
-  std::string dir = parts_.runtime.pod_dir(uid_), root = parts_.pod_root(uid_);
-  std::string node_hosts = PodView(pod_).host_network() ? read_node_file("/etc/hosts") : std::string();
-  Status files = write_node_file(cat(root, "/etc-hosts"), hosts_text(pod_.root(), facts_.pod_ips, parts_.options.cluster_domain, node_hosts), 0644);
-  if (files.ok()) files = write_node_file(cat(dir, "/hostname"), cat(pod_hostname(pod_.root()), "\n"), 0644);
-  if (files.ok())
-    files = write_node_file(cat(dir, "/resolv.conf"), resolv_text(pod_.root(), parts_.options.cluster_dns, parts_.options.cluster_domain, read_node_file(parts_.options.resolv_conf)), 0644);
+  auto files = co_await write_pod_files();
   if (!files.ok()) {
     note_setup_failure("FailedCreatePodSandBox", files.error().prefixed("Failed to create pod sandbox"));
     co_return files;

@@ -149,11 +149,11 @@ Task<void> PodWorker::adopt() {
     co_return;
   }
   shim_tasks_.start(watch_shim());
-  while (!synced_ && !shim_lost_) co_await next_wake();
+  while ((!synced_ || !telling_.empty()) && !shim_lost_) co_await next_wake();
   facts_.sandbox_ready = !released_ && synced_;
   volumes_ready_ = facts_.sandbox_ready;
   for (auto& r : facts_.records)  // created and never started, or lost between two writes: begin anew
-    if (r.phase == ContainerRecord::Phase::kCreated) unsettled_.insert(r.id);
+    if (r.phase == ContainerRecord::Phase::kCreated || (r.phase == ContainerRecord::Phase::kExited && !r.removed)) unsettled_.insert(r.id);
   log_info("pod ", PodView(pod_).key(), ": adopted");
 }
 
@@ -181,14 +181,9 @@ void PodWorker::on_state(const ContainerState& s) {
     r->phase = ContainerRecord::Phase::kRunning;
     if (!r->started_us) r->started_us = parts_.clock.wall_us();
   }
-  if (s.phase == ContainerState::kExited && r->phase != ContainerRecord::Phase::kExited) {
-    r->phase = ContainerRecord::Phase::kExited;
-    r->exit_code = s.exit_code;
-    r->signal = 0;  // upstream's runtimes report 128 + signal only
-    r->finished_us = s.finished_us;
-    if (!r->started_us) r->started_us = r->created_us;
-    tell_end(r);
-    unsettled_.insert(r->id);
+  if (s.phase == ContainerState::kExited && r->phase != ContainerRecord::Phase::kExited && telling_.insert(s.id).second) {
+    std::string reason;
+    end_tasks_.start(tell_end(s, reason));
   }
   parts_.followers->wake();
   poke();
@@ -204,29 +199,44 @@ Task<void> PodWorker::recover_from_lost_shim() {
   for (const auto& s : states) {
     auto removed = co_await parts_.runtime.remove(uid_, s.id);
     if (!removed.ok()) log_warning("container ", s.id, ": ", removed.error().message());
-    ContainerRecord* r = find_record(s.id);
-    if (!r || r->phase == ContainerRecord::Phase::kExited) continue;
+    const ContainerRecord* r = find_record(s.id);
+    if (!r || r->phase == ContainerRecord::Phase::kExited || s.phase != ContainerState::kExited) continue;
     ContainerState ended = s;
     if (!ended.finished_us) ended.finished_us = parts_.clock.wall_us();
-    on_state(ended);
+    std::string reason;
+    co_await tell_end(ended, reason);
   }
-  for (auto& r : facts_.records) {
-    if (r.phase == ContainerRecord::Phase::kExited) continue;
-    r.phase = ContainerRecord::Phase::kExited;
-    r.exit_code = 137;
-    r.reason = "ContainerStatusUnknown";
-    r.finished_us = parts_.clock.wall_us();
-    tell_end(&r);
-    unsettled_.insert(r.id);
+  std::vector<std::string> lost;
+  for (const auto& r : facts_.records)
+    if (r.phase != ContainerRecord::Phase::kExited) lost.push_back(r.id);
+  for (const auto& id : lost) {
+    ContainerState ended;
+    ended.id = id;
+    ended.exit_code = 137;
+    ended.finished_us = parts_.clock.wall_us();
+    std::string reason = "ContainerStatusUnknown";
+    co_await tell_end(ended, reason);
   }
-  parts_.followers->wake();
 }
 
-// Why a container ended and what it left to say: known at once, since a status may be written at any time.
-void PodWorker::tell_end(ContainerRecord* r) const {
+// A container has ended once it is known why, and what it left to say: a status may be written at any time.
+Task<void> PodWorker::tell_end(ContainerState end, std::string reason) {
+  Task<std::string> reading = end_message(end.id, end.exit_code);
+  std::string message = co_await reading;
+  telling_.erase(end.id);
+  ContainerRecord* r = find_record(end.id);
+  if (!r || r->phase == ContainerRecord::Phase::kExited) co_return;
   bool oom = parts_.cgroups.oom_killed(cat(parts_.cgroups.pod_path(qos_, uid_), "/", r->id));
-  if (r->reason.empty()) r->reason = oom && r->exit_code == 137 ? "OOMKilled" : r->exit_code == 0 ? "Completed" : "Error";
-  if (r->message.empty()) r->message = end_message(*r);
+  r->phase = ContainerRecord::Phase::kExited;
+  r->exit_code = end.exit_code;
+  r->signal = 0;  // upstream's runtimes report 128 + signal only
+  r->finished_us = end.finished_us;
+  if (!r->started_us) r->started_us = r->created_us;
+  r->reason = !reason.empty() ? reason : oom && r->exit_code == 137 ? "OOMKilled" : r->exit_code == 0 ? "Completed" : "Error";
+  r->message = std::move(message);
+  unsettled_.insert(r->id);
+  parts_.followers->wake();
+  poke();
 }
 
 // Frees the runtime state and the root file system of each container that ended.
@@ -244,23 +254,34 @@ Task<void> PodWorker::settle_ended() {
     }
     auto removed = co_await parts_.runtime.remove(uid_, id);
     if (!removed.ok()) log_warning("container ", id, ": ", removed.error().message());
-    std::string disk = parts_.container_disk(uid_, id);
-    ImageStore* images = &parts_.images;
-    Task<Status> unmounting = offload([images, disk] { return images->unmount_rootfs(cat(disk, "/work"), cat(disk, "/rootfs")); });
-    auto unmounted = co_await unmounting;
-    if (!unmounted.ok()) log_warning("container ", id, ": ", unmounted.error().message());
+    r = find_record(id);
+    std::string message_path = r ? r->message_path : std::string();
+    auto discarded = co_await discard_files(id, message_path);
+    if (!discarded.ok()) log_warning("container ", id, ": ", discarded.error().message());
     if (never_started) std::erase_if(facts_.records, [&](const ContainerRecord& x) { return x.id == id; });
-    prune();
+    auto old_logs = prune();
     save();
+    if (old_logs.empty()) continue;
+    Task<int> removing = offload([old_logs] {
+      for (const auto& log : old_logs) remove_log(log.path, log.link);
+      return 0;
+    });
+    co_await removing;
   }
 }
 
-std::string PodWorker::end_message(const ContainerRecord& r) const {
-  std::string text = read_node_file(r.message_path, limits::kTerminationMessageBytesMax);
-  if (!text.empty() || r.exit_code == 0) return text;
-  Value c = PodView(pod_).container(r.name);
-  if (c["terminationMessagePolicy"].str() != "FallbackToLogsOnError") return text;
-  return last_log_text(r.log_path, limits::kTerminationLogLinesMax, limits::kTerminationLogBytesMax);
+// What the container left in its file, or, when it asked for that and failed, the end of its log.
+Task<std::string> PodWorker::end_message(std::string id, int exit_code) {
+  const ContainerRecord* r = find_record(id);
+  if (!r) co_return std::string();
+  bool or_log = exit_code != 0 && PodView(pod_).container(r->name)["terminationMessagePolicy"].str() == "FallbackToLogsOnError";
+  auto read = [message_path = r->message_path, log_path = r->log_path, or_log] {
+    std::string text = read_node_file(message_path, limits::kTerminationMessageBytesMax);
+    return text.empty() && or_log ? last_log_text(log_path, limits::kTerminationLogLinesMax, limits::kTerminationLogBytesMax) : text;
+  };
+  Task<std::string> reading = offload(std::move(read));
+  std::string text = co_await reading;
+  co_return text;
 }
 
 ContainerRecord* PodWorker::find_record(std::string_view id) {
@@ -287,16 +308,22 @@ void PodWorker::save() {
   if (!saved.ok()) log_warning("pod ", PodView(pod_).key(), ": ", saved.error().message());
 }
 
-// Of each container the latest record stays, and one that ended before it.
-void PodWorker::prune() {
+PodWorker::LogFiles PodWorker::log_files(const ContainerRecord& r) const {
+  return {r.log_path, log_link(parts_.options.container_log_dir, PodView(pod_).name(), PodView(pod_).ns(), r.name, r.id)};
+}
+
+// Of each container the latest record stays, and one that ended before it. Gives the logs of those that go.
+std::vector<PodWorker::LogFiles> PodWorker::prune() {
   std::vector<ContainerRecord> kept;
+  std::vector<LogFiles> old_logs;
   for (const auto& r : facts_.records) {
     size_t newer = 0;
     for (const auto& other : facts_.records) newer += other.name == r.name && other.attempt > r.attempt ? 1 : 0;
     if (newer <= limits::kDeadContainersMax || !r.removed) kept.push_back(r);
-    else remove_log(r.log_path, parts_.options.container_log_dir, r.id);
+    else old_logs.push_back(log_files(r));
   }
   facts_.records = std::move(kept);
+  return old_logs;
 }
 
 // Status.
@@ -309,6 +336,7 @@ void PodWorker::publish() {
 Task<void> PodWorker::write_statuses() {
   auto now = [this] { return about(pod_, gone_); };
   Quarantine::Step step_of_status(parts_.options.quarantine, "kubelet", Quarantine::key_of("pods", pod_), now);
+  int64_t retry_ms = 0;
   for (;;) {
     while (!status_dirty_) co_await status_wanted_.wait();
     status_dirty_ = false;
@@ -330,10 +358,12 @@ Task<void> PodWorker::write_statuses() {
       Document patch = b.finish();
       auto written = co_await parts_.client.patch(resource_ids::kPods, key, PatchType::kMerge, patch, options);
       if (written.ok()) {
+        retry_ms = 0;
         if (uid_of(*written) == uid_) pod_ = *written;
       } else if (written.error().code() != Code::kNotFound && written.error().code() != Code::kConflict) {
         log_warning("pod ", key.text(), ": status: ", written.error().message());
-        co_await sleep_ms(limits::kStatusRetryMs);
+        retry_ms = std::min(limits::kStatusRetryMaxMs, std::max(limits::kStatusRetryMs, 2 * retry_ms));
+        co_await sleep_ms(retry_ms);
         status_dirty_ = !gone_;
       }
     }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/kubelet/container_record.h"
+#include "core/kubelet/hooks.h"
 #include "core/kubelet/node_parts.h"
 #include "core/kubelet/payloads.h"
 #include "core/kubelet/pod_actions.h"
@@ -35,7 +36,7 @@ class PodWorker {
   void gone();   // the API has no such pod any more
   void poke();   // something it may depend on has changed
   void images_changed() { image_retries_.clear(), poke(); }
-  void network_changed() { next_setup_us_ = setup_retry_ms_ = 0, poke(); }
+  void network_changed() { next_setup_us_ = setup_retry_ms_ = next_end_us_ = 0, poke(); }
   void refuse(std::string reason, std::string message) { facts_.failed_reason = std::move(reason), facts_.failed_message = std::move(message); }
 
   // What quarantine goes by: a pod that is gone may be tried although it was set aside when it was there.
@@ -57,12 +58,16 @@ class PodWorker {
   Task<void> watch_shim();
   Task<void> recover_from_lost_shim();
   void on_state(const ContainerState& state);
-  void tell_end(ContainerRecord* r) const;
+  Task<void> tell_end(ContainerState end, std::string reason);
   Task<void> settle_ended();
-  std::string end_message(const ContainerRecord& record) const;
+  Task<std::string> end_message(std::string id, int exit_code);
   ContainerRecord* find_record(std::string_view id);
   void save();
-  void prune();
+  struct LogFiles {
+    std::string path, link;
+  };
+  LogFiles log_files(const ContainerRecord& record) const;
+  std::vector<LogFiles> prune();
 
   // Set up.
   Task<Status> set_up();
@@ -79,15 +84,28 @@ class PodWorker {
   Task<Status> create_and_start(ContainerRecord record, Document container, ImageInfo image, PodActions::Start start);
   bool image_missing(Value container, const std::string& name);
   void fail_container(const std::string& name, std::string reason, const Error& error);
-  Task<void> run_hook(std::string id, Document hook, int64_t timeout_ms);
+  Task<void> run_post_start(std::string id, std::string name);
+  HookPlace hook_place(const ContainerRecord& record) const;
+  Task<Status> write_pod_files();
+  Task<Status> discard_files(std::string id, std::string message_path);
   DownwardContext downward() const;
 
   // End.
   bool ending() const { return gone_ || PodView(pod_).is_deleting(); }
+  // How far a container's end has come: preStop, the stop signal, SIGKILL.
+  struct Stopping {
+    std::unique_ptr<TaskGroup> hook;  // preStop, while it runs
+    bool begun = false, hook_over = false;
+    int64_t signalled_us = 0, next_us = 0, kill_retry_ms = 0;
+  };
   Task<void> stop_containers(std::vector<std::string> names, int64_t grace_ms, std::string why);
+  Task<void> go_on_stopping(std::string id, std::string why);
+  Task<void> run_pre_stop(std::string id, Document hook);
   Task<void> end_pod();
   Task<void> release();
   Task<bool> delete_from_api();
+  void try_end_again(int64_t first_ms, int64_t max_ms);
+  bool end_is_put_off();
 
   // Status.
   void publish();
@@ -101,11 +119,12 @@ class PodWorker {
   std::function<void()> retired_;
   PodStatusFacts facts_;
   RestartBackoff backoff_;
-  std::set<std::string> unsettled_;  // ids of containers that ended and were not looked at yet
+  std::set<std::string> telling_;    // ids of containers that ended and whose last words are being read
+  std::set<std::string> unsettled_;  // and of those that hold something yet
   bool gone_ = false, released_ = false, finished_ = false, volumes_ready_ = false, shim_watched_ = false, shim_lost_ = false, synced_ = false;
   size_t payload_hash_ = 0;
-  int64_t setup_retry_ms_ = 0, next_setup_us_ = 0, payload_retry_ms_ = 0, stop_deadline_us_ = 0;
-  std::set<std::string> stop_sent_;
+  int64_t setup_retry_ms_ = 0, next_setup_us_ = 0, payload_retry_ms_ = 0, stop_deadline_us_ = 0, end_retry_ms_ = 0, next_end_us_ = 0;
+  std::map<std::string, Stopping> stopping_;  // by container id
 
   struct Token {
     std::string text;
@@ -122,7 +141,7 @@ class PodWorker {
   std::unique_ptr<Alarm> alarm_;
   Event woke_, status_wanted_, status_flushed_;
   bool status_dirty_ = false, status_busy_ = false;
-  TaskGroup tasks_, shim_tasks_;
+  TaskGroup tasks_, shim_tasks_, end_tasks_;
 };
 
 }  // namespace bramble

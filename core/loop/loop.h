@@ -9,12 +9,25 @@
 #include <string>
 #include <vector>
 
+#include "core/base/limits.h"
 #include "core/base/result.h"
 #include "core/loop/task.h"
 
 struct uv_loop_s;
 
 namespace bramble {
+
+// Where offloaded work waits for a thread. kLong is for jobs of minutes (an image's import): one at a time, so that the rest
+// (mounts, addresses, small files) never waits for them, not on a board with one core either.
+enum class OffloadLane { kShort, kLong };
+
+namespace loop_detail {
+// Jobs of one lane that this loop has given away; beyond limits::kOffloadJobsMax a caller waits for room.
+struct OffloadGate {
+  size_t jobs = 0;
+  Event room;
+};
+}  // namespace loop_detail
 
 class Loop {
  public:
@@ -29,6 +42,7 @@ class Loop {
   int64_t now_us() const;           // monotonic
   uint64_t turns() const;           // how often it woke: of an idle loop this stands still
   uv_loop_s* raw() { return uv_; }
+  loop_detail::OffloadGate& offload_gate(OffloadLane lane) { return gates_[static_cast<size_t>(lane)]; }  // offload()'s own
 
   // What other threads keep when they may live longer than the loop.
   class Remote {
@@ -48,19 +62,21 @@ class Loop {
   struct Impl;
   std::unique_ptr<Impl> impl_;
   uv_loop_s* uv_;
+  loop_detail::OffloadGate gates_[2];
 };
 
 // Waits. Dropping the task cancels the timer.
 Task<void> sleep_ms(int64_t ms);
 
-// Runs a blocking function on the pool of worker threads (min(4, cores) of them, started on demand, gone when idle) and gives
-// its value on this loop. When the task is dropped the function still runs to its end and its value is thrown away; so fn owns
-// all that it touches, or points to what lives until an OffloadHalt was quiet. fn must not touch state of the loop's thread.
+// Runs a blocking function on worker threads (two to four of the short lane, one of the long; started on demand, gone when
+// idle) and gives its value on this loop. When the task is dropped after fn was handed over, fn still runs to its end and its
+// value is thrown away; so fn owns all that it touches, or points to what lives until an OffloadHalt was quiet. fn must not
+// touch state of the loop's thread.
 template <class F>
-auto offload(F fn) -> Task<decltype(fn())>;
+auto offload(F fn, OffloadLane lane = OffloadLane::kShort) -> Task<decltype(fn())>;
 
-// While one lives no offloaded work begins: what waited for a thread and what comes is thrown away, and its tasks never
-// resume. For the end of a process: once quiet() says so, no thread of the pool touches anything any more.
+// While one lives no offloaded work begins in any lane: what waited for a thread and what comes is thrown away, and its tasks
+// never resume. For the end of a process: once quiet() says so, no worker thread touches anything any more.
 class OffloadHalt {
  public:
   OffloadHalt();
@@ -135,22 +151,24 @@ struct OffloadTicket {
   OffloadTicket(const OffloadTicket&) = delete;
   ~OffloadTicket() { *dropped = true; }
 };
-void offload_start(std::function<void()> work, std::function<void()> done, std::shared_ptr<bool> dropped);
+void offload_start(OffloadLane lane, std::function<void()> work, std::function<void()> done, std::shared_ptr<bool> dropped);
 }  // namespace loop_detail
 
 template <class F>
-auto offload(F fn) -> Task<decltype(fn())> {
+auto offload(F fn, OffloadLane lane) -> Task<decltype(fn())> {
   using T = decltype(fn());
   struct Shared {
     F fn;
     std::optional<T> value;
   };
+  loop_detail::OffloadGate& gate = Loop::current().offload_gate(lane);
+  while (gate.jobs >= limits::kOffloadJobsMax) co_await gate.room.wait();
   auto shared = std::make_shared<Shared>(Shared{std::move(fn), std::nullopt});
   Event done;
   loop_detail::OffloadTicket ticket;
   std::function<void()> work = [shared] { shared->value.emplace(shared->fn()); };
   std::function<void()> finish = [&done] { done.set(); };
-  loop_detail::offload_start(std::move(work), std::move(finish), ticket.dropped);
+  loop_detail::offload_start(lane, std::move(work), std::move(finish), ticket.dropped);
   co_await done.wait();
   co_return std::move(*shared->value);
 }

@@ -1,8 +1,9 @@
-// The worker pool behind offload(): threads start when work waits and no worker is free, and end when idle, so that a
-// quiet process has none. One pool for the process, never destroyed: a worker may be inside a blocking call at exit.
+// The worker threads behind offload(): of each lane some, which start when work waits and none is free, and end when idle, so
+// that a quiet process has none. They belong to the process and are never destroyed: one may be inside a blocking call at exit.
 #include <pthread.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -17,30 +18,55 @@ namespace bramble::loop_detail {
 
 namespace {
 
+// A job's place in its loop's gate: free once the job is destroyed, run or not.
+class Place {
+ public:
+  Place(Loop* loop, OffloadLane lane) : home_(loop->remote()), lane_(lane) { loop->offload_gate(lane).jobs++; }
+  Place(const Place&) = delete;
+  ~Place() {
+    home_.post([lane = lane_] {
+      OffloadGate& gate = Loop::current().offload_gate(lane);
+      if (gate.jobs-- == limits::kOffloadJobsMax) gate.room.pulse();
+    });
+  }
+
+ private:
+  Loop::Remote home_;
+  OffloadLane lane_;
+};
+
 struct Job {
   std::function<void()> work;
   std::function<void()> finish;  // posts the result home
   uint64_t working_on = 0;       // of who sent it
+  std::unique_ptr<Place> place;
 };
 
 class WorkerPool {
  public:
-  void submit(Job job) {
+  WorkerPool() {
+    long cores = std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L);
+    lane(OffloadLane::kShort).threads_max = std::clamp(static_cast<size_t>(cores), limits::kOffloadThreadsMin, limits::kOffloadThreadsMax);
+    lane(OffloadLane::kLong).threads_max = limits::kOffloadLongThreads;
+  }
+
+  void submit(OffloadLane where, Job job) {
     std::lock_guard<std::mutex> lock(mu_);
     if (halts_ > 0) return;  // the caller destroys it
-    jobs_.push_back(std::move(job));
-    if (idle_ >= jobs_.size()) {
-      wake_.notify_one();
-    } else if (threads_ < threads_max_) {
-      start_thread();
+    Lane& l = lane(where);
+    l.jobs.push_back(std::move(job));
+    if (l.idle >= l.jobs.size()) {
+      l.wake.notify_one();
+    } else if (l.threads < l.threads_max) {
+      start_thread(&l);
     }
   }
 
   void halt() {
-    std::deque<Job> unrun;  // destroyed when the lock is gone: what it owns may want the pool
+    std::vector<std::deque<Job>> unrun;  // destroyed when the lock is gone: what they own may want the pool
     std::lock_guard<std::mutex> lock(mu_);
     halts_++;
-    unrun.swap(jobs_);
+    for (Lane& l : lanes_) unrun.push_back(std::exchange(l.jobs, {}));
   }
   void go_on() {
     std::lock_guard<std::mutex> lock(mu_);
@@ -54,8 +80,22 @@ class WorkerPool {
   }
 
  private:
+  struct Lane {
+    std::condition_variable wake;
+    std::deque<Job> jobs;
+    size_t threads = 0;
+    size_t idle = 0;
+    size_t threads_max = 0;
+  };
+  Lane& lane(OffloadLane which) { return lanes_[static_cast<size_t>(which)]; }
+
   // With mu_ held.
-  void start_thread() {
+  void start_thread(Lane* l) {
+    struct Start {
+      WorkerPool* pool;
+      Lane* lane;
+    };
+    auto start = std::make_unique<Start>(Start{this, l});
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, limits::kOffloadStackBytes);
@@ -63,64 +103,60 @@ class WorkerPool {
     pthread_t id;
     int rc = pthread_create(
         &id, &attr,
-        [](void* self) -> void* {
-          static_cast<WorkerPool*>(self)->serve();
+        [](void* given) -> void* {
+          Start begin = *std::unique_ptr<Start>(static_cast<Start*>(given));
+          begin.pool->serve(begin.lane);
           return nullptr;
         },
-        this);
+        start.get());
     pthread_attr_destroy(&attr);
     // Without any worker the jobs would never run; with some they wait their turn.
-    CHECK(rc == 0 || threads_ > 0, "pthread_create: error ", rc);
-    if (rc == 0) threads_++;
+    CHECK(rc == 0 || l->threads > 0, "pthread_create: error ", rc);
+    if (rc != 0) return;
+    start.release();
+    l->threads++;
   }
 
-  void serve() {
+  void serve(Lane* l) {
     pthread_setname_np(pthread_self(), "offload");
     std::unique_lock<std::mutex> lock(mu_);
     for (;;) {
-      if (jobs_.empty()) {
-        idle_++;
-        bool work_came =
-            wake_.wait_for(lock, std::chrono::milliseconds(limits::kOffloadIdleMs), [&] { return !jobs_.empty(); });
-        idle_--;
+      if (l->jobs.empty()) {
+        l->idle++;
+        bool work_came = l->wake.wait_for(lock, std::chrono::milliseconds(limits::kOffloadIdleMs), [l] { return !l->jobs.empty(); });
+        l->idle--;
         if (!work_came) {
-          threads_--;
+          l->threads--;
           return;
         }
       }
-      Job job = std::move(jobs_.front());
-      jobs_.pop_front();
-      running_++;
-      lock.unlock();
       {
-        WorkingOn its_own(job.working_on);
-        job.work();
-        job.work = nullptr;
+        Job job = std::move(l->jobs.front());
+        l->jobs.pop_front();
+        running_++;
+        lock.unlock();
+        run(&job);
       }
-      job.finish();
-      job.finish = nullptr;
       lock.lock();
       if (--running_ > 0) continue;
       for (auto& tell : std::exchange(quiet_, {})) tell();
     }
   }
 
-  static size_t worker_count() {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (cores < 1) return 1;
-    return static_cast<size_t>(cores) < limits::kOffloadThreadsMax ? static_cast<size_t>(cores)
-                                                                   : limits::kOffloadThreadsMax;
+  static void run(Job* job) {
+    {
+      WorkingOn its_own(job->working_on);
+      job->work();
+      job->work = nullptr;
+    }
+    job->finish();
   }
 
   std::mutex mu_;
-  std::condition_variable wake_;
-  std::deque<Job> jobs_;
-  size_t threads_ = 0;
-  size_t idle_ = 0;
+  Lane lanes_[2];
   size_t running_ = 0;  // jobs
   size_t halts_ = 0;
   std::vector<std::function<void()>> quiet_;  // to tell when nothing runs
-  const size_t threads_max_ = worker_count();
 };
 
 WorkerPool& pool() {
@@ -130,17 +166,18 @@ WorkerPool& pool() {
 
 }  // namespace
 
-void offload_start(std::function<void()> work, std::function<void()> done, std::shared_ptr<bool> dropped) {
-  Loop::Remote home = Loop::current().remote();
+void offload_start(OffloadLane lane, std::function<void()> work, std::function<void()> done, std::shared_ptr<bool> dropped) {
+  Loop& loop = Loop::current();
   Job job;
   job.work = std::move(work);
   job.working_on = WorkingOn::now();
-  job.finish = [home, done = std::move(done), dropped = std::move(dropped)] {
+  job.place = std::make_unique<Place>(&loop, lane);
+  job.finish = [home = loop.remote(), done = std::move(done), dropped = std::move(dropped)] {
     home.post([done, dropped] {
       if (!*dropped) done();
     });
   };
-  pool().submit(std::move(job));
+  pool().submit(lane, std::move(job));
 }
 
 }  // namespace bramble::loop_detail

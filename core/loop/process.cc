@@ -85,7 +85,7 @@ struct Child {
     kill(pid, SIGKILL);
     auto dead = pid;
     auto dropped = std::make_shared<bool>(true);
-    loop_detail::offload_start([dead] { waitpid(dead, nullptr, 0); }, [] {}, dropped);
+    loop_detail::offload_start(OffloadLane::kShort, [dead] { waitpid(dead, nullptr, 0); }, [] {}, dropped);
   }
   // After the pidfd became readable.
   siginfo_t reap() {

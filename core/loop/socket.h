@@ -74,6 +74,8 @@ class Stream {
 
   // kCancelled before connecting ends when dropped; kTimeout, kUnavailable (refused, unreachable).
   static Task<Result<std::unique_ptr<Stream>>> connect(SocketAddress address, int64_t timeout_ms);
+  // The same with a socket that was made elsewhere (a socket stays in the network namespace of the thread that made it).
+  static Task<Result<std::unique_ptr<Stream>>> connect(UniqueFd socket, SocketAddress address, int64_t timeout_ms);
 
   // At least one byte, at most max; "" at the end of the stream. kCancelled after close().
   Task<Result<std::string>> read_some(size_t max);

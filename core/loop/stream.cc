@@ -47,6 +47,12 @@ Stream::~Stream() { ready_.reset(); }  // before the descriptor is closed
 Task<Result<std::unique_ptr<Stream>>> Stream::connect(SocketAddress address, int64_t timeout_ms) {
   UniqueFd fd(socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) co_return connect_error(errno, address);
+  auto stream = co_await connect(std::move(fd), address, timeout_ms);
+  co_return stream;
+}
+
+Task<Result<std::unique_ptr<Stream>>> Stream::connect(UniqueFd fd, SocketAddress address, int64_t timeout_ms) {
+  fcntl(fd.get(), F_SETFL, fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
   int rc = ::connect(fd.get(), address.raw(), address.raw_bytes());
   if (rc != 0 && errno != EINPROGRESS) co_return connect_error(errno, address);
   bool waiting = rc != 0;

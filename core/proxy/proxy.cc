@@ -38,12 +38,30 @@ Status Proxy::start() {
   // translation happens before routing is asked again.
   TRY(rt.add_route(range->network(), std::nullopt, lo->index));
   subscription_ = client_.subscribe({resource_ids::kServices, resource_ids::kEndpointSlices}, [this](const Change& c) { on_change(c); });
+  TRY_ASSIGN(NftWatch table, NftWatch::open(options_.network.table));
+  table_.emplace(std::move(table));
+  table_watch_ = std::make_unique<FdWatch>(table_->fd(), FdWatch::kReadable, [this](int) { look_at_table(); });
   rewrite_ = true;
-  return bring_up_to_date();
+  TRY(bring_up_to_date());
+  look_at_table();
+  return ok();
+}
+
+void Proxy::look_at_table() {
+  if (!table_->changed()) return;
+  rewrite_ = true;
+  int64_t now_us = Loop::current().now_us();
+  if (now_us - mended_us_ > 2 * limits::kProxyRetryMsMax * 1000) mend_ms_ = 0;
+  mended_us_ = now_us + mend_ms_ * 1000;
+  log_warning("proxy: somebody changed the nftables table ", options_.network.table, "; it is written again", mend_ms_ ? cat(" in ", mend_ms_, " ms") : std::string());
+  if (!timer_->armed()) timer_->arm_ms(mend_ms_);
+  mend_ms_ = mend_ms_ == 0 ? limits::kProxyRetryMsMin : std::min(2 * mend_ms_, limits::kProxyRetryMsMax);
 }
 
 Status Proxy::down() {
   subscription_.reset();
+  table_watch_.reset();
+  table_.reset();
   timer_->disarm();
   NftBatch batch(options_.network.table);
   batch.add_table();
@@ -70,7 +88,7 @@ void Proxy::sync() {
   Status s = bring_up_to_date();
   if (s.ok()) {
     backoff_ms_ = 0;
-    return;
+    return look_at_table();
   }
   // Something in the table is not what we think: write all of it again.
   rewrite_ = true;
@@ -184,7 +202,7 @@ Status Proxy::bring_up_to_date() {
     if (n == 0 && was) removed.push_back(address);
   }
   change_hairpins(added, removed, &batch);
-  TRY(batch.commit());
+  TRY(table_->commit(&batch));
   std::erase_if(counts, [](const auto& c) { return c.second == 0; });
   hairpins_ = std::move(counts);
   installed_ = std::move(next);

@@ -1,13 +1,15 @@
 // Proxy: keeps the node's nftables table equal to the cluster's Services and EndpointSlices. The whole table is written once at
-// start; after that one transaction a turn of the loop carries what changed. Owner's loop thread. State is the table itself,
-// removed by down() only: a restart of bramble cuts no connection.
+// start, and again when somebody else has changed it; else one transaction a turn of the loop carries what changed. Owner's loop
+// thread. State is the table itself, removed by down() only: a restart of bramble cuts no connection.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
+#include "cni/nft/watch.h"
 #include "core/client/client.h"
 #include "core/loop/loop.h"
 #include "core/proxy/rules.h"
@@ -32,6 +34,7 @@ class Proxy {
   void soon();     // one pass of sync() after this turn of the loop
   void sync();
   Status bring_up_to_date();
+  void look_at_table();  // whether it is still ours
   ServicePorts wanted_ports(const ObjectKey& service);
   void write_change(const std::string& key, const ServicePort* before, const ServicePort* after, NftBatch* batch);
   void settle_claims(const std::string& key, ServicePort* port);
@@ -48,7 +51,10 @@ class Proxy {
   bool rewrite_ = true;                           // the table must be written whole
   std::unique_ptr<Timer> timer_;
   int64_t backoff_ms_ = 0;
+  int64_t mend_ms_ = 0, mended_us_ = 0;           // two that fight over the table do it with back-off
   std::unique_ptr<Subscription> subscription_;
+  std::optional<NftWatch> table_;
+  std::unique_ptr<FdWatch> table_watch_;
 };
 
 }  // namespace bramble

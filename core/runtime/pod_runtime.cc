@@ -149,10 +149,14 @@ Task<Result<std::string>> PodRuntime::call(std::string uid, uint8_t type, std::s
 }
 
 Task<Result<int>> PodRuntime::create(std::string uid, std::string id, Document config, std::string log_path, ContainerStreams streams) {
-  std::string dir = container_dir(uid, id);
-  CO_TRY(make_dirs(dir));
-  CO_TRY(make_dirs(fs::path(log_path).parent_path().string()));
-  CO_TRY(write_whole(cat(dir, "/config.json"), *config.bytes(), 0600));
+  auto prepare = [dir = container_dir(uid, id), log_path, config]() -> Status {
+    TRY(make_dirs(dir));
+    TRY(make_dirs(fs::path(log_path).parent_path().string()));
+    return write_whole(cat(dir, "/config.json"), *config.bytes(), 0600);
+  };
+  Task<Status> preparing = offload(std::move(prepare));
+  auto prepared = co_await preparing;
+  if (!prepared.ok()) co_return prepared.error();
   int flags = (streams.tty ? shim::kTty : 0) | (streams.stdin_on ? shim::kStdin : 0) | (streams.stdin_once ? shim::kStdinOnce : 0);
   std::string body(1, static_cast<char>(flags));
   body += text_body({id, log_path});

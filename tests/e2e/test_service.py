@@ -1,7 +1,7 @@
 """Pages through Services: node port, cluster address, names."""
 import json
 
-from cluster import NODE_ADDRESS, PAGE, ROOT, dig, fetch_until, page_from_pod
+from cluster import NODE_ADDRESS, PAGE, ROOT, dig, fetch_until, page_from_pod, run
 
 
 def service(ns, name, spec):
@@ -23,6 +23,16 @@ def test_cluster_ip_serves_page_to_pods_and_host(cluster):
     assert fetch_until(f"http://{address}:8080/").strip() == PAGE
     cluster.pod(ns, "client", "sleep", "3600")
     assert page_from_pod(cluster, ns, "client", address, 8080).strip() == PAGE
+
+
+def test_services_come_back_after_a_flush_of_the_rule_set(cluster):
+    ns = cluster.namespace("flush")
+    cluster.deployment(ns)
+    made = cluster.create(f"/api/v1/namespaces/{ns}/services", service(ns, "web", {"selector": {"app": "web"}, "ports": [{"port": 8080, "targetPort": "http"}]}))
+    page = f"http://{made['spec']['clusterIP']}:8080/"
+    assert fetch_until(page).strip() == PAGE
+    run(["nft", "flush", "ruleset"])
+    assert fetch_until(page).strip() == PAGE
 
 
 def test_dns_resolves_service(cluster):

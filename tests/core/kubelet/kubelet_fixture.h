@@ -219,10 +219,11 @@ class FixedNetwork final : public PodNetwork {
  public:
   Status ready() override { return why_not.empty() ? ok() : Status(Error(Code::kUnavailable, why_not)); }
   Result<PodNetworkResult> add(const PodNetworkRequest& r) override { return adds++, last = r, PodNetworkResult{{"10.99.0.2"}}; }
-  Status del(const PodNetworkRequest&) override { return dels++, ok(); }
+  Status del(const PodNetworkRequest&) override { return dels++, refuse_dels ? Status(Error(Code::kIo, "no")) : ok(); }
   Status collect(const std::vector<std::string>&) override { return ok(); }
   Status down() override { return ok(); }
   std::atomic<int> adds = 0, dels = 0;
+  std::atomic<bool> refuse_dels = false;
   std::string why_not;
   PodNetworkRequest last;
 };
@@ -331,6 +332,20 @@ class KubeletTest : public testing::Test {
   void put_pod(const std::string& name, const std::string& spec, const std::string& metadata = "") {
     client_.put_json(kPods, cat(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")", name, R"(","namespace":"default","uid":"uid-)", name, R"(")", metadata.empty() ? "" : ",", metadata,
                                 R"(},"spec":{"nodeName":"n1",)", spec, "}}"));
+  }
+  Task<void> remove_pod(std::string name, int64_t grace_s) {
+    DeleteOptions del;
+    del.grace_period_s = grace_s;
+    auto removed = co_await client_.remove(kPods, key(name.c_str()), del);
+    EXPECT_TRUE(removed.ok());
+  }
+  Task<void> until_event(std::string object, std::string text) {
+    auto there = [&] {
+      auto events = client_.events(object);
+      return std::find(events.begin(), events.end(), text) != events.end();
+    };
+    for (int i = 0; i < 1000 && !there(); ++i) co_await sleep_ms(10);
+    EXPECT_TRUE(there()) << join(client_.events(object), "\n");
   }
   std::string log_of(const std::string& pod_name, const std::string& container, int attempt = 0) {
     return slurp(cat(base_, "/pods/default_", pod_name, "_uid-", pod_name, "/", container, "/", attempt, ".log"));

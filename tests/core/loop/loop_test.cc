@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <fstream>
+#include <mutex>
 #include <semaphore>
 #include <thread>
 
@@ -166,13 +168,14 @@ struct Held {
   std::atomic<bool> begun{false};
   std::binary_semaphore go{0};
 };
-Task<void> offload_held(std::shared_ptr<Held> held) {
+Task<void> offload_held(std::shared_ptr<Held> held, OffloadLane lane = OffloadLane::kShort) {
   auto work = [held] {
     held->begun = true;
     held->go.acquire();
     return 0;
   };
-  co_await offload(work);
+  Task<int> holding = offload(work, lane);
+  co_await holding;
 }
 
 TEST(OffloadHalt, waits_for_what_runs_and_lets_nothing_begin) {
@@ -206,6 +209,81 @@ TEST(OffloadHalt, throws_away_what_waits_for_a_thread) {
   for (auto& h : all) h->go.release();
   EXPECT_TRUE(run_task(loop, halt.quiet(60 * 1000)));
   EXPECT_FALSE(all.back()->begun);
+}
+
+TEST(OffloadHalt, holds_for_every_lane_and_leaves_no_place_taken) {
+  Loop loop;
+  auto running = std::make_shared<Held>(), waiting = std::make_shared<Held>();
+  TaskGroup group;
+  group.start(offload_held(running, OffloadLane::kLong));
+  group.start(offload_held(waiting, OffloadLane::kLong));
+  run_until(loop, [&] { return running->begun.load(); });
+  {
+    OffloadHalt halt;
+    EXPECT_FALSE(run_task(loop, halt.quiet(1))) << "an import still runs";
+    running->go.release();
+    EXPECT_TRUE(run_task(loop, halt.quiet(60 * 1000)));
+    EXPECT_FALSE(waiting->begun);
+    run_until(loop, [&] { return loop.offload_gate(OffloadLane::kLong).jobs == 0; });
+  }
+  EXPECT_FALSE(waiting->begun);
+}
+
+// Work that stands still until it is let go.
+struct Gate {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool open = false;
+  int begun = 0;
+  void pass() {
+    std::unique_lock lock(mutex);
+    begun++;
+    changed.notify_all();
+    changed.wait(lock, [&] { return open; });
+  }
+  void let_go() {
+    std::lock_guard lock(mutex);
+    open = true;
+    changed.notify_all();
+  }
+};
+
+Task<void> offload_pass(std::shared_ptr<Gate> gate, OffloadLane lane) {
+  auto work = [gate] {
+    gate->pass();
+    return 0;
+  };
+  Task<int> passing = offload(work, lane);
+  int passed = co_await passing;
+  EXPECT_EQ(passed, 0);
+}
+
+TEST(Offload, short_jobs_do_not_wait_for_long_ones) {
+  Loop loop;
+  auto gate = std::make_shared<Gate>();
+  TaskGroup group;
+  for (int i = 0; i < 10; i++) group.start(offload_pass(gate, OffloadLane::kLong));
+  EXPECT_EQ(run_task(loop, offload_sum(100)), 5050);
+  gate->let_go();
+  run_until(loop, [&] { return group.size() == 0; });
+  EXPECT_EQ(gate->begun, 10);
+}
+
+TEST(Offload, callers_beyond_the_limit_wait_and_may_be_dropped) {
+  Loop loop;
+  auto gate = std::make_shared<Gate>();
+  auto many = std::make_unique<TaskGroup>();
+  for (size_t i = 0; i < limits::kOffloadJobsMax + 50; i++) many->start(offload_pass(gate, OffloadLane::kShort));
+  many.reset();
+  gate->let_go();
+  EXPECT_EQ(run_task(loop, offload_sum(100)), 5050);
+  run_until(loop, [&] { return loop.offload_gate(OffloadLane::kShort).jobs == 0; });
+  EXPECT_EQ(gate->begun, static_cast<int>(limits::kOffloadJobsMax));
+  // And all of more than the limit come home when nobody drops them.
+  TaskGroup group;
+  int done = 0;
+  for (size_t i = 0; i < 3 * limits::kOffloadJobsMax; i++) group.start(offload_count(static_cast<int>(i), &done));
+  run_until(loop, [&] { return done == 3 * static_cast<int>(limits::kOffloadJobsMax); });
 }
 
 TEST(FdWatch, reports_readable_and_may_go_in_its_callback) {

@@ -80,7 +80,7 @@ class EchoServer {
   std::thread thread_;
 };
 
-std::string ask(const char* address, uint16_t port) {
+std::string ask(const char* address, uint16_t port, int timeout_ms = 5000) {
   UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   sockaddr_in a{};
   a.sin_family = AF_INET;
@@ -88,7 +88,7 @@ std::string ask(const char* address, uint16_t port) {
   inet_pton(AF_INET, address, &a.sin_addr);
   if (connect(fd.get(), reinterpret_cast<sockaddr*>(&a), sizeof a) != 0 && errno != EINPROGRESS) return strerror(errno);
   pollfd p{fd.get(), POLLIN, 0};
-  if (poll(&p, 1, 5000) != 1) return "no answer";
+  if (poll(&p, 1, timeout_ms) != 1) return "no answer";
   char buf[256];
   ssize_t n = read(fd.get(), buf, sizeof buf);
   return n < 0 ? strerror(errno) : std::string(buf, static_cast<size_t>(n));
@@ -167,6 +167,52 @@ TEST_F(Packets, reach_every_endpoint_by_cluster_address_and_node_port_and_follow
 
     TRY(proxy.down());
     EXPECT_NE(system("nft list table ip bramble >/dev/null 2>&1"), 0);
+    return network->down();
+  });
+  EXPECT_TRUE(s.ok()) << s.error().message();
+}
+
+TEST_F(Packets, find_their_way_again_when_somebody_else_empties_the_table) {
+  EchoServer a(dir_ + "/pod-a", "a");
+  Status s = in_netns(dir_ + "/host", [&]() -> Status {
+    Loop loop;
+    TRY_ASSIGN(auto network, PodNetwork::open({dir_ + "/state", "10.42.0.0/24", "cni0", 1450}));
+    TRY(network->add({"a", dir_ + "/pod-a", "default", "a", "a", {}}));
+    FixedClient client;
+    Proxy proxy({{"bramble", "10.42.0.0/16"}, "10.43.0.0/16"}, client);
+    client.put(resource_ids::kServices, kService);
+    client.put(resource_ids::kEndpointSlices, slice({"10.42.0.2"}).c_str());
+    TRY(proxy.start());
+    EXPECT_EQ(ask("10.43.0.50", 8080).substr(0, 1), "a");
+    struct Case {
+      const char* name;
+      void (*change)(NftBatch*);
+    } cases[] = {
+        {"the table goes", [](NftBatch* b) { b->delete_table(); }},
+        {"a chain is flushed", [](NftBatch* b) { b->flush_chain("services"); }},
+    };
+    for (const Case& c : cases) {
+      NftBatch other("bramble");
+      c.change(&other);
+      TRY(other.commit());
+      EXPECT_NE(ask("10.43.0.50", 8080, 100).substr(0, 1), "a") << c.name;
+      Timer stop([&] { loop.stop(); });
+      for (int i = 0; i < 60 && ask("10.43.0.50", 8080, 100).substr(0, 1) != "a"; i++) {
+        stop.arm_ms(50);
+        loop.run();
+      }
+      EXPECT_EQ(ask("10.43.0.50", 8080).substr(0, 1), "a") << c.name;
+    }
+    // What belongs to others is no matter of ours.
+    NftBatch strange("strange");
+    strange.add_table();
+    TRY(strange.commit());
+    uint64_t turns = loop.turns();
+    Timer stop([&] { loop.stop(); });
+    stop.arm_ms(50);
+    loop.run();
+    EXPECT_LT(loop.turns() - turns, 10u);
+    TRY(proxy.down());
     return network->down();
   });
   EXPECT_TRUE(s.ok()) << s.error().message();
