@@ -259,6 +259,20 @@ TEST_F(Apply, managers_of_versions_that_are_gone_are_forgotten) {
   EXPECT_FALSE(put->json()["metadata"].has("managedFields")) << put->body;
 }
 
+TEST_F(Apply, managers_of_another_version_see_the_object_in_theirs) {
+  auto made = as("a/1", "POST", "/apis/events.k8s.io/v1/namespaces/default/events",
+                 R"({"metadata":{"name":"e"},"regarding":{"namespace":"default","name":"p","kind":"Pod"},"reason":"R","note":"n","type":"Normal",)"
+                 R"("eventTime":"2026-01-02T03:04:05.000000Z","action":"A","reportingController":"example.com/c","reportingInstance":"i"})");
+  ASSERT_EQ(made->status, 201) << made->body;
+  EXPECT_EQ(owners(made->json()), R"(a Update events.k8s.io/v1  {"f:action":{},"f:eventTime":{},"f:note":{},"f:reason":{},"f:regarding":{},)"
+                                  R"("f:reportingController":{},"f:reportingInstance":{},"f:type":{}})");
+  auto told = as("b/1", "PATCH", "/api/v1/namespaces/default/events/e", R"({"message":"m"})", "application/merge-patch+json");
+  ASSERT_EQ(told->status, 200) << told->body;
+  EXPECT_EQ(owners(told->json()), "a Update events.k8s.io/v1  {\"f:action\":{},\"f:eventTime\":{},\"f:reason\":{},\"f:regarding\":{},"
+                                  "\"f:reportingController\":{},\"f:reportingInstance\":{},\"f:type\":{}}\n"
+                                  "b Update v1  {\"f:message\":{}}");
+}
+
 TEST_F(Apply, an_empty_list_that_is_always_written_is_owned) {
   auto made = as("a/1", "POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles", R"({"metadata":{"name":"r"},"rules":[]})");
   EXPECT_EQ(owners(made->json()), R"(a Update rbac.authorization.k8s.io/v1  {"f:rules":{}})");
