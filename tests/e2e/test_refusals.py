@@ -142,6 +142,7 @@ def test_check_config_refuses_what_the_server_refuses(cluster):
     checked = run([BINARY, "check-config", *flags], check=False).stdout
     assert re.search(r"^ok +API port: 6443, bramble \(pid \d+\)$", checked, re.M), checked
     assert re.search(r"^ok +quarantine: no object is set aside$", checked, re.M), checked
+    assert re.search(r"^ok +store: the running server reads and writes all of it$", checked, re.M), checked
 
 
 def test_malformed_config_file_is_refused(cluster):
