@@ -162,19 +162,12 @@ Document parsed_list(Value annotations, std::string_view key, const char* type) 
   return list.finish();
 }
 
-void drop_own_annotations(Mut metadata) {
-  Mut annotations = metadata["annotations"];
-  if (!annotations.is_object()) return;
-  for (std::string_view key : kOwn) annotations.remove(key);
-  if (annotations.size() == 0) metadata.remove("annotations");
-}
-
 Builder started(Value from, std::string_view api_version) {
   Builder b;
   b.root().set("kind", "HorizontalPodAutoscaler");
   b.root().set("apiVersion", api_version);
   b.root().set("metadata", from["metadata"]);
-  drop_own_annotations(b.root().object("metadata"));
+  drop_autoscaler_annotations(b.root());
   for (const char* field : {"scaleTargetRef", "minReplicas", "maxReplicas"}) b.root().object("spec").set(field, from["spec"][field]);
   for (const char* field : {"observedGeneration", "lastScaleTime", "currentReplicas", "desiredReplicas"})
     b.root().object("status").set(field, from["status"][field]);
@@ -196,6 +189,13 @@ void annotate(Builder& to, std::string_view key, const std::string& text) {
 }
 
 }  // namespace
+
+void drop_autoscaler_annotations(Mut object) {
+  Mut metadata = object["metadata"], annotations = metadata["annotations"];
+  if (!annotations.is_object()) return;
+  for (std::string_view key : kOwn) annotations.remove(key);
+  if (annotations.size() == 0) metadata.remove("annotations");
+}
 
 Document autoscaler_as_v1(Value v2) {
   if (v2["apiVersion"].str() == "autoscaling/v1") return Document::of(v2);

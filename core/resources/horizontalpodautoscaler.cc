@@ -37,6 +37,7 @@ void default_rules(Mut rules, bool up) {
 }
 
 void default_hpa_v2(Mut o) {
+  drop_autoscaler_annotations(o);  // from whoever decodes it
   Mut spec = o.object("spec");
   default_int(spec, "minReplicas", 1);
   if (spec["metrics"].size() == 0) {

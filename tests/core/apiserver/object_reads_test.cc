@@ -297,6 +297,8 @@ TEST_F(Autoscalers, of_both_versions_are_one_store_each_in_its_own_form) {
     auto row = call("GET", path, "", {{"accept", "application/json;as=Table;v=v1;g=meta.k8s.io"}})->json()["rows"].item(0);
     EXPECT_EQ(row["cells"].item(2).str(), "<unknown>/5") << path;
   }
+  auto told = patch(cat(kNewScalers, "/h"), R"({"metadata":{"annotations":{"autoscaling.alpha.kubernetes.io/metrics":"[]","a":"b"}}})");
+  EXPECT_EQ(told->json()["metadata"]["annotations"].dump(), R"({"a":"b"})") << "v2 has no such annotation";
   auto refused = patch(cat(kOldScalers, "/h"), R"({"spec":{"maxReplicas":0}})");
   EXPECT_EQ(refused->status, 422);
   EXPECT_EQ(refused->json()["details"]["causes"].item(0)["field"].str(), "spec.maxReplicas");
