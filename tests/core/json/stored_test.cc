@@ -35,6 +35,7 @@ TEST(Stored, keeps_the_object_and_its_bytes) {
   EXPECT_TRUE(list.item(1)["fieldsV1"].is_object());
   EXPECT_EQ(unfolded(list.item(2)["fieldsV1"])["f:b"].size(), 0u);
   EXPECT_TRUE(unfolded(list.item(2)["fieldsV1"])["f:b"].is_object());
+  EXPECT_LT(d.memory_bytes() + 8 * 16, Document::parse(std::string_view(kObject))->memory_bytes()) << "a node less for each key and value inside";
 }
 
 TEST(Stored, copies_and_compares_as_the_object) {
