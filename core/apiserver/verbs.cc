@@ -113,9 +113,9 @@ Task<Result<Reply>> Verbs::create(CallRef call, Document object) {
   Status matched = match_namespace(kind, call->ns, builder.root());
   CO_TRY(matched);
   track_update(TrackedType::of(kind, {}), writer_of(*call), Value(), named, builder.root());
-  Document stored = stored_form(kind, builder.finish());
+  if (kind.stored_as.elsewhere()) builder = Builder(stored_form(kind, builder.finish()).root());
   WriteRequest request = write_request(call, Operation::kCreate);
-  auto created = co_await registry_.create(request, Builder(stored.root()));
+  auto created = co_await registry_.create(request, std::move(builder));
   CO_TRY(created);
   co_return Reply{201, shown_form(kind, *created)};
 }

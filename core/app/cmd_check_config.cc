@@ -1,11 +1,15 @@
 // bramble check-config: checks the flags, the config files and this machine as a server would, shows what is set aside, and says
 // what to change. Exit code 1 when a server would not start, or something that a node needs is missing.
+#include <signal.h>
+
 #include <cstdio>
 
 #include "core/app/command.h"
+#include "core/app/local_call.h"
 #include "core/app/server_flags.h"
 #include "core/app/server_setup.h"
 #include "core/app/small_files.h"
+#include "core/loop/loop.h"
 #include "core/quarantine/quarantine.h"
 
 namespace bramble {
@@ -35,6 +39,35 @@ bool show_setup(const Flags& flags) {
   bool good = true;
   for (const Check& c : check_server_setup(*setup)) good = show(c) && good;
   return good;
+}
+
+// What the running server knows of its store.
+void show_store(const Document& health) {
+  bool good = true;
+  auto tell = [&good](std::string_view what, std::string_view advice) {
+    good = false;
+    show({"store", Check::Verdict::kWarning, std::string(what), std::string(advice)});
+  };
+  if (health["readOnly"].boolean()) tell(health["text"].str(), "nothing can be changed until then");
+  for (Value key : health["lost"].items()) tell(cat(key.str(), ": cannot be read, and is not shown"), "make the object anew, or: bramble backup restore");
+  if (health["epochChanged"].boolean())
+    tell("it was repaired or restored; what is absent is left in doubt for half an hour", "when nothing missing will come back: bramble backup confirm");
+  if (good) show({"store", Check::Verdict::kGood, "the running server reads and writes all of it", ""});
+}
+
+Task<void> ask_for_store(std::string socket, Loop* loop) {
+  auto health = co_await call_local(socket, "GET", "/v1/store", nullptr);
+  if (health.ok()) show_store(*health);
+  else show({"store", Check::Verdict::kGood, "no server runs here; one that starts checks it", ""});
+  loop->stop();
+}
+
+void show_store_of(const std::string& run_dir) {
+  signal(SIGPIPE, SIG_IGN);
+  Loop loop;
+  TaskGroup tasks;
+  tasks.start(ask_for_store(run_dir + "/server.sock", &loop));
+  if (tasks.size() > 0) loop.run();
 }
 
 // What the running server, or the last one since the machine started, leaves alone.
@@ -69,6 +102,7 @@ int run_check_config(const std::vector<std::string>& argv) {
   CheckOptions options;
   options.runtime = flags->text("runtime");
   for (const Check& c : check_machine(options)) good = show(c) && good;
+  show_store_of(flags->text("run-dir"));
   Status shown = show_quarantine(flags->text("run-dir"), flags->on("clear-quarantine"));
   if (!shown.ok()) return fail(cat("check-config: ", shown.error().message()));
   return good ? 0 : 1;

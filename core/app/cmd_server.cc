@@ -42,7 +42,7 @@ struct Running {
 Task<void> shut_down(Running* running, Loop* loop) {
   notify_service_manager("STOPPING=1");
   running->renewal.reset();
-  running->plane->close_port();
+  running->plane->close_ports();
   if (running->node) running->node->close_ports();
   OffloadHalt halt;
   bool quiet = co_await halt.quiet(limits::kStopWorkMs);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 
 #include "core/app/small_files.h"
 #include "core/app/host_facts.h"
@@ -62,7 +63,7 @@ Status ControlPlane::open_store(Loop& loop) {
   TRY(open_quarantine());
   cache_ = std::make_unique<WatchCache>(clock_);
   TRY(cache_->load(*store_, quarantine_.get()));
-  for (const std::string& key : cache_->unreadable()) log_error("store: ", key, ": unreadable, left out; see bramble check-config");
+  for (const std::string& key : cache_->unreadable()) log_error("store: ", key, ": unreadable, left out; bramble check-config lists what is lost");
   Registry::Options registry;
   registry.service_cidr = options_.service_range;
   registry.dns_address = options_.dns_address;
@@ -131,12 +132,23 @@ Status ControlPlane::open_store_care() {
   care.backups_kept = options_.backups_kept;
   care.backup_every_us = options_.backup_every_us;
   care.socket_path = options_.run_dir + "/server.sock";
+  care.lost = [this] { return lost_keys(); };
   care.doubt_over = [this] {
     if (controllers_) controllers_->look_again();
     if (options_.doubt_over) options_.doubt_over();
   };
   store_care_ = std::make_unique<StoreCare>(*store_, clock_, api_->client(controller_identity("system:apiserver")), std::move(care));
   return store_care_->listen();
+}
+
+// Values that are no objects, and rows that were damaged when the store was opened, but for what came back since (from the
+// backup, or made anew).
+std::vector<std::string> ControlPlane::lost_keys() const {
+  std::set<std::string> keys(cache_->unreadable().begin(), cache_->unreadable().end());
+  for (const std::string& key : store_->health().damaged) {
+    if (!cache_->get(key)) keys.insert(key);
+  }
+  return {keys.begin(), keys.end()};
 }
 
 // Under the names that upstream gives to what stands in the same place.
@@ -188,10 +200,12 @@ Status ControlPlane::use_certificates(const Credentials& c) {
   return tls_->reload(c.api_server.certificate_pem, c.api_server.key_pem, c.client_ca_pem);
 }
 
-void ControlPlane::close_port() { http_.reset(); }
+void ControlPlane::close_ports() {
+  http_.reset();
+  store_care_.reset();
+}
 
 Task<Status> ControlPlane::close() {
-  store_care_.reset();
   scheduler_.reset();
   controllers_.reset();
   own_events_.reset();

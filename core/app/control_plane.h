@@ -45,9 +45,10 @@ class ControlPlane {
   void start();
   // Connections from now on see this certificate.
   Status use_certificates(const Credentials& credentials);
-  // No more requests from outside: the port is closed, requests in flight are dropped. What they used may end afterwards.
-  void close_port();
-  // After close_port(): controllers and scheduler end, what is volatile goes to disk. The process may end afterwards.
+  // No more requests from outside: the port and the socket of local commands are closed, requests in flight are dropped. What
+  // they used may end afterwards.
+  void close_ports();
+  // After close_ports(): controllers and scheduler end, what is volatile goes to disk. The process may end afterwards.
   Task<Status> close();
 
   std::unique_ptr<Client> client(Identity identity) { return api_->client(std::move(identity)); }
@@ -60,6 +61,7 @@ class ControlPlane {
   std::vector<HealthCheck> health_checks();
   Status check_port() const;
   Error port_refused(const Error& error) const;
+  std::vector<std::string> lost_keys() const;
   Status open_quarantine();
   Status open_store(Loop& loop);
   Status open_api(const Credentials& credentials);

@@ -95,6 +95,15 @@ Task<void> StoreCare::renew_leases() {
 
 // --- the local socket
 
+void StoreCare::tell_health(Mut out) const {
+  const Store::Health& health = store_.health();
+  out.set("readOnly", health.read_only);
+  out.set("epochChanged", health.epoch_changed);
+  out.set("text", health.text);
+  Mut list = out.array("lost");
+  for (const std::string& key : options_.lost()) list.append(key);
+}
+
 Task<void> StoreCare::handle(std::shared_ptr<const HttpRequest> request, std::shared_ptr<Responder> responder) {
   Builder reply;
   int code = 200;
@@ -102,7 +111,9 @@ Task<void> StoreCare::handle(std::shared_ptr<const HttpRequest> request, std::sh
     code = status;
     reply.root().set("error", text);
   };
-  if (request->method != "POST") {
+  if (request->method == "GET" && request->path == "/v1/store") {
+    tell_health(reply.root());
+  } else if (request->method != "POST") {
     fail(405, "POST only");
   } else if (request->path == "/v1/backups") {
     auto made = co_await back_up();

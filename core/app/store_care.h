@@ -3,6 +3,7 @@
 // stop. And what `bramble backup` asks for, on <run-dir>/server.sock (0600; who may open it is root):
 //   POST /v1/backups         {"path":FILE} or {"error":text}
 //   POST /v1/epoch/confirm   {"was":"changed"}, {"was":"confirmed"} or {"error":text}
+//   GET  /v1/store           {"readOnly":bool, "epochChanged":bool, "text":of a failure or a repair, "lost":[keys]}
 // Owner's loop thread. What it waits for begins anew with each process.
 #pragma once
 
@@ -14,6 +15,7 @@
 #include "core/base/limits.h"
 #include "core/client/client.h"
 #include "core/http/server.h"
+#include "core/json/builder.h"
 #include "storage/sqlite/sqlite_store.h"
 
 namespace bramble {
@@ -25,6 +27,7 @@ class StoreCare {
     int backups_kept = limits::kBackupsKept;  // 0: none by schedule
     int64_t backup_every_us = limits::kBackupEveryUs;
     std::string socket_path;
+    std::function<std::vector<std::string>()> lost;  // keys that are known to have been there, and cannot be shown
     std::function<void()> doubt_over;  // what is absent is no longer in doubt: everybody looks again
   };
   // store and clock must outlive it; client has an identity that may write Leases.
@@ -38,6 +41,7 @@ class StoreCare {
   Task<void> confirm_later();
   Task<Status> confirm();
   Task<void> renew_leases();
+  void tell_health(Mut out) const;
   Task<void> handle(std::shared_ptr<const HttpRequest> request, std::shared_ptr<Responder> responder);
 
   SqliteStore& store_;

@@ -2,8 +2,6 @@
 
 #include <time.h>
 
-#include <cstdio>
-
 #include "core/base/strings.h"
 
 namespace bramble {
@@ -41,32 +39,44 @@ static int64_t days_from_civil(int64_t y, unsigned m, unsigned d) {
   return era * 146097 + static_cast<int64_t>(doe) - 719468;
 }
 
+// Not snprintf: each write prints a time or three, and that is a thirtieth of what it costs.
+static void put_digits(std::string* out, int64_t value, size_t width, char before = 0) {
+  if (before != 0) *out += before;
+  if (value < 0) *out += '-';
+  std::string digits = std::to_string(value < 0 ? -value : value);
+  if (digits.size() < width) out->append(width - digits.size(), '0');
+  *out += digits;
+}
+
 static std::string format_seconds(int64_t seconds) {
   int64_t days = seconds >= 0 ? seconds / 86400 : -((86399 - seconds) / 86400);
   int64_t rest = seconds - days * 86400;
   int64_t y;
   unsigned m, d;
   civil_from_days(days, &y, &m, &d);
-  char buf[80];
-  int n = std::snprintf(buf, sizeof buf, "%04lld-%02u-%02uT%02d:%02d:%02d", static_cast<long long>(y), m, d,
-                        static_cast<int>(rest / 3600), static_cast<int>(rest / 60 % 60), static_cast<int>(rest % 60));
-  return std::string(buf, static_cast<size_t>(n));
+  std::string out;
+  out.reserve(sizeof "2026-01-02T03:04:05.000000000Z");
+  put_digits(&out, y, 4);
+  put_digits(&out, m, 2, '-');
+  put_digits(&out, d, 2, '-');
+  put_digits(&out, rest / 3600, 2, 'T');
+  put_digits(&out, rest / 60 % 60, 2, ':');
+  put_digits(&out, rest % 60, 2, ':');
+  return out;
 }
 
-static std::string format_fraction(int64_t value, int64_t per_second, const char* form) {
+static std::string format_fraction(int64_t value, int64_t per_second, size_t digits) {
   int64_t seconds = value >= 0 ? value / per_second : -((per_second - 1 - value) / per_second);
   std::string out = format_seconds(seconds);
-  char buf[32];
-  int n = std::snprintf(buf, sizeof buf, form, static_cast<long long>(value - seconds * per_second));
-  out.append(buf, static_cast<size_t>(n));
-  return out;
+  put_digits(&out, value - seconds * per_second, digits, '.');
+  return out + "Z";
 }
 
 std::string format_rfc3339(int64_t wall_us) {
   return format_seconds(wall_us >= 0 ? wall_us / 1000000 : -((999999 - wall_us) / 1000000)) + "Z";
 }
-std::string format_rfc3339_micro(int64_t wall_us) { return format_fraction(wall_us, 1000000, ".%06lldZ"); }
-std::string format_rfc3339_nano(int64_t wall_ns) { return format_fraction(wall_ns, 1000000000, ".%09lldZ"); }
+std::string format_rfc3339_micro(int64_t wall_us) { return format_fraction(wall_us, 1000000, 6); }
+std::string format_rfc3339_nano(int64_t wall_ns) { return format_fraction(wall_ns, 1000000000, 9); }
 
 namespace {
 // Reads exactly `digits` decimal digits at the front of *s.

@@ -42,6 +42,7 @@ constexpr size_t kHeaderBytesMax = 64 * 1024;
 constexpr size_t kMethodBytesMax = 32;             // UPDATEREDIRECTREF, the longest registered, has 17
 constexpr size_t kConnectionsMax = 1024;
 constexpr size_t kTrimConnections = 32;            // at least so many gone, and half of them: their memory goes back
+constexpr int64_t kTrimDelayMs = 1000;             // once what they were served with is freed too
 constexpr size_t kStreamsPerConnectionMax = 250;
 constexpr size_t kStreamsUnknownMax = 16;          // the same until a request on the connection was authenticated
 constexpr size_t kReceivedBytesMax = 32 * 1024 * 1024;        // heads and bodies of a server's requests together; beyond: 429

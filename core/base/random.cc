@@ -46,17 +46,33 @@ std::string Random::hex_token(size_t bytes) {
   return hex(raw);
 }
 
-void RealRandom::fill(void* out, size_t bytes) {
-  auto* p = static_cast<char*>(out);
+static void fill_from_kernel(unsigned char* out, size_t bytes) {
   while (bytes > 0) {
-    ssize_t n = getrandom(p, bytes, 0);
+    ssize_t n = getrandom(out, bytes, 0);
     if (n < 0) {
       CHECK(errno == EINTR, "getrandom errno ", errno);
       continue;
     }
-    p += n;
+    out += n;
     bytes -= static_cast<size_t>(n);
   }
+}
+
+// A uuid costs no call of the kernel of its own: each thread keeps some bytes, and forgets those it has given out.
+void RealRandom::fill(void* out, size_t bytes) {
+  static thread_local struct {
+    unsigned char bytes[512];
+    size_t left = 0;
+  } kept;
+  auto* to = static_cast<unsigned char*>(out);
+  if (bytes > sizeof kept.bytes / 8) return fill_from_kernel(to, bytes);
+  if (kept.left < bytes) {
+    fill_from_kernel(kept.bytes, sizeof kept.bytes);
+    kept.left = sizeof kept.bytes;
+  }
+  kept.left -= bytes;
+  std::memcpy(to, kept.bytes + kept.left, bytes);
+  explicit_bzero(kept.bytes + kept.left, bytes);
 }
 
 void SeededRandom::fill(void* out, size_t bytes) {

@@ -100,11 +100,11 @@ std::optional<uint64_t> parse_uint64(std::string_view s) { return parse_number<u
 
 std::string hex(std::string_view bytes) {
   static const char* digits = "0123456789abcdef";
-  std::string out;
-  out.reserve(bytes.size() * 2);
+  std::string out(bytes.size() * 2, '\0');
+  char* to = out.data();
   for (unsigned char c : bytes) {
-    out.push_back(digits[c >> 4]);
-    out.push_back(digits[c & 15]);
+    *to++ = digits[c >> 4];
+    *to++ = digits[c & 15];
   }
   return out;
 }

@@ -27,10 +27,13 @@ void ConnectionWorker::remove(Connection* connection) {
   connections_.remove_if([&](const std::unique_ptr<Connection>& c) { return c.get() == connection; });
   size_t gone = before - connections_.size();
   *count_ -= gone;
-  // Their blocks lie between those of the ones that stay. After a burst this happens a few times, in a steady coming and going
-  // it costs little beside the handshakes.
+  // Their blocks lie between those of the ones that stay. In a steady coming and going this costs little beside the handshakes.
   gone_since_trim_ += gone;
-  if (gone_since_trim_ < limits::kTrimConnections || gone_since_trim_ < connections_.size()) return;
+  bool many = gone_since_trim_ >= limits::kTrimConnections && gone_since_trim_ >= connections_.size();
+  if (many && !trim_.armed()) trim_.arm_ms(limits::kTrimDelayMs);
+}
+
+void ConnectionWorker::trim() {
   gone_since_trim_ = 0;
   give_back_free_heap();
 }

@@ -21,12 +21,14 @@ class ConnectionWorker {
   Task<void> accept();
   bool make_room();
   void remove(Connection* connection);
+  void trim();
 
   std::unique_ptr<Listener> listener_;
   Connection::Setup setup_;
   std::shared_ptr<std::atomic<size_t>> count_;
   std::list<std::unique_ptr<Connection>> connections_;
   size_t gone_since_trim_ = 0;
+  Timer trim_{[this] { trim(); }};
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   TaskGroup tasks_;
 };

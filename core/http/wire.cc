@@ -1,26 +1,50 @@
 #include "core/http/wire.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <utility>
 
 namespace bramble {
 
 static constexpr size_t kRecordBytesMax = 16 * 1024;  // RFC 8446 section 5.1
+static constexpr size_t kRecordHeadBytes = 5;
 static constexpr int kPiecesMax = 16;
 
 TlsTransport Wire::transport() {
   TlsTransport t;
   t.self = this;
-  t.read = [](void* self, void* out, size_t max) -> ssize_t {
-    IoResult r = static_cast<Wire*>(self)->stream_->try_read(out, max);
-    if (r.kind == IoResult::kDone) return static_cast<ssize_t>(r.bytes);
-    return r.kind == IoResult::kWouldBlock ? -EAGAIN : r.kind == IoResult::kEnd ? 0 : -r.err;
-  };
+  t.read = [](void* self, void* out, size_t max) -> ssize_t { return static_cast<Wire*>(self)->pull(out, max); };
   t.write = [](void* self, const void* bytes, size_t count) -> ssize_t {
     IoResult r = static_cast<Wire*>(self)->stream_->try_write(bytes, count);
     if (r.kind == IoResult::kDone) return static_cast<ssize_t>(r.bytes);
     return r.kind == IoResult::kWouldBlock ? -EAGAIN : r.kind == IoResult::kEnd ? -EPIPE : -r.err;
   };
   return t;
+}
+
+// TLS asks for five bytes of a record, then for the rest of it, then finds out that there is no more: one call of the kernel
+// serves all three. What is waited for after -EAGAIN is level-triggered, so bytes that arrive meanwhile are not missed.
+ssize_t Wire::pull(void* out, size_t max) {
+  if (ahead_.empty()) {
+    if (std::exchange(drained_, false)) return -EAGAIN;
+    static thread_local char bytes[kRecordBytesMax + kRecordHeadBytes];
+    IoResult r = stream_->try_read(bytes, sizeof bytes);
+    if (r.kind != IoResult::kDone) return r.kind == IoResult::kWouldBlock ? -EAGAIN : r.kind == IoResult::kEnd ? 0 : -r.err;
+    drained_ = r.bytes < sizeof bytes;
+    size_t n = std::min(max, r.bytes);
+    std::memcpy(out, bytes, n);
+    if (n < r.bytes) ahead_.assign(bytes + n, r.bytes - n);
+    return static_cast<ssize_t>(n);
+  }
+  size_t n = std::min(max, ahead_.size() - ahead_taken_);
+  std::memcpy(out, ahead_.data() + ahead_taken_, n);
+  ahead_taken_ += n;
+  if (ahead_taken_ == ahead_.size()) {
+    ahead_taken_ = 0;
+    ahead_ = std::string();
+  }
+  return static_cast<ssize_t>(n);
 }
 
 void Wire::use_tls(const TlsServerContext& context) { tls_ = context.accept(transport()); }

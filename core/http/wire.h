@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "core/crypto/tls.h"
 #include "core/http/send_queue.h"
@@ -34,12 +35,16 @@ class Wire {
 
  private:
   TlsTransport transport();
+  ssize_t pull(void* out, size_t max);
   enum class Progress { kSome, kWait, kFailed };
   Progress write_front(SendQueue* queue);
 
   std::unique_ptr<Stream> stream_;
   std::unique_ptr<TlsSession> tls_;
   int err_ = 0;
+  std::string ahead_;        // read from the socket and not yet asked for by TLS
+  size_t ahead_taken_ = 0;
+  bool drained_ = false;     // the last read took all there was: the next would find nothing
   size_t record_bytes_ = 0;  // of a TLS record that waits to be written: it must be offered again unchanged
 };
 

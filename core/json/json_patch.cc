@@ -183,7 +183,10 @@ Result<Builder> json_patch(Value original, Value patch) {
   if (patch.size() > limits::kJsonPatchOperationsMax) {
     return Error(Code::kTooLarge, cat("The allowed maximum operations in a JSON patch is ", limits::kJsonPatchOperationsMax, ", got ", patch.size()));
   }
-  Patcher patcher(original);
+  // A path may lead into what is folded (stored.h).
+  Document open;
+  if (original["metadata"].has("managedFields")) open = Document::of(original);
+  Patcher patcher(open ? open.root() : original);
   for (Value op : patch.items()) {
     if (!op.is_object()) {
       return Error(Code::kInvalidArgument, cat("json: cannot unmarshal ", op.type_name(), " into Go value of type jsonpatch.Operation"));

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/base/limits.h"
+#include "core/json/stored.h"
 
 namespace bramble {
 
@@ -96,8 +97,27 @@ Value::Members Value::members() const {
   return Members(n ? unsafe_yyjson_get_first(v_) : nullptr, n);
 }
 
+std::string_view folded_text(Value v) {
+  return yyjson_is_raw(v.raw()) ? std::string_view(yyjson_get_raw(v.raw()), yyjson_get_len(v.raw())) : std::string_view();
+}
+
+Document unfolded(Value v) {
+  std::string_view text = folded_text(v);
+  if (text.empty()) return Document::of(v);
+  auto parsed = Document::parse(text);
+  CHECK(parsed.ok(), text);
+  return std::move(parsed).value();
+}
+
+static bool equal_folded(Value a, Value b) {
+  if (folded_text(a) == folded_text(b)) return true;
+  Document x = unfolded(a), y = unfolded(b);
+  return equal(x.root(), y.root());
+}
+
 bool equal(Value a, Value b) {
   if (!a || !b) return a.exists() == b.exists();
+  if (yyjson_is_raw(a.raw()) || yyjson_is_raw(b.raw())) return equal_folded(a, b);
   if (a.is_object()) {
     if (!b.is_object() || a.size() != b.size()) return false;
     for (auto [key, value] : a.members()) {
@@ -124,22 +144,27 @@ bool equal(Value a, Value b) {
   return yyjson_equals(a.raw(), b.raw());
 }
 
+// The quote that closes the text which begins at the one at `open`: the next with an even number of backslashes before it.
+static size_t closing_quote(std::string_view json, size_t open) {
+  for (size_t at = json.find('"', open + 1); at != std::string_view::npos; at = json.find('"', at + 1)) {
+    bool escaped = false;
+    for (size_t before = at - 1; json[before] == '\\'; --before) escaped = !escaped;  // ends at the opening quote
+    if (!escaped) return at;
+  }
+  return std::string_view::npos;
+}
+
 // Nesting deeper than kJsonDepthMax is refused before the parser sees it: a scan of brackets outside of strings.
 static bool too_deep(std::string_view json) {
   size_t depth = 0;
-  for (const char *at = json.data(), *end = at + json.size(); at != end; ++at) {
-    if (*at == '"') {
-      // To the closing quote: the next one with an even number of backslashes before it. The opening one ends their count.
-      bool escaped = true;
-      while (escaped) {
-        at = static_cast<const char*>(std::memchr(at + 1, '"', static_cast<size_t>(end - at - 1)));
-        if (at == nullptr) return false;
-        escaped = false;
-        for (const char* before = at - 1; *before == '\\'; --before) escaped = !escaped;
-      }
-    } else if (*at == '{' || *at == '[') {
+  for (size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (c == '"') {
+      i = closing_quote(json, i);
+      if (i == std::string_view::npos) return false;
+    } else if (c == '{' || c == '[') {
       if (++depth > limits::kJsonDepthMax) return true;
-    } else if ((*at == '}' || *at == ']') && depth > 0) {
+    } else if ((c == '}' || c == ']') && depth > 0) {
       depth--;
     }
   }
@@ -156,14 +181,89 @@ static Result<yyjson_doc*> read_json(std::string_view json) {
   return Error(Code::kInvalidArgument, cat("json: line ", line, ", column ", column, ": ", err.msg ? err.msg : "malformed"));
 }
 
+// Nodes [first, end) of a document that become one, which holds the text at [at, at + length) of the JSON.
+struct Fold {
+  size_t first, end, at, length;
+};
+
+// The length of the object at the front of compact JSON.
+static size_t object_length(std::string_view json) {
+  size_t depth = 0;
+  for (size_t i = 0; i < json.size(); ++i) {
+    if (json[i] == '"') {
+      i = closing_quote(json, i);
+      if (i == std::string_view::npos) return 0;
+    } else if (json[i] == '{' || json[i] == '[') {
+      ++depth;
+    } else if ((json[i] == '}' || json[i] == ']') && --depth == 0) {
+      return i + 1;
+    }
+  }
+  return 0;
+}
+
+static std::vector<Fold> find_folds(std::string_view json, yyjson_doc* doc) {
+  std::vector<Fold> out;
+  yyjson_val* list = yyjson_obj_get(yyjson_obj_get(doc->root, "metadata"), "managedFields");
+  size_t i, n, j, m;
+  yyjson_val *entry, *key, *value;
+  yyjson_arr_foreach(list, i, n, entry) {
+    yyjson_obj_foreach(entry, j, m, key, value) {
+      if (!yyjson_equals_str(key, "fieldsV1") || yyjson_obj_size(value) == 0) continue;
+      // Between a key and its value stand a quote and a colon, in JSON that we wrote.
+      const size_t at = static_cast<size_t>(key->uni.str - doc->str_pool) + unsafe_yyjson_get_len(key) + 2;
+      if (at >= json.size() || json[at] != '{') continue;
+      const size_t first = static_cast<size_t>(value - doc->root);
+      out.push_back({first, first + value->uni.ofs / sizeof(yyjson_val), at, object_length(json.substr(at))});
+    }
+  }
+  return out;
+}
+
+// Copies the nodes of a document with those folded that should be.
+static std::unique_ptr<yyjson_val[]> copy_nodes(std::string_view json, yyjson_doc* doc, const std::vector<Fold>& folds, size_t* count) {
+  const size_t all = doc->val_read;
+  auto removed_before = [&](size_t node) {
+    size_t removed = 0;
+    for (const Fold& f : folds) removed += f.end <= node ? f.end - f.first - 1 : 0;
+    return removed;
+  };
+  *count = all - removed_before(all);
+  auto nodes = std::make_unique<yyjson_val[]>(*count);
+  size_t from = 0, to = 0;
+  for (const Fold& f : folds) {
+    std::memcpy(&nodes[to], doc->root + from, (f.first - from) * sizeof(yyjson_val));
+    to += f.first - from;
+    nodes[to].tag = (static_cast<uint64_t>(f.length) << YYJSON_TAG_BIT) | YYJSON_TYPE_RAW;
+    nodes[to++].uni.str = json.data() + f.at;
+    from = f.end;
+  }
+  std::memcpy(&nodes[to], doc->root + from, (all - from) * sizeof(yyjson_val));
+  // What holds a folded value tells where it ends itself.
+  auto shrink = [&](yyjson_val* container) {
+    const size_t at = static_cast<size_t>(container - doc->root), end = at + container->uni.ofs / sizeof(yyjson_val);
+    nodes[at - removed_before(at)].uni.ofs -= (removed_before(end) - removed_before(at)) * sizeof(yyjson_val);
+  };
+  if (!folds.empty()) {
+    yyjson_val *metadata = yyjson_obj_get(doc->root, "metadata"), *list = yyjson_obj_get(metadata, "managedFields"), *entry;
+    size_t i, n;
+    shrink(doc->root);
+    shrink(metadata);
+    shrink(list);
+    yyjson_arr_foreach(list, i, n, entry) {
+      if (yyjson_is_ctn(entry)) shrink(entry);
+    }
+  }
+  return nodes;
+}
+
 // Moves the nodes of a parsed document into blocks of exact size. The parser unescapes text in place in its own copy of the
 // input, so text without escapes has the same offset in both.
-static std::shared_ptr<const Document::Rep> compact(Buffer json, yyjson_doc* doc) {
+static std::shared_ptr<const Document::Rep> compact(Buffer json, yyjson_doc* doc, bool stored) {
   auto rep = std::make_shared<Document::Rep>();
-  const size_t count = doc->val_read;
-  rep->nodes = std::make_unique<yyjson_val[]>(count);
+  size_t count = 0;
+  rep->nodes = copy_nodes(*json, doc, stored ? find_folds(*json, doc) : std::vector<Fold>(), &count);
   rep->node_count = count;
-  std::memcpy(rep->nodes.get(), doc->root, count * sizeof(yyjson_val));
   auto stands_in_json = [&](const yyjson_val& v, size_t* offset) {
     *offset = static_cast<size_t>(v.uni.str - doc->str_pool);
     size_t len = unsafe_yyjson_get_len(const_cast<yyjson_val*>(&v));
@@ -198,7 +298,12 @@ Result<Document> Document::parse(std::string_view json) { return parse(make_buff
 
 Result<Document> Document::parse(Buffer json) {
   TRY_ASSIGN(yyjson_doc * doc, read_json(*json));
-  return Document(compact(std::move(json), doc));
+  return Document(compact(std::move(json), doc, false));
+}
+
+Result<Document> parse_stored(Buffer json) {
+  TRY_ASSIGN(yyjson_doc * doc, read_json(*json));
+  return Document(compact(std::move(json), doc, true));
 }
 
 Document Document::of(Value v) {
@@ -228,7 +333,7 @@ Document Document::with_text(Value string, std::string_view text) const {
   const char* bytes = next->bytes->data();
   for (size_t i = 0; i < next->node_count; i++) {
     yyjson_val& v = next->nodes[i];
-    if (!unsafe_yyjson_is_str(&v)) continue;
+    if (!unsafe_yyjson_is_str(&v) && !unsafe_yyjson_is_raw(&v)) continue;
     const char* was = v.uni.str;
     if (was >= before.data() && was <= before.data() + before.size()) {
       const size_t offset = static_cast<size_t>(was - before.data());

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "core/base/strings.h"
+#include "core/json/stored.h"
 #include "core/json/yaml.h"
 #include "core/json/yaml_scalar.h"
 
@@ -104,7 +105,9 @@ void write_members(std::string* out, Value v, size_t indent, bool inline_first) 
   std::vector<Value::Member> members;
   for (Value::Member m : v.members()) members.push_back(m);
   std::stable_sort(members.begin(), members.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
-  for (const auto& m : members) {
+  for (auto& m : members) {
+    Document open;  // of a folded value
+    if (!folded_text(m.value).empty()) m.value = (open = unfolded(m.value)).root();
     if (!inline_first) out->append(indent, ' ');
     inline_first = false;
     if (plain_is_safe(m.key)) *out += m.key;

@@ -7,6 +7,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/json/stored.h"
 
 namespace bramble {
 
@@ -92,7 +93,7 @@ Status WatchCache::load(Store& store, Quarantine* quarantine) {
       unreadable_.push_back(std::move(v.key));
       return;
     }
-    auto document = Document::parse(v.value);
+    auto document = parse_stored(v.value);
     if (!document.ok()) {
       log_error("cache: ", v.key, ": ", document.error().message(), "; the object is skipped, delete or repair it");
       unreadable_.push_back(std::move(v.key));
@@ -251,7 +252,7 @@ WatchCache::Prepared& WatchCache::Prepared::operator=(Prepared&& o) noexcept {
 Document WatchCache::document_of(const Commit& commit) {
   auto it = parts_->prepared->find(commit.value.get());
   if (it != parts_->prepared->end()) return it->second;
-  auto parsed = Document::parse(commit.value);
+  auto parsed = parse_stored(commit.value);
   if (parsed.ok()) return std::move(parsed).value();
   log_error("cache: ", commit.key, ": ", parsed.error().message(), "; the object is not shown");
   unreadable_.push_back(commit.key);

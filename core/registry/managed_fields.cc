@@ -97,6 +97,8 @@ TrackedType TrackedType::of(const Kind& served, std::string_view subresource) {
   TrackedType out;
   out.group = served.group, out.version = served.version, out.kind = served.kind;
   out.type = served.type;
+  out.served = &served;
+  out.subresource = subresource;
   out.filter = reset_fields(served, subresource);
   return out;
 }
@@ -188,8 +190,37 @@ const Document& empty_object(const TrackedType& type) {
   return known;
 }
 
+namespace {
+
+// The kind that shows the same objects in another version; null when none is served.
+const Kind* kind_in(const Kind& kind, std::string_view api_version) {
+  for (const Kind& k : all_kinds()) {
+    if (k.resource == kind.resource && api_version_of(k) == api_version && &stored_kind(k) == &stored_kind(kind)) return &k;
+  }
+  return nullptr;
+}
+
+std::optional<ApplyContext::InVersion> converted(const Kind& served, const std::string& subresource, Value object, std::string_view from,
+                                                 std::string_view to) {
+  const Kind *shown = kind_in(served, from), *wanted = kind_in(served, to);
+  if (shown == nullptr || wanted == nullptr) return std::nullopt;
+  ApplyContext::InVersion out;
+  out.object = shown_form(*wanted, stored_form(*shown, Document::of(object)));
+  out.shape = MergeShape(*wanted->type);
+  out.filter = reset_fields(*wanted, subresource);
+  return out;
+}
+
+}  // namespace
+
 ApplyContext apply_context(const TrackedType& type) {
   ApplyContext context;
+  if (type.served != nullptr) {
+    const Kind* served = type.served;
+    context.convert = [served, subresource = type.subresource](Value object, std::string_view from, std::string_view to) {
+      return converted(*served, subresource, object, from, to);
+    };
+  }
   context.version = type.api_version();
   context.shape = MergeShape(*type.type);
   context.filter = type.filter;

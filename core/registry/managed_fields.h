@@ -25,6 +25,8 @@ struct FieldWriter {
 struct TrackedType {
   std::string group, version, kind;
   const Type* type = nullptr;
+  const Kind* served = nullptr;  // null for Scale
+  std::string subresource;
   FieldFilter filter;
   static TrackedType of(const Kind& served, std::string_view subresource);
   static TrackedType scale();

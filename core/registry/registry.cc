@@ -1,5 +1,6 @@
 #include "core/registry/registry.h"
 
+#include "core/json/stored.h"
 #include "core/registry/api_status.h"
 #include "core/registry/object_meta.h"
 
@@ -36,7 +37,9 @@ Document Registry::get(const Kind& kind, std::string_view ns, std::string_view n
 
 Document Registry::marked(const Builder& object) {
   object.root().object("metadata").set("resourceVersion", version_mark_);
-  return object.snapshot();
+  auto parsed = parse_stored(make_buffer(object.dump()));
+  CHECK(parsed.ok(), parsed.ok() ? std::string() : parsed.error().message());
+  return std::move(parsed).value();
 }
 
 Task<Result<Document>> Registry::put(const Kind* kind, std::string key, uint64_t expected, Document before, Document next, ServicePools::Hold hold) {

@@ -1,4 +1,5 @@
-// HorizontalPodAutoscaler, both versions: stored and shown, its controller comes later.
+// HorizontalPodAutoscaler: stored as v2 and shown as either version; its controller comes later.
+#include "core/resources/autoscaler_versions.h"
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/field_rules.h"
@@ -36,6 +37,7 @@ void default_rules(Mut rules, bool up) {
 }
 
 void default_hpa_v2(Mut o) {
+  drop_autoscaler_annotations(o);  // from whoever decodes it
   Mut spec = o.object("spec");
   default_int(spec, "minReplicas", 1);
   if (spec["metrics"].size() == 0) {
@@ -153,12 +155,6 @@ std::string targets_text(Value o) {
   return text;
 }
 
-std::string cpu_text(Value o) {
-  const Value want = o["spec"]["targetCPUUtilizationPercentage"], have = o["status"]["currentCPUUtilizationPercentage"];
-  if (!want.exists()) return "<none>";
-  return cat("cpu: ", have.exists() ? cat(have.integer(), "%") : std::string("<unknown>"), "/", want.integer(), "%");
-}
-
 std::vector<Column> hpa_columns(Column targets) {
   return {
       name_column(),
@@ -190,7 +186,11 @@ void hpa_common(Kind& k) {
 void hpa_v1_rules(Kind& k) {
   hpa_common(k);
   k.set_defaults = default_hpa_v1;
-  k.columns = hpa_columns({"Targets", kText, [](Value o) { return cpu_text(o); }});
+  k.columns = hpa_columns({"Targets", kText, [](Value o) {
+                             const Document stored = autoscaler_as_v2(o);  // upstream prints that
+                             return targets_text(stored.root());
+                           }});
+  k.stored_as = {"autoscaling", "v2", autoscaler_as_v2, autoscaler_as_v1};
 }
 
 void hpa_v2_rules(Kind& k) {

@@ -180,22 +180,24 @@ void write_message(const Type& type, Value in, Mut out) {
   for (size_t i = 0; i < fields.size(); i++) write_field(fields[i], found[i], out);
 }
 
-void forget_empty_lists_of(const Field& f, Mut v);
+void forget_in_message(const Type& type, Mut object);
 
-void forget_in_message(const Type& type, Mut object) {
-  for (const auto& [name, value] : object.members()) {
-    const Field* f = type.field(name);
-    if (f == nullptr) continue;
-    if (f->container() == Container::kList && value.is_array() && value.size() == 0) object.set_null(name);
-    else forget_empty_lists_of(*f, value);
-  }
-}
-
-void forget_empty_lists_of(const Field& f, Mut v) {
+void forget_in_field(const Field& f, Mut v) {
   if (f.kind() != FieldKind::kMessage) return;
   if (f.container() == Container::kOne) return forget_in_message(*f.type(), v);
   for (Mut item : v.items()) forget_in_message(*f.type(), item);
+  if (f.container() != Container::kMap) return;
   for (const auto& [key, value] : v.members()) forget_in_message(*f.type(), value);
+}
+
+void forget_in_message(const Type& type, Mut object) {
+  size_t hint = 0;
+  for (const auto& [name, value] : object.members()) {
+    const Field* f = type.field(name, &hint);
+    if (f == nullptr) continue;
+    if (f->container() == Container::kList && value.is_array() && value.size() == 0) object.set_null(name);
+    else forget_in_field(*f, value);
+  }
 }
 
 }  // namespace

@@ -276,7 +276,7 @@ def watchers(cluster, path, count=1000):
     selector.close()
     gc.collect()
     until("the connections' end", lambda: len(os.listdir(f"/proc/{pid}/fd")) < count)
-    time.sleep(1)
+    time.sleep(3)
     say(f"memory of the server before and after {count} watchers", f"{before / 1024:.1f} MB, {rollup(pid, 'Pss') / 1024:.1f} MB")
 
 

@@ -81,6 +81,8 @@ def test_damaged_store_is_repaired_from_the_backup_and_deletes_nothing(cluster):
     cluster.wait_running(ns, "saved")
     log = open(cluster.server.log, errors="replace").read()
     assert "store repaired" in log and "from the backup" in log
+    checked = cluster.bramble("check-config", "--data-dir", f"{cluster.state}/data", "--run-dir", f"{cluster.state}/run", "--node-ip", "192.0.2.10", check=False).stdout
+    assert "warning  store: it was repaired or restored" in checked and f"{ns}/saved" not in checked, checked
     confirm(cluster, ns, "lost", lost)
     assert alive(*saved)
     assert any(".damaged-" in name for name in os.listdir(os.path.dirname(file)))

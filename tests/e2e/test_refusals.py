@@ -1,9 +1,10 @@
 """Bad input gets a clear error: of the API, and of the command line."""
+import contextlib
 import json
 import os
 import re
 
-from cluster import BINARY, Server, dig, run
+from cluster import Api, BINARY, Server, dig, run, until
 
 
 def configmaps(ns):
@@ -142,6 +143,59 @@ def test_check_config_refuses_what_the_server_refuses(cluster):
     checked = run([BINARY, "check-config", *flags], check=False).stdout
     assert re.search(r"^ok +API port: 6443, bramble \(pid \d+\)$", checked, re.M), checked
     assert re.search(r"^ok +quarantine: no object is set aside$", checked, re.M), checked
+    assert re.search(r"^ok +store: the running server reads and writes all of it$", checked, re.M), checked
+
+
+def checked_store(server):
+    """The lines of check-config about the store of the server that runs there."""
+    done = run([BINARY, "check-config", "--node-ip", "192.0.2.10", "--data-dir", f"{server.state}/data", "--run-dir", f"{server.state}/run"], check=False)
+    return [line for line in done.stdout.splitlines() if " store: " in line]
+
+
+def test_check_config_tells_what_the_running_server_lost(cluster):
+    server = second_server(cluster, "lossy", 7443)
+    path, body = configmaps("default"), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "lost"}, "data": {"a": "to be damaged"}}
+    server.start()
+    try:
+        assert Api(server.kubeconfig, server.port).call("POST", path, body)[0] == 201
+        server.stop()
+        with open(f"{server.state}/data/server/db/state.db", "r+b") as f:
+            data, at = f.read(), -1
+            while (at := data.find(b"to be damaged", at + 1)) >= 0:
+                f.seek(at)
+                f.write(b"x")
+        server.start()
+        api = Api(server.kubeconfig, server.port)
+        said = checked_store(server)
+        assert any("/configmaps/default/lost: cannot be read, and is not shown" in line for line in said), said
+        assert any("it was repaired or restored" in line for line in said), said
+        assert api.call("POST", path, body)[0] == 201, "it is made anew"
+        assert not any("/lost:" in line for line in checked_store(server))
+    finally:
+        server.stop()
+    assert checked_store(server) == ["ok       store: no server runs here; one that starts checks it"]
+
+
+def test_check_config_tells_that_the_running_server_cannot_write(cluster):
+    server = second_server(cluster, "crammed", 7443)
+    os.makedirs(f"{server.state}/data", exist_ok=True)
+    run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", f"{server.state}/data"])
+    try:
+        server.start()
+        filler = f"{server.state}/data/filler"
+        with open(filler, "wb", buffering=0) as f, contextlib.suppress(OSError):
+            while True:
+                f.write(b"x" * 4096)
+        api, body = Api(server.kubeconfig, server.port), {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "c"}, "data": {"a": "x" * 500000}}
+        until("a write is refused", lambda: api.call("POST", configmaps("default"), body)[0] >= 500)
+        said = checked_store(server)
+        assert any(line.startswith("warning") and "space" in line for line in said), said
+        os.remove(filler)
+        until("it writes again", lambda: api.call("POST", configmaps("default"), body)[0] == 201)
+        assert checked_store(server) == ["ok       store: the running server reads and writes all of it"]
+    finally:
+        server.stop()
+        run(["umount", f"{server.state}/data"])
 
 
 def test_malformed_config_file_is_refused(cluster):

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/strings.h"
+#include "core/json/stored.h"
 
 namespace bramble {
 
@@ -76,6 +77,10 @@ FieldSet& FieldSet::operator=(FieldSet&& o) noexcept = default;
 
 Result<FieldSet> FieldSet::parse(Value fields_v1) {
   bool self = false;
+  if (!folded_text(fields_v1).empty()) {
+    Document open = unfolded(fields_v1);
+    return parse_level(open.root(), &self);
+  }
   return parse_level(fields_v1, &self);
 }
 

@@ -259,6 +259,44 @@ TEST_F(Apply, managers_of_versions_that_are_gone_are_forgotten) {
   EXPECT_FALSE(put->json()["metadata"].has("managedFields")) << put->body;
 }
 
+TEST_F(Apply, managers_of_another_version_see_the_object_in_theirs) {
+  auto made = as("a/1", "POST", "/apis/events.k8s.io/v1/namespaces/default/events",
+                 R"({"metadata":{"name":"e"},"regarding":{"namespace":"default","name":"p","kind":"Pod"},"reason":"R","note":"n","type":"Normal",)"
+                 R"("eventTime":"2026-01-02T03:04:05.000000Z","action":"A","reportingController":"example.com/c","reportingInstance":"i"})");
+  ASSERT_EQ(made->status, 201) << made->body;
+  EXPECT_EQ(owners(made->json()), R"(a Update events.k8s.io/v1  {"f:action":{},"f:eventTime":{},"f:note":{},"f:reason":{},"f:regarding":{},)"
+                                  R"("f:reportingController":{},"f:reportingInstance":{},"f:type":{}})");
+  auto told = as("b/1", "PATCH", "/api/v1/namespaces/default/events/e", R"({"message":"m"})", "application/merge-patch+json");
+  ASSERT_EQ(told->status, 200) << told->body;
+  EXPECT_EQ(owners(told->json()), "a Update events.k8s.io/v1  {\"f:action\":{},\"f:eventTime\":{},\"f:reason\":{},\"f:regarding\":{},"
+                                  "\"f:reportingController\":{},\"f:reportingInstance\":{},\"f:type\":{}}\n"
+                                  "b Update v1  {\"f:message\":{}}");
+}
+
+TEST_F(Apply, versions_that_shape_an_object_differently_meet_in_conflicts) {
+  const std::string v1 = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers/h", v2 = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/h";
+  auto body = [](std::string_view version, std::string_view spec) {
+    return cat(R"({"apiVersion":"autoscaling/)", version, R"(","kind":"HorizontalPodAutoscaler","metadata":{"name":"h"},"spec":{)", spec, "}}");
+  };
+  auto share = [](int percent) { return cat(R"("metrics":[{"type":"Resource","resource":{"name":"cpu","target":{"type":"Utilization","averageUtilization":)", percent, "}}}]"); };
+  const std::string target = R"("scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"d"})";
+  auto made = apply(v1, "old", body("v1", cat(target, R"(,"maxReplicas":3,"targetCPUUtilizationPercentage":50)")));
+  ASSERT_EQ(made->status, 201) << made->body;
+  auto told = as("b/1", "PATCH", v2, R"({"spec":{"maxReplicas":5}})", "application/merge-patch+json");
+  ASSERT_EQ(told->status, 200) << told->body;
+  EXPECT_EQ(owners(told->json()), "old Apply autoscaling/v1  {\"f:spec\":{\"f:scaleTargetRef\":{},\"f:targetCPUUtilizationPercentage\":{}}}\n"
+                                  "b Update autoscaling/v2  {\"f:spec\":{\"f:maxReplicas\":{}}}");
+  auto refused = apply(v2, "new", body("v2", cat(target, ",", share(60))));
+  EXPECT_EQ(refused->json()["message"].str(), R"(Apply failed with 1 conflict: conflict with "old": .spec.targetCPUUtilizationPercentage)");
+  auto forced = apply(v2, "new", body("v2", cat(target, ",", share(60))), "&force=true");
+  ASSERT_EQ(forced->status, 200) << forced->body;
+  EXPECT_EQ(owners(forced->json()), "new Apply autoscaling/v2  {\"f:spec\":{\"f:metrics\":{},\"f:scaleTargetRef\":{\"f:apiVersion\":{},\"f:kind\":{},\"f:name\":{}}}}\n"
+                                    "old Apply autoscaling/v1  {\"f:spec\":{\"f:scaleTargetRef\":{}}}\n"
+                                    "b Update autoscaling/v2  {\"f:spec\":{\"f:maxReplicas\":{}}}")
+      << "the reference is atomic in v1 alone";
+  EXPECT_EQ(call("GET", v1)->json()["spec"]["targetCPUUtilizationPercentage"].integer(), 60);
+}
+
 TEST_F(Apply, an_empty_list_that_is_always_written_is_owned) {
   auto made = as("a/1", "POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles", R"({"metadata":{"name":"r"},"rules":[]})");
   EXPECT_EQ(owners(made->json()), R"(a Update rbac.authorization.k8s.io/v1  {"f:rules":{}})");

@@ -254,5 +254,57 @@ TEST_F(Events, are_changed_and_deleted_by_either_group) {
   EXPECT_EQ(call("GET", cat(kCoreEvents, "/a"))->status, 404);
 }
 
+constexpr const char* kOldScalers = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers";
+constexpr const char* kNewScalers = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers";
+
+class Autoscalers : public ApiTest {};
+
+TEST_F(Autoscalers, of_both_versions_are_one_store_each_in_its_own_form) {
+  auto made = call("POST", kOldScalers, R"({"apiVersion":"autoscaling/v1","kind":"HorizontalPodAutoscaler","metadata":{"name":"h"},
+    "spec":{"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"d"},"maxReplicas":3,"targetCPUUtilizationPercentage":50}})");
+  ASSERT_EQ(made->status, 201) << made->body;
+  EXPECT_EQ(made->json()["apiVersion"].str(), "autoscaling/v1");
+  EXPECT_EQ(made->json()["spec"]["targetCPUUtilizationPercentage"].integer(), 50);
+  EXPECT_EQ(made->json()["spec"]["minReplicas"].integer(), 1);
+
+  auto newer = call("GET", cat(kNewScalers, "/h"))->json();
+  EXPECT_EQ(newer["apiVersion"].str(), "autoscaling/v2");
+  EXPECT_EQ(newer["spec"]["metrics"].item(0)["resource"]["target"]["averageUtilization"].integer(), 50);
+  EXPECT_FALSE(newer["spec"].has("targetCPUUtilizationPercentage"));
+
+  auto changed = patch(cat(kNewScalers, "/h"), R"({"spec":{"metrics":[{"type":"Pods","pods":{"metric":{"name":"m"},"target":{"type":"AverageValue","averageValue":"5"}}}]}})");
+  ASSERT_EQ(changed->status, 200) << changed->body;
+  auto older = call("GET", cat(kOldScalers, "/h"))->json();
+  EXPECT_FALSE(older["spec"].has("targetCPUUtilizationPercentage"));
+  EXPECT_EQ(older["metadata"]["annotations"]["autoscaling.alpha.kubernetes.io/metrics"].str(),
+            R"([{"type":"Pods","pods":{"metricName":"m","targetAverageValue":"5"}}])");
+  ASSERT_EQ(call("PUT", cat(kOldScalers, "/h"), older.root().dump())->status, 200);
+  newer = call("GET", cat(kNewScalers, "/h"))->json();
+  EXPECT_EQ(newer["spec"]["metrics"].item(0)["pods"]["metric"]["name"].str(), "m") << "through v1 and back";
+  EXPECT_FALSE(newer["metadata"].has("annotations"));
+
+  auto status = patch(cat(kOldScalers, "/h/status"), R"({"status":{"currentReplicas":2,"currentCPUUtilizationPercentage":7}})");
+  ASSERT_EQ(status->status, 200) << status->body;
+  newer = call("GET", cat(kNewScalers, "/h"))->json();
+  EXPECT_EQ(newer["status"]["currentReplicas"].integer(), 2);
+  EXPECT_EQ(newer["status"]["currentMetrics"].item(0)["resource"]["current"]["averageUtilization"].integer(), 7);
+
+  auto list = call("GET", kOldScalers)->json();
+  ASSERT_EQ(list["items"].size(), 1u);
+  EXPECT_EQ(list["apiVersion"].str(), "autoscaling/v1");
+  EXPECT_EQ(list["items"].item(0)["status"]["currentCPUUtilizationPercentage"].integer(), 7);
+  for (const char* path : {kOldScalers, kNewScalers}) {
+    auto row = call("GET", path, "", {{"accept", "application/json;as=Table;v=v1;g=meta.k8s.io"}})->json()["rows"].item(0);
+    EXPECT_EQ(row["cells"].item(2).str(), "<unknown>/5") << path;
+  }
+  auto told = patch(cat(kNewScalers, "/h"), R"({"metadata":{"annotations":{"autoscaling.alpha.kubernetes.io/metrics":"[]","a":"b"}}})");
+  EXPECT_EQ(told->json()["metadata"]["annotations"].dump(), R"({"a":"b"})") << "v2 has no such annotation";
+  auto refused = patch(cat(kOldScalers, "/h"), R"({"spec":{"maxReplicas":0}})");
+  EXPECT_EQ(refused->status, 422);
+  EXPECT_EQ(refused->json()["details"]["causes"].item(0)["field"].str(), "spec.maxReplicas");
+  EXPECT_EQ(call("DELETE", cat(kOldScalers, "/h"))->status, 200);
+  EXPECT_EQ(call("GET", cat(kNewScalers, "/h"))->status, 404);
+}
+
 }  // namespace
 }  // namespace bramble

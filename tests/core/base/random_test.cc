@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <mutex>
 #include <set>
+#include <thread>
+#include <vector>
 
 namespace bramble {
 namespace {
@@ -35,6 +38,29 @@ TEST(Random, names_have_their_forms) {
   EXPECT_EQ(s.find_first_not_of("bcdfghjklmnpqrstvwxz2456789"), std::string::npos);
   EXPECT_EQ(r.hex_token(16).size(), 32u);
   EXPECT_NE(r.uuid(), u);
+}
+
+// Bytes are kept ahead by each thread; sizes that do not divide what is kept, and more than is kept.
+TEST(Random, nothing_is_given_twice_on_any_thread) {
+  std::mutex mutex;
+  std::set<std::string> seen;
+  size_t made = 0;
+  auto draw = [&] {
+    RealRandom r;
+    std::vector<std::string> mine;
+    for (int i = 0; i < 400; i++) {
+      mine.push_back(r.uuid());
+      for (size_t bytes : {11, 64, 65, 1000}) mine.push_back(r.hex_token(bytes));
+    }
+    std::lock_guard<std::mutex> lock(mutex);
+    made += mine.size();
+    seen.insert(mine.begin(), mine.end());
+  };
+  std::thread one(draw), other(draw);
+  draw();
+  one.join();
+  other.join();
+  EXPECT_EQ(seen.size(), made);
 }
 
 }  // namespace

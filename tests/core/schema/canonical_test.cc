@@ -51,6 +51,13 @@ TEST(Canonicalize, writes_what_upstream_would_write) {
   for (const auto& row : kRows) EXPECT_EQ(canonical(row.type, row.in), row.out) << row.name;
 }
 
+TEST(Canonicalize, empty_lists_are_none_once_they_are_stored) {
+  Builder pod = canonicalize(*Type::find("core.v1.Pod"), Document::parse(std::string_view(R"({"spec":{"containers":[],"volumes":[]}})"))->root(), nullptr).value();
+  EXPECT_EQ(pod.dump(), R"({"metadata":{},"spec":{"containers":[]},"status":{}})");
+  forget_empty_lists(*Type::find("core.v1.Pod"), pod.root());
+  EXPECT_EQ(pod.dump(), R"({"metadata":{},"spec":{"containers":null},"status":{}})");
+}
+
 TEST(Canonicalize, refuses_types_with_gos_words) {
   static constexpr struct {
     const char *type, *in, *text;
