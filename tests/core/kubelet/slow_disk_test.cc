@@ -149,8 +149,8 @@ class FrozenLogs : public KubeletTest {
  protected:
   void SetUp() override {
     KubeletTest::SetUp();
-    fs::create_directories(base_ + "/pods");
-    disk_ = std::make_unique<FrozenDisk>(base_ + "/disk.img", base_ + "/pods");
+    fs::create_directories(base_ + folder_);
+    disk_ = std::make_unique<FrozenDisk>(base_ + "/disk.img", base_ + folder_);
     ASSERT_TRUE(disk_->made()) << "no loop device";
     start_kubelet();
   }
@@ -177,7 +177,13 @@ class FrozenLogs : public KubeletTest {
     std::error_code ec;
     return static_cast<size_t>(std::distance(fs::directory_iterator(path, ec), fs::directory_iterator()));
   }
+  std::string folder_ = "/pods";
   std::unique_ptr<FrozenDisk> disk_;
+};
+
+class FrozenLinks : public FrozenLogs {
+ protected:
+  FrozenLinks() { folder_ = "/containers"; }
 };
 
 TEST_F(FrozenLogs, a_container_that_is_made) {
@@ -188,6 +194,18 @@ TEST_F(FrozenLogs, a_container_that_is_made) {
     std::function<bool()> creating = [this] { return entries(base_ + "/run/pods/uid-p/containers") > 0; };
     co_await loop_turns(creating);
     Document d = co_await until_phase("p", "Running");
+  });
+}
+
+TEST_F(FrozenLinks, a_container_that_is_made) {
+  RUN({
+    co_await until_node("True");
+    disk_->freeze();
+    put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])");
+    std::function<bool()> set_up = [this] { return fs::exists(base_ + "/kubelet/pods/uid-p/etc-hosts"); };
+    co_await loop_turns(set_up);
+    Document d = co_await until_phase("p", "Running");
+    EXPECT_EQ(entries(base_ + "/containers"), 2u) << "a link and lost+found";
   });
 }
 
