@@ -171,5 +171,53 @@ TEST_F(PodEnd, containers_that_ended_leave_only_their_record_and_log) {
   });
 }
 
+// What a bramble that ended in between has left in the records.
+class Interrupted : public PodEnd {
+ protected:
+  void edit_records(std::string_view from, std::string_view to) {
+    std::string path = base_ + "/run/pods/uid-p/records.json", before = slurp(path), after = replace_all(before, from, to);
+    EXPECT_NE(before, after) << before;
+    std::ofstream(path) << after;
+  }
+  static std::string id_of(const Document& d) { return d["status"]["containerStatuses"].item(0)["containerID"].text().substr(10); }
+};
+
+TEST_F(Interrupted, the_clean_up_of_a_container_is_taken_up_again) {
+  start_kubelet();
+  put_pod("p", R"("restartPolicy":"Never","containers":[{"name":"a","image":"busybox:1","command":["true"]},{"name":"b","image":"busybox:1","command":["sleep","1000"]}])");
+  RUN({
+    std::function<bool()> cleaned = [this] { return slurp(base_ + "/run/pods/uid-p/records.json").find("\"removed\":true") != std::string::npos && entries(base_ + "/data/pods/uid-p") == 1; };
+    for (int i = 0; i < 1000 && !cleaned(); ++i) co_await sleep_ms(10);
+    EXPECT_TRUE(cleaned());
+    kubelet_.reset();
+    edit_records("\"removed\":true", "\"removed\":false");
+    std::string left = cat(base_, "/data/pods/uid-p/", id_of(pod("p")));
+    fs::create_directories(left + "/work");
+    start_kubelet();
+    for (int i = 0; i < 1000 && fs::exists(left); ++i) co_await sleep_ms(10);
+    EXPECT_FALSE(fs::exists(left));
+  });
+}
+
+TEST_F(Interrupted, a_container_that_ran_to_its_end_is_not_run_again) {
+  start_kubelet();
+  put_pod("p", R"("restartPolicy":"Never","containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 4' TERM; while :; do sleep 0.05; done"]}])");
+  RUN({
+    Document d = co_await until_phase("p", "Running");
+    std::string id = id_of(d), written = slurp(cat(base_, "/run/pods/uid-p/containers/", id, "/pid"));
+    kubelet_.reset();
+    int pid = static_cast<int>(parse_int64(trim(written)).value_or(0));
+    EXPECT_GT(pid, 1);
+    if (pid <= 1) co_return;
+    EXPECT_EQ(::kill(pid, SIGTERM), 0);
+    while (::kill(pid, 0) == 0) co_await sleep_ms(10);
+    edit_records("\"phase\":1", "\"phase\":0");
+    start_kubelet();
+    d = co_await until_phase("p", "Failed");
+    EXPECT_EQ(id_of(d), id);
+    EXPECT_EQ(d["status"]["containerStatuses"].item(0)["state"]["terminated"]["exitCode"].integer(), 4);
+  });
+}
+
 }  // namespace
 }  // namespace bramble
