@@ -13,7 +13,9 @@ static void expect(bool holds) {
 
 static void keep_as_the_cache(const Document& d, Buffer bytes) {
   auto kept = parse_stored(std::move(bytes));
-  expect(kept.ok() && equal(kept->root(), d.root()) && equal(d.root(), kept->root()));
+  expect(kept.ok());
+  const bool doubled = !equal(d.root(), d.root());  // of two members of one name the first is found
+  expect(doubled || (equal(kept->root(), d.root()) && equal(d.root(), kept->root())));
   expect(Document::of(kept->root()).root().dump() == d.root().dump());
 }
 
@@ -26,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   expect(again.ok() && again->root().dump() == dump);
   Builder b(d->root());
   expect(b.dump() == dump);
-  keep_as_the_cache(*d, make_buffer(text));
+  keep_as_the_cache(*d, make_buffer(std::string(text)));
   keep_as_the_cache(*d, make_buffer(dump));
   return 0;
 }
