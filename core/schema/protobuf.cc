@@ -12,6 +12,7 @@
 namespace bramble {
 namespace {
 
+Error cut_short() { return Error(Code::kInvalidArgument, "unexpected EOF"); }
 Error malformed(std::string_view why) { return Error(Code::kInvalidArgument, cat("proto: ", why)); }
 
 // One field on the wire: a number of wire type 0, 1 or 5, or bytes of wire type 2.
@@ -31,7 +32,7 @@ class WireReader {
   Result<uint64_t> varint() {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
-      if (in_.empty()) return malformed("unexpected EOF");
+      if (in_.empty()) return cut_short();
       auto byte = static_cast<uint8_t>(in_.front());
       in_.remove_prefix(1);
       value |= static_cast<uint64_t>(byte & 0x7f) << shift;
@@ -62,7 +63,7 @@ class WireReader {
 
  private:
   Result<std::string_view> take(uint64_t bytes) {
-    if (bytes > in_.size()) return malformed("unexpected EOF");
+    if (bytes > in_.size()) return cut_short();
     std::string_view out = in_.substr(0, bytes);
     in_.remove_prefix(bytes);
     return out;
@@ -281,8 +282,10 @@ Status read_message(const Type& type, std::string_view in, Mut out, size_t depth
 
 Result<ProtobufEnvelope> open_protobuf_envelope(std::string_view body) {
   constexpr std::string_view kMagic("k8s\0", 4);
+  if (body.empty()) return Error(Code::kInvalidArgument, "empty data");
   if (!body.starts_with(kMagic))
-    return malformed("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
+    return Error(Code::kInvalidArgument, "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]");
+  if (body.size() == kMagic.size()) return Error(Code::kInvalidArgument, "empty body");
   ProtobufEnvelope out;
   TRY_ASSIGN(Small unknown, Small::read(body.substr(kMagic.size())));
   TRY_ASSIGN(Small type, Small::read(unknown.at[1].bytes));

@@ -1,5 +1,5 @@
 // Reading Kubernetes' protobuf by the rows: a request body of application/vnd.kubernetes.protobuf as a JSON document, which
-// then takes the way of every other body. Current clients send it for typed writes (kubectl create). Writing is not here.
+// then takes the way of every other body. Current clients send it for typed writes (kubectl create). Writing: protobuf_write.h.
 // Pure; any thread. Follows protocol buffers' wire format (proto2) and the API's protobuf envelope ("k8s\0", runtime.Unknown).
 #pragma once
 
@@ -10,6 +10,8 @@
 #include "core/schema/type.h"
 
 namespace bramble {
+
+inline constexpr std::string_view kProtobufType = "application/vnd.kubernetes.protobuf";
 
 // The envelope: what kind the object says it is, and its message. kInvalidArgument when it is no envelope.
 struct ProtobufEnvelope {

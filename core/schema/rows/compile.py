@@ -91,19 +91,22 @@ def main():
     pool = Pool()
     for words in sorted({n for n in names} | {f[0] for t in types.values() for f in t['fields']}, key=len, reverse=True):
         pool.put(words)
-    fields, rows = [], []
+    fields, rows, wire_order = [], [], []
     for name in names:
         first = len(fields)
         if types[name]['flags'] & KIND:
             fields.append(field_row(pool, index, name, 'kind', 0, 'string', {}, [], ''))
             fields.append(field_row(pool, index, name, 'apiVersion', 0, 'string', {}, [], ''))
         owner = {}
+        numbers = [(0, 0, 0)] * (len(fields) - first)
         for field, number, kind, words, via in expand(types, name):
             enum = enums.get((name, field), '') if not via else inherited_enum(types, enums, name, field)
             fields.append(field_row(pool, index, name, field, number, kind, words, via, enum))
             if field in owner:
                 fail(f'{name}.{field} stands twice')
             owner[field] = True
+            numbers.append(tuple((via + [number] + [0, 0])[:3]))
+        wire_order += sorted(range(len(numbers)), key=lambda i: numbers[i])
         rows.append(f'{{{pool.put(name)}, {len(name)}, {types[name]["flags"]}, {first}, {len(fields) - first}}}')
     if len(pool.text) > 65535 or len(fields) > 65535:
         fail('the pool is full')
@@ -114,6 +117,8 @@ def main():
         for i in range(0, len(pool.text), 110):
             out.write('    "' + pool.text[i:i + 110].replace('\\', '\\\\').replace('"', '\\"') + '"\n')
         out.write('    ;\n\nconstinit const Field kFields[] = {\n    ' + ',\n    '.join(fields) + '};\n\n')
+        out.write('extern const uint8_t kWireOrder[];\nconstinit const uint8_t kWireOrder[] = {\n    ')
+        out.write(',\n    '.join(','.join(map(str, wire_order[i:i + 32])) for i in range(0, len(wire_order), 32)) + '};\n\n')
         out.write('constinit const Type kTypes[] = {\n    ' + ',\n    '.join(rows) + '};\n\n')
         out.write(f'constinit const size_t kTypeCount = {len(rows)};\n\n}}  // namespace bramble::schema_tables\n')
 

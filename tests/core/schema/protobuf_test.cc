@@ -53,8 +53,10 @@ TEST(Protobuf, refuses_what_is_cut_short_or_of_another_wire_type) {
     const char* name;
     std::string body, message;
   } rows[] = {
-      {"no magic", "{}", "proto: provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"},
-      {"cut in the message", envelope("v1", "ConfigMap", field(1, "c").substr(0, 2)), "proto: unexpected EOF"},
+      {"nothing", "", "empty data"},
+      {"the magic alone", std::string("k8s\0", 4), "empty body"},
+      {"no magic", "{}", "provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]"},
+      {"cut in the message", envelope("v1", "ConfigMap", field(1, "c").substr(0, 2)), "unexpected EOF"},
       {"number for a message", envelope("v1", "ConfigMap", number(1, 5)), "proto: wrong wireType = 0 for field metadata"},
       {"field number 0", envelope("v1", "ConfigMap", std::string(1, 0)), "proto: illegal tag 0 (wire type 0)"},
   };
