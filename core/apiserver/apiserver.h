@@ -72,7 +72,7 @@ class ApiServer {
   Task<void> serve_delete_collection(RequestRef request);
   // http_reads.cc
   void serve_get(RequestRef request);
-  void serve_list(RequestRef request);
+  Task<void> serve_list(RequestRef request);
   // service_paths.cc: health, version, discovery, OpenAPI, metrics
   void serve_path(RequestRef request);
   bool serve_discovery(RequestRef request);

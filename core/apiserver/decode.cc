@@ -5,7 +5,6 @@
 #include "core/json/yaml.h"
 #include "core/registry/api_status.h"
 #include "core/registry/object_meta.h"
-#include "core/schema/protobuf.h"
 
 namespace bramble {
 
@@ -126,8 +125,16 @@ Result<Builder> decode_object(const ExpectedType& expected, Value in, FieldValid
 Result<Builder> decode_body(const ExpectedType& expected, std::string_view body, std::string_view media_type,
                             FieldValidation validation, std::vector<std::string>* warnings) {
   if (media_type == kProtobufType && expected.type != nullptr) {
-    auto message = parse_protobuf(*expected.type, body);
-    if (!message.ok()) return message.error();
+    auto envelope = open_protobuf_envelope(body);
+    if (!envelope.ok()) {
+      return api_bad_request(cat("the object provided is unrecognized (must be of type ", expected.kind, "): ",
+                                 envelope.error().message(), " (", summarize_body(body), ")"));
+    }
+    auto message = protobuf_to_json(*expected.type, *envelope);
+    if (!message.ok()) {
+      std::string version = envelope->api_version.empty() ? expected.version : envelope->api_version.substr(envelope->api_version.find('/') + 1);
+      return cannot_be_handled(envelope->kind.empty() ? expected.kind : envelope->kind, version, expected, message.error().message());
+    }
     return decode_object(expected, message->root(), validation, warnings);
   }
   if (media_type != "application/json" && media_type != "application/yaml") {

@@ -8,6 +8,7 @@
 
 #include "core/json/builder.h"
 #include "core/resources/kind.h"
+#include "core/schema/protobuf.h"
 
 namespace bramble {
 
@@ -18,7 +19,6 @@ enum class FieldValidation { kIgnore, kWarn, kStrict };
 Result<Document> parse_body(std::string_view body, std::string_view media_type);
 
 // A protobuf body (core/schema/protobuf.h) as a document. kInvalidArgument when it is none.
-inline constexpr std::string_view kProtobufType = "application/vnd.kubernetes.protobuf";
 Result<Document> parse_protobuf(const Type& type, std::string_view body);
 
 // What type an object is expected to have: a kind, or a subresource's own ("Scale", "autoscaling/v1").

@@ -18,12 +18,13 @@ void ApiServer::serve_get(RequestRef request) {
   send_object(*request, reply->status, reply->object, registry_.clock());
 }
 
-void ApiServer::serve_list(RequestRef request) {
+Task<void> ApiServer::serve_list(RequestRef request) {
   auto list = parse_list(*request);
-  if (!list.ok()) return send_error(*request, list.error());
+  if (!list.ok()) co_return send_error(*request, list.error());
   auto page = read_page(registry_.cache(), *list);
-  if (!page.ok()) return send_error(*request, page.error());
-  send_page(*request, *page, registry_.clock());
+  if (!page.ok()) co_return send_error(*request, page.error());
+  Task<void> sending = send_page(request, std::move(*page), &registry_.clock());
+  co_await sending;
 }
 
 }  // namespace bramble

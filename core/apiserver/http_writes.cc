@@ -201,7 +201,8 @@ Task<void> ApiServer::serve_delete_collection(RequestRef request) {
     bool gone = !reply.ok() && reply.error().code() == Code::kNotFound;
     if (!reply.ok() && !gone) co_return send_error(*request, reply.error());
   }
-  send_page(*request, *page, registry_.clock());
+  Task<void> sending = send_page(request, std::move(*page), &registry_.clock());
+  co_await sending;
 }
 
 }  // namespace bramble

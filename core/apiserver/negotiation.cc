@@ -5,6 +5,7 @@
 
 #include "core/base/strings.h"
 #include "core/registry/api_status.h"
+#include "core/schema/protobuf.h"
 
 namespace bramble {
 
@@ -12,7 +13,8 @@ namespace {
 
 struct Clause {
   std::string type;  // "application/json"
-  std::string as, group, version;
+  std::string as, group, version, stream;
+  bool converts = false;  // one of the first three stands there
   bool pretty = false;
   int weight = 1000;  // q in thousandths
 };
@@ -40,6 +42,8 @@ std::vector<Clause> parse_accept(std::string_view accept) {
       if (key == "as") c.as = value;
       if (key == "g") c.group = value;
       if (key == "v") c.version = value;
+      if (key == "stream") c.stream = value;
+      c.converts = c.converts || key == "as" || key == "g" || key == "v";
       if (key == "pretty") c.pretty = value == "1" || value == "true";
       if (key == "q") c.weight = weight_of(value);
     }
@@ -52,7 +56,7 @@ std::vector<Clause> parse_accept(std::string_view accept) {
 std::optional<MediaType> type_of(const std::string& type) {
   if (type == "application/json" || type == "*/*" || type == "application/*") return MediaType::kJson;
   if (type == "application/yaml") return MediaType::kYaml;
-  if (type == "application/vnd.kubernetes.protobuf") return MediaType::kProtobuf;
+  if (type == kProtobufType) return MediaType::kProtobuf;
   return std::nullopt;
 }
 
@@ -65,25 +69,39 @@ Error none_representable() {
                         details);
 }
 
-bool shape_of(const Clause& c, bool shapes, Answer& answer) {
-  if (c.as.empty()) return true;
-  if (!shapes || c.group != "meta.k8s.io" || (c.version != "v1" && c.version != "v1beta1")) return false;
-  if (c.as == "Table") {
+// What the clause makes of the object. Nothing when that is not on offer.
+std::optional<Answer> answer_to(const Clause& c, MediaType type, const Offer& offer) {
+  Answer answer;
+  answer.type = type;
+  answer.pretty = c.pretty;
+  if (!c.stream.empty() && (c.stream != "watch" || type == MediaType::kYaml)) return std::nullopt;
+  if (!c.converts) return type == MediaType::kProtobuf && !offer.protobuf ? std::nullopt : std::optional<Answer>(answer);
+  if (!offer.shapes || c.group != "meta.k8s.io" || (c.version != "v1" && c.version != "v1beta1")) return std::nullopt;
+  if (c.as == "Table" && type != MediaType::kProtobuf) {
     answer.shape = Shape::kTable;
   } else if (c.as == "PartialObjectMetadata") {
     answer.shape = Shape::kPartialMetadata;
   } else if (c.as == "PartialObjectMetadataList") {
     answer.shape = Shape::kPartialMetadataList;
   } else {
-    return false;
+    return std::nullopt;
   }
   answer.shape_version = c.version;
-  return true;
+  return answer;
 }
 
 }  // namespace
 
-Result<Answer> negotiate(std::string_view accept, bool shapes) {
+std::string_view name_of(MediaType type) {
+  switch (type) {
+    case MediaType::kJson: return "application/json";
+    case MediaType::kYaml: return "application/yaml";
+    case MediaType::kProtobuf: break;
+  }
+  return kProtobufType;
+}
+
+Result<Answer> negotiate(std::string_view accept, Offer offer) {
   std::vector<Clause> clauses = parse_accept(accept);
   if (clauses.empty()) return Answer{};
   bool known = false;
@@ -91,29 +109,43 @@ Result<Answer> negotiate(std::string_view accept, bool shapes) {
     auto type = type_of(c.type);
     if (!type) continue;
     known = true;
-    Answer answer;
-    answer.type = *type;
-    answer.pretty = c.pretty;
-    if (*type == MediaType::kProtobuf || c.weight == 0) continue;  // protobuf answers are not served yet
-    if (shape_of(c, shapes, answer)) return answer;
+    if (c.weight == 0) continue;
+    if (auto answer = answer_to(c, *type, offer)) return *answer;
   }
   if (!known) return none_representable();
   return api_not_acceptable();
 }
 
-Result<std::string> negotiate_discovery(std::string_view accept) {
+MediaType negotiate_error(std::string_view accept) {
+  auto answer = negotiate(accept, Offer{});
+  return answer.ok() ? answer->type : MediaType::kJson;
+}
+
+Result<DiscoveryAnswer> negotiate_discovery(std::string_view accept) {
   std::vector<Clause> clauses = parse_accept(accept);
-  if (clauses.empty()) return std::string();
+  if (clauses.empty()) return DiscoveryAnswer{};
   for (const Clause& c : clauses) {
     auto type = type_of(c.type);
-    if (!type || *type == MediaType::kProtobuf) continue;
-    if (c.as.empty()) return std::string();
+    if (!type) continue;
+    if (!c.converts) return DiscoveryAnswer{*type, ""};
     if (c.as == "APIGroupDiscoveryList" && c.group == "apidiscovery.k8s.io" &&
         (c.version == "v2" || c.version == "v2beta1")) {
-      return c.version;
+      return DiscoveryAnswer{*type, c.version};
     }
   }
   return api_not_acceptable();
+}
+
+std::optional<size_t> first_accepted(std::string_view accept, std::span<const std::string_view> offer) {
+  if (trim(accept).empty()) return 0;
+  for (const Clause& c : parse_accept(accept)) {
+    bool any = c.type == "*/*", below = c.type.ends_with("/*");
+    for (size_t i = 0; i < offer.size(); ++i) {
+      bool fits = any || c.type == offer[i] || (below && offer[i].starts_with(std::string_view(c.type).substr(0, c.type.size() - 1)));
+      if (fits) return i;
+    }
+  }
+  return std::nullopt;
 }
 
 std::string media_type_of(std::string_view content_type) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,7 @@
 namespace bramble {
 
 enum class MediaType { kJson, kYaml, kProtobuf };
+std::string_view name_of(MediaType type);  // "application/json"
 
 // What the object is shown as.
 enum class Shape { kWhole, kTable, kPartialMetadata, kPartialMetadataList };
@@ -20,15 +22,29 @@ struct Answer {
   Shape shape = Shape::kWhole;
   std::string shape_version = "v1";  // of meta.k8s.io
   bool pretty = false;
-  std::string_view content_type() const { return type == MediaType::kYaml ? "application/yaml" : "application/json"; }
 };
 
 // The first clause of the header, by its own order and weight, that can be given. 406 with upstream's text when none can.
-// shapes: whether Tables and PartialObjectMetadata may be asked for on this path.
-Result<Answer> negotiate(std::string_view accept, bool shapes);
+// A Table has no protobuf form.
+struct Offer {
+  bool shapes = false;   // Tables and PartialObjectMetadata may be asked for on this path
+  bool protobuf = true;  // whole objects have a protobuf form
+};
+Result<Answer> negotiate(std::string_view accept, Offer offer);
 
-// Aggregated discovery: "v2" or "v2beta1" when the header asks for APIGroupDiscoveryList before plain JSON; "" for plain.
-Result<std::string> negotiate_discovery(std::string_view accept);
+// The form of a Status that tells of an error: JSON when the header takes none.
+MediaType negotiate_error(std::string_view accept);
+
+// Aggregated discovery: version is "v2" or "v2beta1" when the header asks for APIGroupDiscoveryList before a plain document,
+// which "" stands for.
+struct DiscoveryAnswer {
+  MediaType type = MediaType::kJson;
+  std::string version;
+};
+Result<DiscoveryAnswer> negotiate_discovery(std::string_view accept);
+
+// Of the media types on offer, the place of the one that the header prefers, its parameters aside.
+std::optional<size_t> first_accepted(std::string_view accept, std::span<const std::string_view> offer);
 
 // Media type of a Content-Type header without its parameters, in lower case; "" gives "application/json".
 std::string media_type_of(std::string_view content_type);

@@ -65,7 +65,7 @@ Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::share
   if (!found.ok()) co_return send_error(*request, found.error());
   if (request->kind == nullptr) co_return send_text(*request, 404, "404 page not found\n");
 
-  auto answer = negotiate(http->header("accept"), true);
+  auto answer = negotiate(http->header("accept"), Offer{true, request->kind->type != nullptr});
   if (!answer.ok()) co_return send_error(*request, answer.error());
   request->answer = *answer;
 
@@ -135,7 +135,7 @@ Task<void> ApiServer::serve_resource(RequestRef request) {
   } else if (info.verb == "get") {
     serve_get(request);
   } else if (info.verb == "list") {
-    serve_list(request);
+    co_await serve_list(request);
   } else if (info.verb == "watch") {
     co_await serve_watch(request, &registry_, options_.bookmark_ms);
   } else {

@@ -1,8 +1,10 @@
 #include "core/apiserver/reads.h"
 
 #include "core/apiserver/go_json.h"
+#include "core/loop/loop.h"
 #include "core/registry/api_status.h"
 #include "core/registry/object_meta.h"
+#include "core/schema/protobuf.h"
 
 namespace bramble {
 
@@ -205,13 +207,41 @@ std::string_view item_bytes(const Document& object, const Kind& kind, std::strin
   return scratch;
 }
 
-void send_page(Request& request, const Page& page, const Clock& clock) {
+namespace {
+
+constexpr size_t kOffloadedPageBytes = 128 * 1024;
+
+// Any thread.
+std::string protobuf_page(const Kind& kind, const ProtobufKind& list, const Page& page, size_t expected_bytes) {
+  auto meta = Document::parse(page.meta.json());
+  CHECK(meta.ok(), "list metadata is not JSON");
+  auto item = [&](size_t i) { return shown_form(kind, page.entries[i]->document); };
+  return protobuf_list(list, meta->root(), page.entries.size(), item, expected_bytes);
+}
+
+Task<void> send_protobuf_page(std::shared_ptr<Request> request, Page page) {
+  const Kind* kind = request->kind;
+  ProtobufKind list = protobuf_kind(*request);
+  list.kind = request->answer.shape == Shape::kWhole ? list_kind(*kind) : "PartialObjectMetadataList";
+  size_t json_bytes = 0;
+  for (const EntryRef& e : page.entries) json_bytes += e->document.bytes()->size();
+  auto write = [kind, list, page = std::move(page), json_bytes] { return protobuf_page(*kind, list, page, json_bytes * 3 / 4); };
+  std::string body;
+  if (json_bytes < kOffloadedPageBytes) {
+    body = write();
+  } else {
+    Task<std::string> writing = offload(std::move(write));
+    body = co_await writing;
+  }
+  request->responder->send(200, answer_headers(*request, kProtobufType), make_buffer(std::move(body)));
+}
+
+void send_json_page(Request& request, const Page& page, const Clock& clock) {
   const Kind& kind = *request.kind;
   if (request.answer.shape != Shape::kWhole) {
     std::vector<Document> objects;
     for (const EntryRef& e : page.entries) objects.push_back(shown_form(kind, e->document));
     if (request.answer.shape != Shape::kTable) {
-      if (request.answer.shape == Shape::kPartialMetadata) return send_error(request, api_not_acceptable());
       return send_body(request, 200, make_buffer(partial_list_json(objects, page.meta, request.answer.shape_version)));
     }
     auto options = table_options(request, clock);
@@ -235,6 +265,15 @@ void send_page(Request& request, const Page& page, const Clock& clock) {
   }
   out += "]}";
   send_body(request, 200, make_buffer(std::move(out)));
+}
+
+}  // namespace
+
+Task<void> send_page(std::shared_ptr<Request> request, Page page, const Clock* clock) {
+  if (request->answer.shape == Shape::kPartialMetadata) co_return send_error(*request, api_not_acceptable());
+  if (request->answer.type != MediaType::kProtobuf) co_return send_json_page(*request, page, *clock);
+  Task<void> sending = send_protobuf_page(request, std::move(page));
+  co_await sending;
 }
 
 }  // namespace bramble

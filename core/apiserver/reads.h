@@ -4,6 +4,7 @@
 
 #include "core/apiserver/respond.h"
 #include "core/apiserver/selection.h"
+#include "core/loop/task.h"
 #include "core/registry/registry.h"
 
 namespace bramble {
@@ -27,7 +28,8 @@ struct Page {
 // kGone when the revision asked for is forgotten; kTimeout for one that is not reached yet.
 Result<Page> read_page(WatchCache& cache, const ListRequest& list);
 
-void send_page(Request& request, const Page& page, const Clock& clock);
+// Waits when the page is large and must be written anew (protobuf): that happens on another thread.
+Task<void> send_page(std::shared_ptr<Request> request, Page page, const Clock* clock);
 
 // "resourceVersion" of a query as a number; absent and "0" give 0. Upstream's text otherwise.
 Result<uint64_t> parse_version(std::string_view text);

@@ -2,6 +2,8 @@
 
 #include "core/json/yaml.h"
 #include "core/registry/api_status.h"
+#include "core/registry/object_meta.h"
+#include "core/schema/protobuf.h"
 
 namespace bramble {
 
@@ -17,7 +19,24 @@ std::string warning_text(std::string_view text) {
   return out;
 }
 
+// Any object, by what it says of itself.
+void send_protobuf(Request& request, int status, const Document& object) {
+  ProtobufKind kind{object["apiVersion"].text("v1"), object["kind"].text(), nullptr};  // APIVersions says no version
+  kind.type = protobuf_type(kind.api_version, kind.kind);
+  if (kind.type == nullptr) return send_error(request, api_not_acceptable());
+  request.responder->send(status, answer_headers(request, kProtobufType), make_buffer(protobuf_object(kind, object.root())));
+}
+
 }  // namespace
+
+ProtobufKind status_kind() { return {"v1", "Status", Type::find("meta.v1.Status")}; }
+
+ProtobufKind protobuf_kind(const Request& request) {
+  if (request.answer.shape == Shape::kWhole) {
+    return {api_version_of(*request.kind), std::string(request.kind->kind), request.kind->type};
+  }
+  return {cat("meta.k8s.io/", request.answer.shape_version), "PartialObjectMetadata", Type::find("meta.v1.PartialObjectMetadata")};
+}
 
 std::vector<Header> answer_headers(const Request& request, std::string_view content_type) {
   std::vector<Header> out = {{"content-type", std::string(content_type)}, {"cache-control", "no-cache, private"}};
@@ -35,32 +54,27 @@ std::vector<Header> answer_headers(const Request& request, std::string_view cont
 }
 
 void send_body(Request& request, int status, Buffer json) {
-  if (request.answer.type == MediaType::kYaml) {
-    auto parsed = Document::parse(json);
-    CHECK(parsed.ok(), "answer is not JSON");
-    request.responder->send(status, answer_headers(request, "application/yaml"), make_buffer(to_yaml(parsed->root())));
-    return;
+  if (request.answer.type == MediaType::kJson) {
+    return request.responder->send(status, answer_headers(request, name_of(MediaType::kJson)), std::move(json));
   }
-  request.responder->send(status, answer_headers(request, "application/json"), std::move(json));
+  auto parsed = Document::parse(json);
+  CHECK(parsed.ok(), "answer is not JSON");
+  if (request.answer.type == MediaType::kProtobuf) return send_protobuf(request, status, *parsed);
+  request.responder->send(status, answer_headers(request, name_of(MediaType::kYaml)), make_buffer(to_yaml(parsed->root())));
 }
 
 void send_error(Request& request, const Error& error) {
+  MediaType type = negotiate_error(request.http->header("accept"));
   std::string body = status_json_of(error);
-  int status = http_status_of(error);
-  std::vector<Header> headers;
-  Buffer bytes;
-  if (request.answer.type == MediaType::kYaml) {
+  if (type != MediaType::kJson) {
     auto parsed = Document::parse(std::string_view(body));
     CHECK(parsed.ok(), "status is not JSON");
-    headers = answer_headers(request, "application/yaml");
-    bytes = make_buffer(to_yaml(parsed->root()));
-  } else {
-    headers = answer_headers(request, "application/json");
-    bytes = make_buffer(std::move(body));
+    body = type == MediaType::kYaml ? to_yaml(parsed->root()) : protobuf_object(status_kind(), parsed->root());
   }
+  std::vector<Header> headers = answer_headers(request, name_of(type));
   if (error.code() == Code::kTooManyRequests) headers.push_back({"retry-after", "1"});
   if (error.code() == Code::kUnauthenticated) headers.push_back({"www-authenticate", "Bearer realm=\"kubernetes\""});
-  request.responder->send(status, std::move(headers), std::move(bytes));
+  request.responder->send(http_status_of(error), std::move(headers), make_buffer(std::move(body)));
 }
 
 Result<TableOptions> table_options(const Request& request, const Clock& clock) {
@@ -73,8 +87,10 @@ Result<TableOptions> table_options(const Request& request, const Clock& clock) {
 }
 
 void send_object(Request& request, int status, const Document& object, const Clock& clock) {
+  bool protobuf = request.answer.type == MediaType::kProtobuf;
   switch (request.answer.shape) {
     case Shape::kWhole:
+      if (protobuf) return send_protobuf(request, status, object);
       send_body(request, status, object.bytes());
       return;
     case Shape::kTable: {
@@ -89,7 +105,11 @@ void send_object(Request& request, int status, const Document& object, const Clo
       return send_body(request, status, make_buffer(table_json(*request.kind, {object}, list_meta, *options)));
     }
     case Shape::kPartialMetadata:
-      if (object["kind"].str() == "Status") return send_body(request, status, object.bytes());
+      if (object["kind"].str() == "Status") return protobuf ? send_protobuf(request, status, object) : send_body(request, status, object.bytes());
+      if (protobuf) {
+        std::string body = protobuf_object(protobuf_kind(request), object.root());
+        return request.responder->send(status, answer_headers(request, kProtobufType), make_buffer(std::move(body)));
+      }
       return send_body(request, status, make_buffer(partial_json(object.root(), request.answer.shape_version)));
     case Shape::kPartialMetadataList:
       return send_error(request, api_not_acceptable());

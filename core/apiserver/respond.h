@@ -1,5 +1,5 @@
-// Request: one request on its way through the pipeline; and how its answer is written: whole objects, other shapes, JSON or
-// YAML, Status of errors, Warning headers. Owner's loop thread.
+// Request: one request on its way through the pipeline; and how its answer is written: whole objects, other shapes, JSON,
+// YAML or protobuf, Status of errors, Warning headers. Owner's loop thread.
 #pragma once
 
 #include <memory>
@@ -13,6 +13,7 @@
 #include "core/client/client.h"
 #include "core/http/server.h"
 #include "core/resources/kind.h"
+#include "core/schema/protobuf_write.h"
 
 namespace bramble {
 
@@ -29,7 +30,7 @@ struct Request {
   bool last_of_connection = false;
 };
 
-// A serialized JSON body in the form that the client accepts (JSON as it is, or turned into YAML).
+// A serialized JSON body in the form that the client accepts (JSON as it is, or turned into YAML or protobuf).
 void send_body(Request& request, int status, Buffer json);
 void send_error(Request& request, const Error& error);
 // One object, shaped as negotiated.
@@ -39,6 +40,10 @@ void send_too_many_requests(Request& request);
 
 // The headers of every answer: content type, cache control, warnings.
 std::vector<Header> answer_headers(const Request& request, std::string_view content_type);
+
+// What an object of this request is in protobuf, whole or as PartialObjectMetadata.
+ProtobufKind protobuf_kind(const Request& request);
+ProtobufKind status_kind();
 
 // Table options of this request. kInvalidArgument for a bad includeObject.
 Result<TableOptions> table_options(const Request& request, const Clock& clock);

@@ -4,6 +4,7 @@
 #include "core/apiserver/apiserver.h"
 #include "core/apiserver/openapi_paths.h"
 #include "core/registry/api_status.h"
+#include "core/schema/protobuf.h"
 
 namespace bramble {
 
@@ -25,6 +26,16 @@ void send_cached(Request& request, std::string_view content_type, const std::str
     return;
   }
   request.responder->send(200, std::move(headers), body);
+}
+
+Buffer discovery_in_protobuf(const DiscoveryPage& page) {
+  auto document = Document::parse(page.json);
+  CHECK(document.ok(), "discovery is not JSON");
+  ProtobufKind kind{(*document)["apiVersion"].text("v1"), (*document)["kind"].text(), nullptr};
+  // The two versions of aggregated discovery have the same fields.
+  kind.type = protobuf_type(kind.api_version == "apidiscovery.k8s.io/v2beta1" ? "apidiscovery.k8s.io/v2" : kind.api_version, kind.kind);
+  CHECK(kind.type != nullptr, "discovery has a type");
+  return make_buffer(protobuf_object(kind, document->root()));
 }
 
 std::string version_json(const ApiServer::Options& options) {
@@ -74,7 +85,7 @@ void ApiServer::serve_path(RequestRef request) {
     std::vector<std::string> all = discovery_.paths();
     std::vector<std::string> health = health_paths(checks_);
     all.insert(all.end(), health.begin(), health.end());
-    for (const char* own : {"/metrics", "/openapi/v3", "/openapi/v3/", "/version"}) all.emplace_back(own);
+    for (const char* own : {"/metrics", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/version"}) all.emplace_back(own);
     std::sort(all.begin(), all.end());
     for (const std::string& p : all) b.root().array("paths").append(p);
     return request->responder->send(200, answer_headers(*request, "application/json"), make_buffer(b.dump()));
@@ -95,23 +106,21 @@ bool ApiServer::serve_discovery(RequestRef request) {
     send_error(*request, api_no_such_resource());
     return true;
   }
-  auto version = negotiate_discovery(accept);
-  if (!version.ok()) {
-    send_error(*request, version.error());
+  auto wanted = negotiate_discovery(accept);
+  if (!wanted.ok()) {
+    send_error(*request, wanted.error());
     return true;
   }
-  const DiscoveryPage* page = version->empty() ? plain : discovery_.aggregated(path, *version);
+  request->answer.type = wanted->type;
+  const DiscoveryPage* page = wanted->version.empty() ? nullptr : discovery_.aggregated(path, wanted->version);
+  std::string shape = page ? cat(";g=apidiscovery.k8s.io;v=", wanted->version, ";as=APIGroupDiscoveryList") : std::string();
   if (page == nullptr) page = plain;
-  if (page != plain) {
-    send_cached(*request, cat("application/json;g=apidiscovery.k8s.io;v=", *version, ";as=APIGroupDiscoveryList"), page->etag, page->json);
-    return true;
-  }
-  auto answer = negotiate(accept, false);
-  if (answer.ok()) request->answer = *answer;
-  if (request->answer.type == MediaType::kYaml) {
+  if (wanted->type == MediaType::kYaml && shape.empty()) {
     send_body(*request, 200, page->json);
+  } else if (wanted->type == MediaType::kProtobuf) {
+    send_cached(*request, cat(kProtobufType, shape), page->etag, discovery_in_protobuf(*page));
   } else {
-    send_cached(*request, "application/json", page->etag, page->json);
+    send_cached(*request, cat("application/json", shape), page->etag, page->json);
   }
   return true;
 }

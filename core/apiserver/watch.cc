@@ -4,12 +4,13 @@
 #include "core/loop/loop.h"
 #include "core/registry/api_status.h"
 #include "core/registry/object_meta.h"
+#include "core/schema/protobuf.h"
 
 namespace bramble {
 
 namespace {
 
-enum FrameType { kAdded = 0, kModified = 1, kDeleted = 2 };
+enum FrameType { kAdded = 0, kModified = 1, kDeleted = 2, kFrameTypes = 3 };
 constexpr std::string_view kTypeNames[] = {"ADDED", "MODIFIED", "DELETED"};
 constexpr std::string_view kInitialEventsEnd = "k8s.io/initial-events-end";
 
@@ -63,15 +64,23 @@ std::string with_version(const Document& object, uint64_t revision) {
   return b.dump();
 }
 
-std::string frame_of(std::string_view type, std::string_view object_json) {
+std::string json_frame(std::string_view type, std::string_view object_json) {
   return cat("{\"type\":\"", type, "\",\"object\":", object_json, "}\n");
+}
+
+Error no_stream_of_yaml() {
+  return status_failure(Code::kUnsupportedMedia, 406, "NotAcceptable",
+                        cat("only the following media types are accepted: application/json;stream=watch, ", kProtobufType, ";stream=watch"));
 }
 
 // One watcher: what it has sent, and how it writes.
 class Watcher {
  public:
   Watcher(std::shared_ptr<Request> request, Registry& registry, WatchOptions options)
-      : request_(std::move(request)), registry_(registry), cache_(registry.cache()), options_(std::move(options)) {}
+      : request_(std::move(request)), registry_(registry), cache_(registry.cache()), options_(std::move(options)) {
+    protobuf_ = request_->answer.type == MediaType::kProtobuf;
+    if (protobuf_) protobuf_kind_ = protobuf_kind(*request_);
+  }
 
   Task<void> run() {
     Event& peer_gone = request_->responder->gone();
@@ -120,7 +129,7 @@ class Watcher {
     view = CacheView();
     std::string chunk;
     for (size_t i = 0; i < entries.size(); ++i) {
-      chunk += frame_of("ADDED", shaped(entries[i]->document, nullptr));
+      chunk += stored_frame("ADDED", entries[i]->document, nullptr);
       entries[i].reset();
       if (chunk.size() < limits::kWatchChunkBytes) continue;
       Buffer bytes = make_buffer(std::move(chunk));
@@ -139,8 +148,8 @@ class Watcher {
     for (;;) {
       auto batch = cache_.events_after(options_.revision, options_.prefix, limits::kWatchBatch);
       if (!batch.ok()) {
-        Buffer frame = make_buffer(frame_of("ERROR", status_json_of(api_expired(
-            cat("too old resource version: ", options_.revision, " (", cache_.revision(), ")")))));
+        Buffer frame = make_buffer(error_frame(api_expired(
+            cat("too old resource version: ", options_.revision, " (", cache_.revision(), ")"))));
         co_await request_->responder->write(frame);
         co_return false;
       }
@@ -173,22 +182,34 @@ class Watcher {
     FrameType type = !before ? kAdded : after ? kModified : kDeleted;
     // What is shown as it is stored is the same for many.
     bool common = request_->answer.shape == Shape::kWhole && !request_->kind->stored_as.elsewhere();
+    int slot = type + (protobuf_ ? kFrameTypes : 0);
     if (common) {
-      if (Buffer shared = event.frame(type)) return shared;
+      if (Buffer shared = event.frame(slot)) return shared;
     }
-    std::string object;
-    if (type != kDeleted) {
-      object = shaped(event.after->document, nullptr);
-    } else {
-      object = shaped(event.before->document, &event.revision);
-    }
-    Buffer frame = make_buffer(frame_of(kTypeNames[type], object));
-    if (common) event.keep_frame(type, frame);
+    Buffer frame = make_buffer(type != kDeleted ? stored_frame(kTypeNames[type], event.after->document, nullptr)
+                                                : stored_frame(kTypeNames[type], event.before->document, &event.revision));
+    if (common) event.keep_frame(slot, frame);
     return frame;
   }
 
-  std::string shaped(const Document& stored, const uint64_t* revision) {
-    return in_shape(shown_form(*request_->kind, stored), revision);
+  // revision: another resourceVersion than its own.
+  std::string stored_frame(std::string_view type, const Document& stored, const uint64_t* revision) {
+    Document object = shown_form(*request_->kind, stored);
+    return protobuf_ ? protobuf_frame(type, object, revision) : json_frame(type, in_shape(object, revision));
+  }
+
+  std::string protobuf_frame(std::string_view type, const Document& object, const uint64_t* revision) {
+    if (revision == nullptr) return protobuf_watch_frame(type, protobuf_kind_, object.root());
+    Document shown = object.with_text(object["metadata"]["resourceVersion"], cat(*revision));
+    return protobuf_watch_frame(type, protobuf_kind_, shown.root());
+  }
+
+  std::string error_frame(const Error& error) {
+    std::string status = status_json_of(error);
+    if (!protobuf_) return json_frame("ERROR", status);
+    auto parsed = Document::parse(std::string_view(status));
+    CHECK(parsed.ok(), "status is not JSON");
+    return protobuf_watch_frame("ERROR", status_kind(), parsed->root());
   }
 
   std::string in_shape(const Document& object, const uint64_t* revision) {
@@ -217,13 +238,15 @@ class Watcher {
     m.set("resourceVersion", cat(revision));
     if (initial_end) m.object("annotations").set(kInitialEventsEnd, "true");
     Document object = b.finish();
-    return frame_of("BOOKMARK", in_shape(object, nullptr));
+    return protobuf_ ? protobuf_frame("BOOKMARK", object, nullptr) : json_frame("BOOKMARK", in_shape(object, nullptr));
   }
 
   std::shared_ptr<Request> request_;
   Registry& registry_;
   WatchCache& cache_;
   WatchOptions options_;
+  bool protobuf_ = false;
+  ProtobufKind protobuf_kind_;
   bool stop_ = false;
   bool bookmark_due_ = false;
   bool waking_ = false;
@@ -243,8 +266,11 @@ Task<void> serve_watch(std::shared_ptr<Request> request, Registry* registry, int
     co_return;
   }
   options->bookmark_ms = bookmark_ms;
-  std::string_view accept = request->http->header("accept");
-  std::string type = accept.find("stream=watch") != std::string_view::npos ? "application/json;stream=watch" : "application/json";
+  if (request->answer.type == MediaType::kYaml) {
+    send_error(*request, no_stream_of_yaml());
+    co_return;
+  }
+  std::string type = request->answer.type == MediaType::kProtobuf ? cat(kProtobufType, ";stream=watch") : "application/json";
   request->responder->begin(200, answer_headers(*request, type));
   Watcher watcher(request, *registry, std::move(*options));
   co_await watcher.run();

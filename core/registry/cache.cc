@@ -190,7 +190,7 @@ void WatchCache::commit(const std::vector<Commit>& commits) {
   for (size_t i = p.by_revision.size() - std::min(p.fresh, p.by_revision.size()); i < p.by_revision.size(); i++) {
     const CacheEvent& e = *p.by_revision[i];
     e.fresh_ = false;
-    for (auto& f : e.frames_) f.reset();
+    e.frames_.reset();
   }
   p.fresh = 0;
 

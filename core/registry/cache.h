@@ -37,18 +37,20 @@ class CacheEvent {
   const uint64_t revision;  // of the change; after->revision is the same, a deleted object's own is older
   const std::string& key() const { return after ? after->key : before->key; }
 
-  // A rendered watch frame to share between watchers, by a slot of the caller's meaning (say ADDED, MODIFIED, DELETED).
+  // A rendered watch frame to share between watchers, by a slot of the caller's meaning (say ADDED in JSON).
   // Kept only until the next commit, so that the past does not hold every object twice; a late watcher renders its own.
-  static constexpr int kFrameSlots = 3;
-  Buffer frame(int slot) const { return frames_[slot]; }
+  static constexpr int kFrameSlots = 6;
+  Buffer frame(int slot) const { return frames_ ? frames_[static_cast<size_t>(slot)] : nullptr; }
   void keep_frame(int slot, Buffer frame) const {
-    if (fresh_) frames_[slot] = std::move(frame);
+    if (!fresh_) return;
+    if (!frames_) frames_ = std::make_unique<Buffer[]>(kFrameSlots);
+    frames_[static_cast<size_t>(slot)] = std::move(frame);
   }
 
  private:
   friend class WatchCache;
   mutable bool fresh_ = true;
-  mutable Buffer frames_[kFrameSlots];
+  mutable std::unique_ptr<Buffer[]> frames_;  // kFrameSlots, once there is one
 };
 using EventRef = std::shared_ptr<const CacheEvent>;
 

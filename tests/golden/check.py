@@ -15,7 +15,7 @@ import replay
 HERE = os.path.dirname(os.path.abspath(__file__))
 STATE, BINARY = os.environ["GOLDEN_STATE"], os.environ["GOLDEN_BINARY"]
 EXPECTED = f"{HERE}/expected.txt"
-LATER = {"crd", "protobuf"}  # nothing serves these yet; --show replays them
+LATER = {"crd"}  # nothing serves these yet; --show replays them
 TOKEN = "golden-admin"  # the recordings' administrator had a token, so that a request may also come without
 KUBECONFIG, LOG = f"{STATE}/kubeconfig.yaml", f"{STATE}/server.log"
 

@@ -50,13 +50,40 @@ TEST(Query, decodes_forms) {
 }
 
 TEST(Negotiation, takes_the_first_clause_it_can) {
-  auto table = negotiate("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", true);
-  ASSERT_TRUE(table.ok());
-  EXPECT_EQ(table->shape, Shape::kTable);
-  EXPECT_EQ(negotiate("application/json;as=Foo;v=v1;g=meta.k8s.io,application/json", true)->shape, Shape::kWhole);
-  EXPECT_EQ(negotiate("", true)->type, MediaType::kJson);
-  EXPECT_EQ(negotiate("application/yaml;q=0.5,application/json;q=0.1", true)->type, MediaType::kYaml);
-  EXPECT_FALSE(negotiate("application/json;as=Table;v=v1;g=x", true).ok());
+  constexpr std::string_view kProto = "application/vnd.kubernetes.protobuf";
+  const std::string meta = ";g=meta.k8s.io;v=v1";
+  struct {
+    const char* name;
+    std::string accept;
+    Offer offer;
+    std::string_view type;  // "": 406
+    Shape shape = Shape::kWhole;
+  } rows[] = {
+      {"nothing said", "", {true}, "application/json"},
+      {"a table", "application/json;as=Table;v=v1;g=meta.k8s.io,application/json", {true}, "application/json", Shape::kTable},
+      {"an unknown shape, then none", "application/json;as=Foo;v=v1;g=meta.k8s.io,application/json", {true}, "application/json"},
+      {"the weightier", "application/yaml;q=0.5,application/json;q=0.1", {true}, "application/yaml"},
+      {"a table of another group", "application/json;as=Table;v=v1;g=x", {true}, ""},
+      {"protobuf first", cat(kProto, ",application/json"), {true}, kProto},
+      {"JSON first", cat("application/json,", kProto), {true}, "application/json"},
+      {"protobuf of a kind that has none", cat(kProto, ",application/json"), {true, false}, "application/json"},
+      {"protobuf alone of a kind that has none", std::string(kProto), {true, false}, ""},
+      {"metadata in protobuf of such a kind", cat(kProto, ";as=PartialObjectMetadata", meta), {true, false}, kProto, Shape::kPartialMetadata},
+      {"no table in protobuf", cat(kProto, ";as=Table", meta, ",application/json;as=Table", meta), {true}, "application/json", Shape::kTable},
+      {"a group without a shape", "application/json;g=meta.k8s.io", {true}, ""},
+      {"a stream of protobuf", cat(kProto, ";stream=watch"), {true}, kProto},
+      {"another stream", cat(kProto, ";stream=tail,*/*"), {true}, "application/json"},
+      {"anything", "*/*", {true}, "application/json"},
+      {"where shapes have no place", cat("application/json;as=Table", meta), {false}, ""},
+  };
+  for (const auto& row : rows) {
+    auto answer = negotiate(row.accept, row.offer);
+    EXPECT_EQ(answer.ok() ? name_of(answer->type) : "", row.type) << row.name;
+    EXPECT_EQ(answer.ok() ? answer->shape : Shape::kWhole, row.shape) << row.name;
+  }
+  EXPECT_EQ(negotiate_error("application/json;as=Table;v=v1;g=meta.k8s.io,application/yaml"), MediaType::kYaml);
+  EXPECT_EQ(negotiate_error("text/html"), MediaType::kJson);
+  EXPECT_EQ(negotiate_error(kProto), MediaType::kProtobuf);
 }
 
 TEST(Authn, a_certificate_names_user_and_groups) {
