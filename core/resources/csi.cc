@@ -73,7 +73,10 @@ void csistoragecapacity_rules(Kind& k) {
 }
 
 void volumeattachment_rules(Kind& k) {
-  k.prepare_create = [](Mut o) { o.remove("status"); };
+  k.prepare_create = [](Mut o) {
+    clear_status(o);
+    o.object("status").set("attached", false);
+  };
   k.prepare_update = keep_status;
   k.prepare_status_update = keep_spec;
   k.columns = {

@@ -60,6 +60,12 @@ void create_hpa(Mut o) {
   o.object("status").set_null("currentMetrics");
 }
 
+void create_hpa_v1(Mut o) {
+  clear_status(o);
+  o.object("status").set("currentReplicas", 0);
+  o.object("status").set("desiredReplicas", 0);
+}
+
 void validate_target(Value spec, const Path& at, FieldErrors& errors) {
   const Value ref = spec["scaleTargetRef"];
   const std::string_view kind = ref["kind"].str(), name = ref["name"].str(), version = ref["apiVersion"].str();
@@ -189,6 +195,7 @@ void hpa_common(Kind& k) {
 
 void hpa_v1_rules(Kind& k) {
   hpa_common(k);
+  k.prepare_create = create_hpa_v1;
   k.set_defaults = default_hpa_v1;
   k.columns = hpa_columns({"Targets", kText, [](Value o) { return cpu_text(o); }});
 }
