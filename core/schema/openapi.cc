@@ -9,6 +9,7 @@ namespace bramble {
 namespace openapi_tables {
 extern const OpenApiDocument kDocuments[];
 extern const size_t kDocumentCount;
+extern const OpenApiDocument kV2Json, kV2Protobuf;
 }  // namespace openapi_tables
 
 std::span<const OpenApiDocument> openapi_v3_documents() { return {openapi_tables::kDocuments, openapi_tables::kDocumentCount}; }
@@ -29,8 +30,12 @@ std::string openapi_v3_index() {
   return out + "}}";
 }
 
-Result<std::string> openapi_v3_json(const OpenApiDocument& document) {
-  std::string out(document.json_bytes, '\0');
+const OpenApiDocument& openapi_v2(OpenApiForm form) {
+  return form == OpenApiForm::kJson ? openapi_tables::kV2Json : openapi_tables::kV2Protobuf;
+}
+
+Result<std::string> openapi_bytes(const OpenApiDocument& document) {
+  std::string out(document.whole_bytes, '\0');
   z_stream z{};
   constexpr int kGzipWindow = 16 + MAX_WBITS;
   if (inflateInit2(&z, kGzipWindow) != Z_OK) return Error(Code::kCorrupt, "openapi: zlib does not start");

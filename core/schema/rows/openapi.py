@@ -221,15 +221,21 @@ def c_array(data):
     return ',\n    '.join(','.join(str(b) for b in data[i:i + 32]) for i in range(0, len(data), 32))
 
 
-def main():
-    folder, target = sys.argv[1:3]
-    types = parse_rows(folder)
-    enums = {(c[0], c[1]): c[2] for c in read(folder + '/enums.tsv')}
+def served(folder):
+    """The rows of resources.tsv that are served, by group and version."""
     versions = {}
     for row in read(folder + '/resources.tsv'):
         if row[1] == 'v1' or (row[0], row[1]) == ('autoscaling', 'v2'):
             versions.setdefault((row[0], row[1]), []).append(row)
             GROUPS[row[0].split('.')[0] or 'core'] = row[0]
+    return versions
+
+
+def main():
+    folder, target = sys.argv[1:3]
+    types = parse_rows(folder)
+    enums = {(c[0], c[1]): c[2] for c in read(folder + '/enums.tsv')}
+    versions = served(folder)
     documents = []
     for (group, version), rows in sorted(versions.items()):
         d = Document(types, enums, group, version)
