@@ -1,0 +1,74 @@
+"""kubectl 1.20 of Debian 12: it asks for OpenAPI v2 in protobuf, and creates nothing without it."""
+import json
+
+from cluster import IMAGE, IMAGE2, dig, run
+
+DEPLOYMENT = {
+    "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "old"},
+    "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "old"}},
+             "template": {"metadata": {"labels": {"app": "old"}},
+                          "spec": {"terminationGracePeriodSeconds": 1,
+                                   "containers": [{"name": "web", "image": IMAGE, "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}]}}}}
+
+
+def old(cluster, *arguments, ns=None, input=None, check=True):
+    if isinstance(input, dict):
+        input = json.dumps(input)
+    return run(["kubectl-1.20"] + (["-n", ns] if ns else []) + list(arguments), input=input, env=cluster.env, check=check)
+
+
+def test_old_kubectl_creates_and_applies(cluster):
+    ns = cluster.namespace("old")
+    assert '"minor": "20' in old(cluster, "version", "--client", "-o", "json").stdout
+    said = old(cluster, "create", "-f", "-", ns=ns, input={"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "b"}}).stdout
+    assert said == "configmap/c created\n", said
+    old(cluster, "apply", "-f", "-", ns=ns, input=DEPLOYMENT)
+    cluster.wait_deployment(ns, "old", 1)
+    old(cluster, "set", "env", "deployment/old", "C=3", ns=ns)
+    changed = json.loads(json.dumps(DEPLOYMENT))
+    container = changed["spec"]["template"]["spec"]["containers"][0]
+    container["image"], container["env"] = IMAGE2, [{"name": "B", "value": "20"}]
+    said = old(cluster, "diff", "-f", "-", ns=ns, input=changed, check=False)
+    assert said.returncode == 1 and IMAGE2 in said.stdout, said
+    old(cluster, "apply", "-f", "-", ns=ns, input=changed)
+    now = cluster.get(f"/apis/apps/v1/namespaces/{ns}/deployments/old")["spec"]["template"]["spec"]["containers"][0]
+    # Merged by name: A is gone because the manifest dropped it, C stays because another had set it.
+    assert now["image"] == IMAGE2 and {e["name"]: e["value"] for e in now["env"]} == {"B": "20", "C": "3"}, now
+    said = old(cluster, "apply", "--dry-run=server", "-f", "-", ns=ns, input=dict(DEPLOYMENT, metadata={"name": "never"})).stdout
+    assert said == "deployment.apps/never created (server dry run)\n", said
+    assert cluster.api.get(f"/apis/apps/v1/namespaces/{ns}/deployments/never")[0] == 404
+    old(cluster, "replace", "-f", "-", ns=ns, input={"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"x": "y"}})
+    assert cluster.get(f"/api/v1/namespaces/{ns}/configmaps/c")["data"] == {"x": "y"}
+    old(cluster, "delete", "deployment", "old", ns=ns)
+
+
+def test_old_kubectl_validates_before_it_sends(cluster):
+    ns = cluster.namespace("oldval")
+    wrong = json.loads(json.dumps(DEPLOYMENT))
+    wrong["spec"]["replica"] = 1
+    wrong["spec"]["template"]["spec"]["containers"][0]["imagePullPolice"] = "Always"
+    for word in ("create", "apply"):
+        said = old(cluster, word, "-f", "-", ns=ns, input=wrong, check=False)
+        assert said.returncode == 1 and 'unknown field "replica" in io.k8s.api.apps.v1.DeploymentSpec' in said.stderr, said.stderr
+        assert 'unknown field "imagePullPolice" in io.k8s.api.core.v1.Container' in said.stderr, said.stderr
+    kind = json.loads(json.dumps(DEPLOYMENT))
+    kind["spec"]["replicas"] = "one"
+    said = old(cluster, "create", "-f", "-", ns=ns, input=kind, check=False)
+    assert 'invalid type for io.k8s.api.apps.v1.DeploymentSpec.replicas: got "string", expected "integer"' in said.stderr, said.stderr
+    missing = json.loads(json.dumps(DEPLOYMENT))
+    del missing["spec"]["selector"]
+    said = old(cluster, "create", "-f", "-", ns=ns, input=missing, check=False)
+    assert 'missing required field "selector" in io.k8s.api.apps.v1.DeploymentSpec' in said.stderr, said.stderr
+    said = old(cluster, "create", "--validate=false", "-f", "-", ns=ns, input={**wrong, "metadata": {"name": "loose"}})
+    assert said.stdout == "deployment.apps/loose created\n", said
+    port = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": [{"port": 80, "targetPort": "http"}]}}
+    old(cluster, "create", "-f", "-", ns=ns, input=port)
+    assert dig(cluster.get(f"/api/v1/namespaces/{ns}/services/s"), "spec", "ports", 0, "targetPort") == "http"
+
+
+def test_old_kubectl_explains(cluster):
+    said = old(cluster, "explain", "deployment.spec.template.spec.containers").stdout
+    assert "KIND:     Deployment" in said and "RESOURCE: containers <[]Object>" in said and "image\t<string>" in said, said[:500]
+    assert "field \"nonsense\" does not exist" in old(cluster, "explain", "pod.spec.nonsense", check=False).stderr
+    assert "nodes" in old(cluster, "api-resources", "-o", "name").stdout
+    assert "bramble-e2e" in old(cluster, "get", "nodes").stdout
