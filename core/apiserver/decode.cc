@@ -130,6 +130,12 @@ Result<Builder> decode_body(const ExpectedType& expected, std::string_view body,
       return api_bad_request(cat("the object provided is unrecognized (must be of type ", expected.kind, "): ",
                                  envelope.error().message(), " (", summarize_body(body), ")"));
     }
+    // What says that it is something else is refused for that, whatever its message holds.
+    Builder about;
+    if (!envelope->kind.empty()) about.root().set("kind", envelope->kind);
+    if (!envelope->api_version.empty()) about.root().set("apiVersion", envelope->api_version);
+    Document said = about.finish();
+    if (!own_type(expected, said.root()).error.empty()) return decode_object(expected, said.root(), validation, warnings);
     auto message = protobuf_to_json(*expected.type, *envelope);
     if (!message.ok()) {
       std::string version = envelope->api_version.empty() ? expected.version : envelope->api_version.substr(envelope->api_version.find('/') + 1);

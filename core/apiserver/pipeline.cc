@@ -7,8 +7,16 @@
 #include "core/apiserver/watch.h"
 #include "core/apiserver/write_step.h"
 #include "core/registry/api_status.h"
+#include "core/registry/object_meta.h"
+#include "core/schema/protobuf.h"
 
 namespace bramble {
+
+namespace {
+
+bool has_protobuf(const Kind& kind) { return protobuf_type(api_version_of(kind), kind.kind) != nullptr; }
+
+}  // namespace
 
 ApiServer::ApiServer(Registry& registry, Options options)
     : registry_(registry),
@@ -65,7 +73,9 @@ Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::share
   if (!found.ok()) co_return send_error(*request, found.error());
   if (request->kind == nullptr) co_return send_text(*request, 404, "404 page not found\n");
 
-  auto answer = negotiate(http->header("accept"), Offer{true, request->kind->type != nullptr});
+  std::string_view accept = http->header("accept");
+  Offer offer{true, lower(accept).find(kProtobufType) != std::string::npos && has_protobuf(*request->kind)};
+  auto answer = negotiate(accept, offer);
   if (!answer.ok()) co_return send_error(*request, answer.error());
   request->answer = *answer;
 

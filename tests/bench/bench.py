@@ -11,6 +11,7 @@ import threading
 import time
 
 sys.path.insert(0, os.environ["BRAMBLE_E2E_ROOT"] + "/tests/e2e")
+import kube_protobuf as protobuf  # noqa: E402
 from cluster import BINARY, IMAGE, ROOT, Cluster, condition, run, until  # noqa: E402
 
 IDLE_SECONDS = float(os.environ.get("BENCH_IDLE_SECONDS", "30"))
@@ -187,7 +188,7 @@ class Connections:
             connection.getresponse().read()
             self.open.append(connection)
 
-    def measure(self, what, requests):
+    def measure(self, what, requests, media_type="application/json"):
         """requests(i) gives (method, path, body) or None at the end. Prints the server's CPU and the rate."""
         pid = self.cluster.server.process.pid
         wrong, lock, at, latencies = [], threading.Lock(), [0], []
@@ -200,7 +201,7 @@ class Connections:
                     return
                 method, path, body = request
                 began = time.monotonic()
-                connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+                connection.request(method, path, body, {"Accept": media_type, **({"Content-Type": media_type} if body else {})})
                 answer = connection.getresponse()
                 answer.read()
                 latencies.append(time.monotonic() - began)
@@ -229,6 +230,13 @@ def api(cluster):
     connections.measure("create of a ConfigMap of 1 KiB, 8 connections", created)
     connections.measure("get of one", lambda i: ("GET", f"{path}/c{i % 2000:05}", None) if i < 4000 else None)
     connections.measure("LIST of 2000", lambda i: ("GET", path, None) if i < 80 else None)
+    in_protobuf = lambda i: protobuf.encode({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"p{i:05}"}, "data": {"d": data}})
+    kind = protobuf.MEDIA_TYPE
+    connections.measure("get of one in protobuf", lambda i: ("GET", f"{path}/c{i % 2000:05}", None) if i < 4000 else None, kind)
+    connections.measure("LIST of 2000 in protobuf", lambda i: ("GET", path, None) if i < 80 else None, kind)
+    connections.measure("create in protobuf", lambda i: ("POST", path + "?dryRun=All", in_protobuf(i)) if i < 2000 else None, kind)
+    connections.measure("  and in JSON", lambda i: ("POST", path + "?dryRun=All", json.dumps(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"p{i:05}"}, "data": {"d": data}})) if i < 2000 else None)
     say("PSS of the server with 2000 ConfigMaps", f"{rollup(cluster.server.process.pid, 'Pss') / 1024:.1f} MB")
     handshakes(cluster)
     watchers(cluster, path)

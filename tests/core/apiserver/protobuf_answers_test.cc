@@ -128,6 +128,8 @@ TEST_F(ProtobufAnswers, bodies_that_are_none_are_refused_as_upstream) {
       {"no magic", "nope",
        "the object provided is unrecognized (must be of type ConfigMap): provided data does not appear to be a protobuf message, expected prefix [107 56 115 0] (6e6f7065)"},
       {"nothing", "", "the object provided is unrecognized (must be of type ConfigMap): empty data (<empty>)"},
+      {"another kind", protobuf_object({"v1", "Pod", Type::find("core.v1.Pod")}, Document::parse(pod("p"))->root()),
+       "Pod in version \"v1\" cannot be handled as a ConfigMap: converting (v1.Pod) to (core.ConfigMap): unknown conversion"},
       {"cut short", std::string("k8s\0\x0a\x0f\x0a\x02v1\x12\x09" "ConfigMap\x12\x02\x0a\x05", 25),
        "ConfigMap in version \"v1\" cannot be handled as a ConfigMap: unexpected EOF"},
   };
