@@ -16,7 +16,7 @@ namespace bramble {
 
 namespace {
 
-constexpr std::string_view kTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount";
+constexpr std::string_view kTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount", kTokenVolume = "kube-api-access-";
 
 bool is(const Kind& kind, std::string_view group, std::string_view resource) {
   return kind.group == group && kind.resource == resource;
@@ -144,11 +144,11 @@ Status Admission::inspect_pod(const AdmissionCall& call, Value pod, Value old) c
 }
 
 Status Admission::inspect_security(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings) const {
-  const Kind& kind = *call.kind;
-  if (!has_pod_security(kind)) return ok();
+  const Kind& kind = stored_kind(*call.kind);
+  const bool changes_spec = call.subresource.empty() || call.subresource == "ephemeralcontainers" || call.subresource == "resize";
+  if (!changes_spec || !has_pod_security(kind)) return ok();
   PodSecurityAnswer answer;
   if (is(kind, "", "namespaces")) {
-    if (!call.subresource.empty()) return ok();
     auto pods = [&](const std::function<void(const Document&)>& fn) { each("", "pods", meta(object, "name"), fn); };
     answer = check_namespace_write(object, old, pods, registry_.clock());
   } else {
@@ -257,9 +257,14 @@ void taint_new_node(Mut node) {
   taint.set("effect", "NoSchedule");
 }
 
-void mount_token(Mut pod, const std::string& volume_name) {
+void mount_token(Mut pod, std::string volume_name) {
   Mut spec = pod.object("spec");
-  bool mounted = false;
+  bool mounted = false, there = false;
+  for (Mut v : spec["volumes"].items()) {  // of a pod that was read elsewhere and is made again
+    if (there || v["name"].str().substr(0, kTokenVolume.size()) != kTokenVolume) continue;
+    volume_name = v["name"].text();
+    there = true;
+  }
   for (const char* list : {"initContainers", "containers"}) {
     for (Mut container : spec[list].items()) {
       if (mounts_token_path(container)) continue;
@@ -270,7 +275,7 @@ void mount_token(Mut pod, const std::string& volume_name) {
       mounted = true;
     }
   }
-  if (!mounted) return;
+  if (!mounted || there) return;
   Mut volume = spec.array("volumes").append_object();
   volume.set("name", volume_name);
   Mut projected = volume.object("projected");
@@ -307,7 +312,7 @@ Status Admission::service_account(const AdmissionCall& call, Mut pod) const {
   }
   bool automount = account["automountServiceAccountToken"].boolean(true);
   automount = spec["automountServiceAccountToken"].boolean(automount);
-  if (automount) mount_token(pod, cat("kube-api-access-", registry_.random().suffix(5)));
+  if (automount) mount_token(pod, cat(kTokenVolume, registry_.random().suffix(5)));
   if (spec["imagePullSecrets"].size() == 0 && account["imagePullSecrets"].size() != 0) {
     spec.set("imagePullSecrets", account["imagePullSecrets"]);
   }

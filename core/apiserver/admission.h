@@ -58,7 +58,8 @@ class Admission {
 void default_tolerations(Mut pod);
 // A new node is not ready until it says so.
 void taint_new_node(Mut node);
-// The projected volume of a pod's service account token, mounted in each container that mounts nothing there.
-void mount_token(Mut pod, const std::string& volume_name);
+// The projected volume of a pod's service account token, mounted in each container that mounts nothing there. The name is for
+// a pod that has no such volume yet.
+void mount_token(Mut pod, std::string volume_name);
 
 }  // namespace bramble

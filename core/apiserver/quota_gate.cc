@@ -177,7 +177,7 @@ struct QuotaGate::Core : std::enable_shared_from_this<QuotaGate::Core> {
     request.ns = ns, request.name = quota.name;
     std::string now = registry.clock().now_rfc3339();
     ChangeFn change = [quota, now](Value current) -> Result<Builder> {
-      if (meta(current, "resourceVersion") != version_of(quota.object)) return Error(Code::kConflict, "the quota has changed");
+      if (meta(current, "resourceVersion") != version_of(quota.object)) return api_conflict({"", "resourcequotas"}, quota.name, kModifiedText);
       return with_used(current, quota.used, now);
     };
     auto written = co_await registry.update(request, UpdatePart::kStatus, change);
@@ -242,6 +242,8 @@ Task<Result<std::shared_ptr<Charge>>> QuotaGate::charge(const Kind* kind, std::s
                                                         bool only_look) {
   std::shared_ptr<Core> core = core_;
   std::shared_ptr<Charge> none;
+  const std::optional<QuotaEvaluator> evaluator = QuotaEvaluator::of(*kind);
+  if (!evaluator || !evaluator->handles(!old, subresource)) co_return none;
   // First by itself: most refusals and all that takes nothing need no turn in the queue.
   auto taken = core->take(core->states(ns), kind, subresource, object, old);
   if (!taken.ok()) co_return taken.error();

@@ -107,7 +107,7 @@ WriteRequest Verbs::write_request(CallRef call, Operation operation) {
   };
   if (quotas_.guards(*request.kind, call->ns)) {
     request.charge = [call, quotas](Document object, Document old, bool only_look) {
-      return quotas->charge(call->kind, call->ns, call->subresource, std::move(object), std::move(old), only_look);
+      return quotas->charge(&stored_kind(*call->kind), call->ns, call->subresource, std::move(object), std::move(old), only_look);
     };
   }
   return request;

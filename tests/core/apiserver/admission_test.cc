@@ -287,6 +287,14 @@ TEST_F(AdmissionApi, a_pod_on_a_node_gets_its_zone_and_region) {
   EXPECT_EQ(labels("bound"), R"({"topology.kubernetes.io/zone":"mine","topology.kubernetes.io/region":"r"})");
 }
 
+TEST_F(AdmissionApi, a_pod_made_again_keeps_its_token_volume) {
+  auto made = call("POST", std::string(kPods), pod("a", R"(,"volumes":[{"name":"kube-api-access-abcde","emptyDir":{}}])"));
+  ASSERT_EQ(made->status, 201) << made->body;
+  Document object = made->json();
+  EXPECT_EQ(object["spec"]["volumes"].size(), 1u);
+  EXPECT_EQ(object["spec"]["containers"].item(0)["volumeMounts"].item(0)["name"].str(), "kube-api-access-abcde");
+}
+
 TEST_F(AdmissionApi, mirror_pods_refer_to_nothing_and_accounts_may_name_their_secrets) {
   auto mirror = [](std::string_view spec_more) { return replace_all(pod("m", spec_more), R"("name":"m")", R"("name":"m","annotations":{"kubernetes.io/config.mirror":"x"})"); };
   EXPECT_EQ(message(call("POST", std::string(kPods), mirror(R"(,"nodeName":"n","serviceAccountName":"default")"))), R"(pods "m" is forbidden: a mirror pod may not reference service accounts)");

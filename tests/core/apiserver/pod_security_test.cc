@@ -162,6 +162,27 @@ TEST(PodSecurity, what_violates_stands_in_the_audit_annotations) {
             R"(would violate PodSecurity "restricted:latest": runAsUser=0 (pod must not set runAsUser=0))");
 }
 
+TEST(PodSecurity, weighs_updates_that_bring_images) {
+  const Kind* pods = find_kind("", "v1", "pods");
+  const Document ns = parsed(R"({"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted"}}})");
+  const Document plain = parsed(R"({"spec":{"containers":[{"name":"a","image":"i"}]}})");
+  const struct {
+    const char *name, *subresource, *object;
+    bool allowed;
+  } cases[] = {
+      {"nothing", "", R"({"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"a","image":"i"}]}})", true},
+      {"an image", "", R"({"spec":{"containers":[{"name":"a","image":"j"}]}})", false},
+      {"a container", "", R"({"spec":{"containers":[{"name":"a","image":"i"},{"name":"b"}]}})", false},
+      {"an ephemeral container", "ephemeralcontainers", R"({"spec":{"containers":[{"name":"a","image":"i"}],"ephemeralContainers":[{"name":"e","image":"i"}]}})", false},
+      {"resources", "resize", R"({"spec":{"containers":[{"name":"a","image":"i","resources":{"limits":{"cpu":"1"}}}]}})", true},
+      {"status", "status", R"({"spec":{"containers":[{"name":"a","image":"j"}]}})", true},
+  };
+  for (const auto& c : cases) {
+    const Document object = parsed(c.object);
+    EXPECT_EQ(check_pod_write(*pods, c.subresource, "p", ns.root(), object.root(), plain.root()).status.ok(), c.allowed) << c.name;
+  }
+}
+
 class PodSecurityApi : public ApiTest {
  protected:
   std::string message(const std::shared_ptr<KeptAnswer>& answer) { return answer->json()["message"].text(); }

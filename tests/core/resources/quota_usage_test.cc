@@ -34,6 +34,8 @@ TEST(QuotaUsage, of_each_sort_of_object) {
       {"pod that may still go", "", "pods", R"({"metadata":{"deletionTimestamp":"2026-01-02T03:03:40Z","deletionGracePeriodSeconds":30},"spec":{"containers":[]}})", "count/pods=1 pods=1"},
       {"pod with an amount of its own", "", "pods", R"({"spec":{"resources":{"requests":{"cpu":"2"}},"overhead":{"cpu":"250m"},"containers":[{"resources":{"requests":{"cpu":"1"}}}]}})",
        "count/pods=1 cpu=2250m pods=1 requests.cpu=2250m"},
+      {"pod whose overhead adds to limits that bound", "", "pods", R"({"spec":{"overhead":{"cpu":"250m","memory":"1Mi"},"containers":[{"resources":{"limits":{"cpu":"0","memory":"2Mi"}}}]}})",
+       "count/pods=1 cpu=250m limits.cpu=0 limits.memory=3Mi memory=1Mi pods=1 requests.cpu=250m requests.memory=1Mi"},
       {"cluster address", "", "services", R"({"spec":{"type":"ClusterIP","ports":[{"port":1}]}})", "count/services=1 services=1 services.loadbalancers=0 services.nodeports=0"},
       {"node ports", "", "services", R"({"spec":{"type":"NodePort","ports":[{"port":1},{"port":2}]}})", "count/services=1 services=1 services.loadbalancers=0 services.nodeports=2"},
       {"load balancer", "", "services", R"({"spec":{"type":"LoadBalancer","ports":[{"port":1}]}})", "count/services=1 services=1 services.loadbalancers=1 services.nodeports=1"},
