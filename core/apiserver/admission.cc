@@ -1,19 +1,32 @@
 #include "core/base/limits.h"
 #include "core/apiserver/admission.h"
 
+#include "core/apiserver/admission_certificates.h"
+#include "core/apiserver/admission_defaults.h"
 #include "core/apiserver/admission_limits.h"
+#include "core/apiserver/admission_owner_references.h"
+#include "core/apiserver/admission_pod_security.h"
 #include "core/apiserver/admission_runtime_class.h"
+#include "core/apiserver/admission_service_account.h"
 #include "core/apiserver/rbac_escalation.h"
 #include "core/registry/api_status.h"
+#include "core/resources/pod_view.h"
 
 namespace bramble {
 
 namespace {
 
-constexpr std::string_view kTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount";
+constexpr std::string_view kTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount", kTokenVolume = "kube-api-access-";
 
 bool is(const Kind& kind, std::string_view group, std::string_view resource) {
   return kind.group == group && kind.resource == resource;
+}
+
+// Of an object that may have no name yet.
+std::string shown_name(Mut object) {
+  std::string name = object["metadata"]["name"].text();
+  if (name.empty()) name = object["metadata"]["generateName"].text();
+  return name.empty() ? "Unknown" : name;
 }
 
 bool is_mirror(Mut pod) { return pod["metadata"]["annotations"].has("kubernetes.io/config.mirror"); }
@@ -39,35 +52,142 @@ Document Admission::find(std::string_view group, std::string_view version, std::
   return kind == nullptr ? Document() : registry_.get(*kind, ns, name);
 }
 
+void Admission::each(std::string_view group, std::string_view resource, std::string_view ns,
+                     const std::function<void(const Document&)>& fn) const {
+  const Kind* kind = find_kind(group, "v1", resource);
+  if (kind == nullptr) return;
+  registry_.cache().view().range(registry_prefix(*kind, ns), "", 0, [&](const EntryRef& entry) {
+    fn(entry->document);
+    return true;
+  });
+}
+
+Document Admission::default_class(std::string_view group, std::string_view resource, bool (*is_default)(Value)) const {
+  std::vector<Document> defaults;
+  each(group, resource, "", [&](const Document& c) {
+    if (is_default(c.root())) defaults.push_back(c);
+  });
+  return newest_of(defaults);
+}
+
+// In upstream's order of plug-ins.
 Status Admission::admit(const AdmissionCall& call, Mut object, Value old) const {
   TRY(check_namespace(call, object));
   TRY(check_escalation(authorizer_, call, object, old));
-  if (is(*call.kind, "", "nodes") && call.operation == Operation::kCreate) taint_new_node(object);
   if (!call.subresource.empty()) return ok();
+  const Kind& kind = *call.kind;
   const bool create = call.operation == Operation::kCreate;
-  if (is(*call.kind, "", "persistentvolumeclaims") && !(old && old["metadata"]["deletionTimestamp"])) {
-    std::string broken = broken_claim_limits(limit_ranges(call.ns), object);
-    if (!broken.empty()) return api_forbidden({"", "persistentvolumeclaims"}, object["metadata"]["name"].str(), broken);
+  if (is(kind, "", "nodes") && create) taint_new_node(object);
+  if (is(kind, "", "persistentvolumeclaims") && create && needs_storage_class(object)) {
+    Document chosen = default_class("storage.k8s.io", "storageclasses", is_default_storage_class);
+    if (chosen) object.object("spec").set("storageClassName", name_of(chosen));
   }
-  if (!is(*call.kind, "", "pods")) return ok();
-  std::vector<Document> limits;
-  if (create) limits = limit_ranges(call.ns);
-  default_from_limits(limits, object);
+  if (is(kind, "networking.k8s.io", "ingresses") && create && needs_ingress_class(object)) {
+    Document chosen = default_class("networking.k8s.io", "ingressclasses", is_default_ingress_class);
+    if (chosen) object.object("spec").set("ingressClassName", name_of(chosen));
+  }
+  return is(kind, "", "pods") ? admit_pod(call, object, old) : ok();
+}
+
+Status Admission::admit_pod(const AdmissionCall& call, Mut object, Value old) const {
+  const bool create = call.operation == Operation::kCreate;
+  if (create) default_from_limits(limit_ranges(call.ns), object);
   if (create) TRY(service_account(call, object));
-  default_tolerations(object);
   TRY(priority(call, object, old));
-  if (create) TRY(runtime_class(object));
-  std::string broken = broken_pod_limits(limits, object);
-  if (!broken.empty()) return api_forbidden({"", "pods"}, object["metadata"]["name"].str(), broken);
+  default_tolerations(object);
+  if (!create) return ok();
+  TRY(runtime_class(object));
+  std::string node = object["spec"]["nodeName"].text();
+  if (!node.empty()) copy_topology(find("", "v1", "nodes", "", node).root(), object);
   return ok();
+}
+
+Status Admission::admit_subresource(const AdmissionCall& call, Mut object) const {
+  TRY(check_namespace(call, object));
+  const bool binds = is(*call.kind, "", "pods") && call.subresource == "binding" && object["target"]["kind"].str() == "Node";
+  if (binds) copy_topology(find("", "v1", "nodes", "", object["target"]["name"].text()).root(), object);
+  return ok();
+}
+
+// In upstream's order of plug-ins.
+Status Admission::inspect(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings) const {
+  const Kind& kind = *call.kind;
+  auto unless_empty = [&](const std::string& why) -> Status {
+    return why.empty() ? ok() : Status(api_forbidden({kind.group, kind.resource}, meta(object, "name"), why));
+  };
+  const bool main = call.subresource.empty();
+  if (is(kind, "", "pods")) TRY(inspect_pod(call, object, old));
+  if (is(kind, "", "persistentvolumeclaims") && main && !meta(old, "deletionTimestamp").size()) {
+    TRY(unless_empty(broken_claim_limits(limit_ranges(call.ns), object)));
+  }
+  TRY(inspect_security(call, object, old, warnings));
+  if (is(kind, "scheduling.k8s.io", "priorityclasses") && main) TRY(unless_empty(forbidden_priority_class(object)));
+  TRY(unless_empty(forbidden_owners(authorizer_, call, object, old)));
+  if (is(kind, "", "persistentvolumeclaims") && main && old) TRY(unless_empty(forbidden_growth(object, old)));
+  if (is(kind, "certificates.k8s.io", "certificatesigningrequests")) TRY(unless_empty(forbidden_request(authorizer_, call, object, old)));
+  return ok();
+}
+
+Status Admission::inspect_pod(const AdmissionCall& call, Value pod, Value old) const {
+  auto refuse = [&](const std::string& why) { return api_forbidden({"", "pods"}, meta(pod, "name"), why); };
+  const bool create = call.subresource.empty() && !old, ephemeral = call.subresource == "ephemeralcontainers";
+  if (!create && !ephemeral) return ok();
+  std::string why;
+  if (create) why = broken_pod_limits(limit_ranges(call.ns), pod);
+  if (!why.empty()) return refuse(why);
+  if (create && pod["metadata"]["annotations"].has("kubernetes.io/config.mirror")) {
+    why = forbidden_in_mirror(pod);
+  } else {
+    why = forbidden_secrets(find("", "v1", "serviceaccounts", call.ns, pod["spec"]["serviceAccountName"].str()).root(), pod, ephemeral);
+  }
+  return why.empty() ? ok() : Status(refuse(why));
+}
+
+Status Admission::inspect_security(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings) const {
+  const Kind& kind = stored_kind(*call.kind);
+  const bool changes_spec = call.subresource.empty() || call.subresource == "ephemeralcontainers" || call.subresource == "resize";
+  if (!changes_spec || !has_pod_security(kind)) return ok();
+  PodSecurityAnswer answer;
+  if (is(kind, "", "namespaces")) {
+    auto pods = [&](const std::function<void(const Document&)>& fn) { each("", "pods", meta(object, "name"), fn); };
+    answer = check_namespace_write(object, old, pods, registry_.clock());
+  } else {
+    Document ns = find("", "v1", "namespaces", "", call.ns);
+    answer = check_pod_write(kind, call.subresource, meta(object, "name"), ns.root(), object, old);
+  }
+  if (warnings != nullptr) warnings->insert(warnings->end(), answer.warnings.begin(), answer.warnings.end());
+  return answer.status;
+}
+
+std::string Admission::forbidden_priority_class(Value priority_class) const {
+  if (!priority_class["globalDefault"].boolean()) return {};
+  Document other;
+  each("scheduling.k8s.io", "priorityclasses", "", [&](const Document& c) {
+    if (c["globalDefault"].boolean() && (!other || c["value"].integer() < other["value"].integer())) other = c;
+  });
+  if (!other || name_of(other) == meta(priority_class, "name")) return {};
+  return cat("PriorityClass ", name_of(other), " is already marked as default. Only one default can exist");
+}
+
+// PersistentVolumeClaimResize.
+std::string Admission::forbidden_growth(Value claim, Value old) const {
+  auto size_of = [](Value c) { return resource_amounts(c["spec"]["resources"]["requests"])["storage"]; };
+  if (!(size_of(claim) > size_of(old))) return {};
+  if (old["status"]["phase"].str() != "Bound") return "Only bound persistent volume claims can be expanded";
+  auto class_of = [](Value c) {
+    Value annotation = c["metadata"]["annotations"]["volume.beta.kubernetes.io/storage-class"];
+    return annotation ? annotation.str() : c["spec"]["storageClassName"].str();
+  };
+  std::string_view name = class_of(claim);
+  if (!name.empty() && name == class_of(old)) {
+    if (find("storage.k8s.io", "v1", "storageclasses", "", name)["allowVolumeExpansion"].boolean()) return {};
+  }
+  return "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize";
 }
 
 std::vector<Document> Admission::limit_ranges(const std::string& ns) const {
   std::vector<Document> out;
-  registry_.cache().view().range(registry_prefix(*find_kind("", "v1", "limitranges"), ns), "", 0, [&](const EntryRef& entry) {
-    out.push_back(entry->document);
-    return true;
-  });
+  each("", "limitranges", ns, [&](const Document& d) { out.push_back(d); });
   return out;
 }
 
@@ -80,7 +200,7 @@ Status Admission::runtime_class(Mut pod) const {
     if (!runtime_class) broken = cat("pod rejected: RuntimeClass ", go_quote(name), " not found");
   }
   if (broken.empty()) broken = apply_runtime_class(runtime_class, pod);
-  if (!broken.empty()) return api_forbidden({"", "pods"}, pod["metadata"]["name"].str(), broken);
+  if (!broken.empty()) return api_forbidden({"", "pods"}, shown_name(pod), broken);
   return ok();
 }
 
@@ -100,12 +220,12 @@ Status Admission::check_namespace(const AdmissionCall& call, Mut object) const {
   if (call.operation != Operation::kCreate || ns["status"]["phase"].str() != "Terminating") return ok();
   StatusDetails details;
   details.present = true;
-  details.name = object["metadata"]["name"].text(), details.group = kind.group, details.kind = kind.resource;
+  details.name = call.name.empty() ? shown_name(object) : call.name;
+  details.group = kind.group, details.kind = kind.resource;
   details.causes.push_back({"NamespaceTerminating", cat("namespace ", call.ns, " is being terminated"), "metadata.namespace"});
   ResourceName resource{kind.group, kind.resource};
-  std::string about = details.name.empty() ? resource.text() : cat(resource.text(), " ", go_quote(details.name));
   return status_failure(Code::kPermissionDenied,
-                        cat(about, " is forbidden: unable to create new content in namespace ", call.ns,
+                        cat(resource.text(), " ", go_quote(details.name), " is forbidden: unable to create new content in namespace ", call.ns,
                             " because it is being terminated"),
                         details);
 }
@@ -137,9 +257,14 @@ void taint_new_node(Mut node) {
   taint.set("effect", "NoSchedule");
 }
 
-void mount_token(Mut pod, const std::string& volume_name) {
+void mount_token(Mut pod, std::string volume_name) {
   Mut spec = pod.object("spec");
-  bool mounted = false;
+  bool mounted = false, there = false;
+  for (Mut v : spec["volumes"].items()) {  // of a pod that was read elsewhere and is made again
+    if (there || v["name"].str().substr(0, kTokenVolume.size()) != kTokenVolume) continue;
+    volume_name = v["name"].text();
+    there = true;
+  }
   for (const char* list : {"initContainers", "containers"}) {
     for (Mut container : spec[list].items()) {
       if (mounts_token_path(container)) continue;
@@ -150,7 +275,7 @@ void mount_token(Mut pod, const std::string& volume_name) {
       mounted = true;
     }
   }
-  if (!mounted) return;
+  if (!mounted || there) return;
   Mut volume = spec.array("volumes").append_object();
   volume.set("name", volume_name);
   Mut projected = volume.object("projected");
@@ -181,13 +306,13 @@ Status Admission::service_account(const AdmissionCall& call, Mut pod) const {
   spec.set("serviceAccount", name);
   Document account = find("", "v1", "serviceaccounts", call.ns, name);
   if (!account) {
-    return api_forbidden({"", "pods"}, pod["metadata"]["name"].str(),
+    return api_forbidden({"", "pods"}, shown_name(pod),
                          cat("error looking up service account ", call.ns, "/", name, ": serviceaccount ", go_quote(name),
                              " not found"));
   }
   bool automount = account["automountServiceAccountToken"].boolean(true);
   automount = spec["automountServiceAccountToken"].boolean(automount);
-  if (automount) mount_token(pod, cat("kube-api-access-", registry_.random().suffix(5)));
+  if (automount) mount_token(pod, cat(kTokenVolume, registry_.random().suffix(5)));
   if (spec["imagePullSecrets"].size() == 0 && account["imagePullSecrets"].size() != 0) {
     spec.set("imagePullSecrets", account["imagePullSecrets"]);
   }
@@ -233,17 +358,17 @@ Status Admission::priority(const AdmissionCall& call, Mut pod, Value old) const 
       found = true;
     }
     if (!found) {
-      return api_forbidden(pods, pod["metadata"]["name"].str(), cat("no PriorityClass with name ", name, " was found"));
+      return api_forbidden(pods, shown_name(pod), cat("no PriorityClass with name ", name, " was found"));
     }
   }
   if (spec.has("priority") && spec["priority"].integer() != value) {
-    return api_forbidden(pods, pod["metadata"]["name"].str(),
+    return api_forbidden(pods, shown_name(pod),
                          cat("the integer value of priority (", spec["priority"].integer(),
                              ") must not be provided in pod spec; priority admission controller computed ", value,
                              " from the given PriorityClass name"));
   }
   if (spec.has("preemptionPolicy") && spec["preemptionPolicy"].str() != policy) {
-    return api_forbidden(pods, pod["metadata"]["name"].str(),
+    return api_forbidden(pods, shown_name(pod),
                          cat("the string value of PreemptionPolicy (", spec["preemptionPolicy"].str(),
                              ") must not be provided in pod spec; priority admission controller computed ", policy,
                              " from the given PriorityClass name"));

@@ -1,8 +1,8 @@
-// Stage 4, admission: what depends on the cluster's state or on who asks, decided before validation: namespaces that end,
-// service accounts and their tokens in pods, tolerations, priorities, grants of permissions. Runs inside the registry's write, on each attempt.
-// Reads the watch cache and the Random given; writes only the object. Owner's loop thread.
-// Specification: Kubernetes "Admission Controllers Reference" (NamespaceLifecycle, ServiceAccount,
-// DefaultTolerationSeconds, Priority, TaintNodesByCondition, LimitRanger, RuntimeClass).
+// Stage 4, admission: what depends on the cluster's state or on who asks. admit() completes objects before they are validated,
+// inspect() refuses those that are valid; what a write takes of quotas comes last (quota_gate.h). Runs inside the registry's
+// write, on each attempt. Reads the watch cache and the Random given; writes only the object. Owner's loop thread.
+// Specification: Kubernetes "Admission Controllers Reference": all that is on by default and needs no webhook or policy, in
+// upstream's order, and OwnerReferencesPermissionEnforcement.
 #pragma once
 
 #include "core/client/client.h"
@@ -28,13 +28,24 @@ class Admission {
 
   // Completes or refuses an object on its way in. kPermissionDenied, kNotFound with upstream's texts.
   Status admit(const AdmissionCall& call, Mut object, Value old) const;
+  // Refuses what is complete and valid. kPermissionDenied and kInvalidObject with upstream's texts; may warn.
+  Status inspect(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings) const;
+  // What is made by a subresource (a Binding, an Eviction, a token): admit() for what is not stored as such.
+  Status admit_subresource(const AdmissionCall& call, Mut object) const;
   Status admit_delete(const AdmissionCall& call) const;
 
  private:
   Status check_namespace(const AdmissionCall& call, Mut object) const;
+  Status admit_pod(const AdmissionCall& call, Mut pod, Value old) const;
+  Status inspect_pod(const AdmissionCall& call, Value pod, Value old) const;
+  Status inspect_security(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings) const;
+  std::string forbidden_priority_class(Value priority_class) const;
+  std::string forbidden_growth(Value claim, Value old) const;
+  Document default_class(std::string_view group, std::string_view resource, bool (*is_default)(Value)) const;
   Status service_account(const AdmissionCall& call, Mut pod) const;
   Status priority(const AdmissionCall& call, Mut pod, Value old) const;
   Status runtime_class(Mut pod) const;
+  void each(std::string_view group, std::string_view resource, std::string_view ns, const std::function<void(const Document&)>& fn) const;
   std::vector<Document> limit_ranges(const std::string& ns) const;
   Document find(std::string_view group, std::string_view version, std::string_view resource, std::string_view ns,
                 std::string_view name) const;
@@ -47,7 +58,8 @@ class Admission {
 void default_tolerations(Mut pod);
 // A new node is not ready until it says so.
 void taint_new_node(Mut node);
-// The projected volume of a pod's service account token, mounted in each container that mounts nothing there.
-void mount_token(Mut pod, const std::string& volume_name);
+// The projected volume of a pod's service account token, mounted in each container that mounts nothing there. The name is for
+// a pod that has no such volume yet.
+void mount_token(Mut pod, std::string volume_name);
 
 }  // namespace bramble

@@ -117,7 +117,7 @@ void default_from_limits(const std::vector<Document>& limit_ranges, Mut pod) {
   }
 }
 
-std::string broken_pod_limits(const std::vector<Document>& limit_ranges, Mut pod) {
+std::string broken_pod_limits(const std::vector<Document>& limit_ranges, Value pod) {
   if (limit_ranges.empty()) return {};
   Builder copy;
   copy.root().set("spec", pod["spec"]);
@@ -136,11 +136,8 @@ std::string broken_pod_limits(const std::vector<Document>& limit_ranges, Mut pod
   });
 }
 
-std::string broken_claim_limits(const std::vector<Document>& limit_ranges, Mut claim) {
-  Builder copy;
-  copy.root().set("requests", claim["spec"]["resources"]["requests"]);
-  const Document document = copy.finish();
-  const ResourceAmounts requests = resource_amounts(document["requests"]);
+std::string broken_claim_limits(const std::vector<Document>& limit_ranges, Value claim) {
+  const ResourceAmounts requests = resource_amounts(claim["spec"]["resources"]["requests"]);
   return first_broken(limit_ranges, [&](Value item, std::vector<std::string>& texts) {
     std::string_view type = item["type"].str();
     if (type != "PersistentVolumeClaim") return;

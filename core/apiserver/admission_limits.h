@@ -11,7 +11,7 @@ namespace bramble {
 // Requests and limits that containers leave out, and the annotation that names them.
 void default_from_limits(const std::vector<Document>& limit_ranges, Mut pod);
 // Upstream's text of what breaks the first LimitRange that is broken; empty when none is.
-std::string broken_pod_limits(const std::vector<Document>& limit_ranges, Mut pod);
-std::string broken_claim_limits(const std::vector<Document>& limit_ranges, Mut claim);
+std::string broken_pod_limits(const std::vector<Document>& limit_ranges, Value pod);
+std::string broken_claim_limits(const std::vector<Document>& limit_ranges, Value claim);
 
 }  // namespace bramble

@@ -73,7 +73,15 @@ Result<ExpectedType> Verbs::expected_type(const Kind& kind, std::string_view sub
   return api_no_such_resource();
 }
 
-WriteRequest Verbs::write_request(CallRef call, Operation operation) const {
+AdmissionCall Verbs::admission_call(const Call& call, Operation operation) {
+  AdmissionCall a;
+  a.operation = operation;
+  a.kind = call.kind, a.subresource = call.subresource, a.ns = call.ns, a.name = call.name;
+  a.user = call.user, a.dry_run = call.dry_run;
+  return a;
+}
+
+WriteRequest Verbs::write_request(CallRef call, Operation operation) {
   WriteRequest request;
   request.kind = &stored_kind(*call->kind);
   if (request.kind != call->kind) request.shown = call->kind;
@@ -81,23 +89,38 @@ WriteRequest Verbs::write_request(CallRef call, Operation operation) const {
   request.dry_run = call->dry_run;
   request.warnings = &call->warnings;
   const Admission* admission = &admission_;
-  request.admit = [call, operation, admission](Mut object, Value old) -> Status {
+  QuotaGate* quotas = &quotas_;
+  request.admit = [call, operation, admission, quotas](Mut object, Value old) -> Status {
     bool creates = !old.exists();  // an update of what is not there
     if (creates && operation == Operation::kUpdate) {
       CHECK(call->may_create, "an update that may create comes with who may");
       TRY(call->may_create());
     }
-    AdmissionCall a;
-    a.operation = creates ? Operation::kCreate : operation;
-    a.kind = call->kind, a.subresource = call->subresource, a.ns = call->ns, a.name = call->name;
-    a.user = call->user, a.dry_run = call->dry_run;
-    return admission->admit(a, object, old);
+    // What others count lacks the writes that are being charged just now.
+    const bool counts = is(*call->kind, "", "resourcequotas") && call->subresource == "status" && quotas->busy(meta(old, "uid"));
+    if (counts && !equal(object["status"]["used"], old["status"]["used"])) return api_conflict({"", "resourcequotas"}, call->name, kModifiedText);
+    return admission->admit(admission_call(*call, creates ? Operation::kCreate : operation), object, old);
   };
+  request.inspect = [call, operation, admission](Value object, Value old) -> Status {
+    const bool creates = !old.exists();
+    return admission->inspect(admission_call(*call, creates ? Operation::kCreate : operation), object, old, &call->warnings);
+  };
+  if (quotas_.guards(*request.kind, call->ns)) {
+    request.charge = [call, quotas](Document object, Document old, bool only_look) {
+      return quotas->charge(&stored_kind(*call->kind), call->ns, call->subresource, std::move(object), std::move(old), only_look);
+    };
+  }
   return request;
 }
 
 Task<Result<Reply>> Verbs::create(CallRef call, Document object) {
   const Kind& kind = *call->kind;
+  if (!call->subresource.empty() || is(kind, "", "bindings")) {
+    Builder asked(object.root());
+    Status admitted = admission_.admit_subresource(admission_call(*call, Operation::kCreate), asked.root());
+    CO_TRY(admitted);
+    object = asked.finish();
+  }
   if (call->subresource == "binding" || is(kind, "", "bindings")) {
     auto reply = co_await create_binding(call, object);
     co_return reply;
@@ -257,10 +280,7 @@ Task<Result<Reply>> Verbs::remove(CallRef call, Removal removal) {
   request.warnings = &call->warnings;
   const Admission* admission = &admission_;
   request.admit = [call, admission](Value) {
-    AdmissionCall a;
-    a.operation = Operation::kDelete;
-    a.kind = call->kind, a.ns = call->ns, a.name = call->name, a.user = call->user;
-    return admission->admit_delete(a);
+    return admission->admit_delete(admission_call(*call, Operation::kDelete));
   };
   auto removed = co_await registry_.remove(request);
   CO_TRY(removed);

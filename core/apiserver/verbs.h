@@ -9,6 +9,7 @@
 
 #include "core/apiserver/admission.h"
 #include "core/apiserver/decode.h"
+#include "core/apiserver/quota_gate.h"
 #include "core/client/client.h"
 #include "core/registry/managed_fields.h"
 #include "core/registry/registry.h"
@@ -48,7 +49,7 @@ class TokenIssuer;
 class Verbs {
  public:
   Verbs(Registry& registry, TokenIssuer& tokens, const Authorizer& authorizer)
-      : registry_(registry), admission_(registry, authorizer), tokens_(tokens) {}
+      : registry_(registry), admission_(registry, authorizer), quotas_(registry), tokens_(tokens) {}
 
   // What a body sent to this resource or subresource must be; null type: takes none. 404 when there is no such subresource.
   static Result<ExpectedType> expected_type(const Kind& kind, std::string_view subresource);
@@ -66,7 +67,8 @@ class Verbs {
   const Admission& admission() const { return admission_; }
 
  private:
-  WriteRequest write_request(CallRef call, Operation operation) const;
+  WriteRequest write_request(CallRef call, Operation operation);
+  static AdmissionCall admission_call(const Call& call, Operation operation);
   Task<Result<Reply>> create_binding(CallRef call, Document object);
   Task<Result<Reply>> create_eviction(CallRef call, Document object);
   enum class Origin { kPatch, kPut, kApply };
@@ -76,6 +78,7 @@ class Verbs {
 
   Registry& registry_;
   Admission admission_;
+  QuotaGate quotas_;
   TokenIssuer& tokens_;
 };
 

@@ -195,6 +195,8 @@ constexpr int64_t kImportProgressMs = 200;          // how often a waiting comma
 
 // registry
 constexpr int kWriteAttempts = 5;                   // of an update or delete that lost a race with another writer of the store
+constexpr size_t kPodSecurityNamespacePods = 3000;          // looked at when a namespace is narrowed: upstream's figure
+constexpr int64_t kPodSecurityNamespaceUs = 50 * 1000;      // and for how long: the owner's loop waits (upstream: a second of its own)
 constexpr size_t kAnnotationBytesMax = 256 * 1024;  // of one object together, as upstream
 constexpr int64_t kEventTtlUs = 3600 * 1000000LL;   // as upstream's --event-ttl
 constexpr size_t kUpdateManagersMax = 10;           // of one object, kept apart in managedFields: upstream's figure

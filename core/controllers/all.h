@@ -31,6 +31,9 @@ Controller pod_gc_controller();
 Controller node_lifecycle_controller();
 Controller taint_eviction_controller();
 Controller node_ipam_controller(std::string pod_network);
+Controller resource_quota_controller();
+Controller claim_protection_controller();
+Controller volume_protection_controller();
 
 std::vector<Controller> all_controllers(const ControllerOptions& options);
 

@@ -51,6 +51,9 @@ Task<Status> Registry::bind(WriteRequest request, Document binding) {
     for (auto [key, value] : binding["metadata"]["annotations"].members()) {
       out.root().object("metadata").object("annotations").set(key, value);
     }
+    for (auto [key, value] : binding["metadata"]["labels"].members()) {
+      if (!pod["metadata"]["labels"].has(key)) out.root().object("metadata").object("labels").set(key, value);
+    }
     mark_scheduled(out.root(), clock->now_rfc3339());
     return out;
   };

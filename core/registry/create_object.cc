@@ -8,7 +8,8 @@ namespace {
 constexpr int kGenerateNameAttempts = 8;  // as upstream
 }
 
-// Order as upstream's generic store: admission, system fields, name, allocation, the kind's preparation, validation, write.
+// Order as upstream's generic store: admission, system fields, name, allocation, the kind's preparation, validation, what
+// inspects the valid object, what it is charged to, write.
 Task<Result<Document>> Registry::create(WriteRequest request, Builder object) {
   const Kind& kind = *request.kind;
   object = ordered(std::move(object), kind);
@@ -23,10 +24,10 @@ Task<Result<Document>> Registry::create(WriteRequest request, Builder object) {
   for (int attempt = 0;; ++attempt) {
     if (generated) root.object("metadata").remove("name");
     generate_name(root, random_);
-    ServicePools::Hold hold(services_);
+    Held held{ServicePools::Hold(services_), nullptr};
     if (kind.allocates) {
       FieldErrors errors;
-      Status assigned = services_.assign(root, Value(), hold, errors);
+      Status assigned = services_.assign(root, Value(), held.pools, errors);
       CO_TRY(assigned);
       if (!errors.empty()) co_return errors.to_error(kind.group, kind.kind, root["metadata"]["name"].str());
     }
@@ -40,11 +41,23 @@ Task<Result<Document>> Registry::create(WriteRequest request, Builder object) {
     Document next = marked(object);
     Status valid = validate_new(request, next.root());
     CO_TRY(valid);
+    if (request.inspect) {
+      Status passed = request.inspect(next.root(), Value());
+      CO_TRY(passed);
+    }
     if (versioned) co_return api_plain("resourceVersion should not be set on objects to be created");
 
     std::string name(name_of(next));
     std::string key = registry_key(kind, request.ns, name);
-    auto held = co_await locks_.lock(key);
+    if (request.charge) {  // before the lock: a charge may wait for locks itself
+      const bool only_look = request.dry_run || present(key);
+      Document nothing;
+      auto charging = request.charge(next, nothing, only_look);
+      auto charged = co_await charging;
+      CO_TRY(charged);
+      held.charge = std::move(*charged);
+    }
+    auto locked = co_await locks_.lock(key);
     bool exists = static_cast<bool>(present(key)) || store_.latest(key) != 0;
     if (!exists && request.dry_run) {
       root.object("metadata").remove("resourceVersion");
@@ -52,7 +65,7 @@ Task<Result<Document>> Registry::create(WriteRequest request, Builder object) {
     }
     if (!exists) {
       Document nothing;
-      auto stored = co_await put(request.kind, key, 0, nothing, next, std::move(hold));
+      auto stored = co_await put(request.kind, key, 0, nothing, next, std::move(held));
       if (stored.ok() || stored.error().code() != Code::kConflict) co_return stored;
     }
     if (!generated || attempt + 1 >= kGenerateNameAttempts) {

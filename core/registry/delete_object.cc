@@ -183,7 +183,7 @@ Task<Result<Deleted>> Registry::remove(DeleteRequest request) {
     if (outcome.changed) {
       Document next = marked(outcome.object);
       uint64_t expected = parse_uint64(version_of(current)).value_or(0);
-      ServicePools::Hold nothing(services_);
+      Held nothing{ServicePools::Hold(services_), nullptr};
       auto stored = co_await put(request.kind, key, expected, current, next, std::move(nothing));
       if (!stored.ok() && stored.error().code() == Code::kConflict) continue;
       CO_TRY(stored);

@@ -42,20 +42,21 @@ Document Registry::marked(const Builder& object) {
   return std::move(parsed).value();
 }
 
-Task<Result<Document>> Registry::put(const Kind* kind, std::string key, uint64_t expected, Document before, Document next, ServicePools::Hold hold) {
+Task<Result<Document>> Registry::put(const Kind* kind, std::string key, uint64_t expected, Document before, Document next, Held held) {
   bool may_be_volatile = kind->may_be_volatile && kind->may_be_volatile(before.root(), next.root());
   Durability durability = may_be_volatile ? Durability::kVolatile : Durability::kDurable;
   // What belongs to the write rather than to whoever waits for it.
   struct Pending {
     Document object;
-    ServicePools::Hold hold;
+    Held held;
     WatchCache::Prepared prepared;
   };
-  auto pending = std::make_shared<Pending>(Pending{std::move(next), std::move(hold), {}});
+  auto pending = std::make_shared<Pending>(Pending{std::move(next), std::move(held), {}});
   WatchCache* cache = &cache_;
   std::function<Buffer(uint64_t)> make = [pending, cache](uint64_t revision) {
     pending->object = pending->object.with_text(pending->object["metadata"]["resourceVersion"], cat(revision));
     pending->prepared = cache->prepare(pending->object);
+    if (pending->held.charge) pending->held.charge->made_at(revision);
     return pending->object.bytes();
   };
   auto revision = co_await store_.put(key, expected, durability, std::move(make));

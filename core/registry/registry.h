@@ -31,6 +31,18 @@ std::string registry_prefix(const Kind& kind, std::string_view ns);
 
 // Refuses or completes an object before it is validated; `old` is absent on create. Runs on each attempt.
 using AdmitFn = std::function<Status(Mut object, Value old)>;
+// Refuses an object that is complete and valid by the rules of its kind.
+using InspectFn = std::function<Status(Value object, Value old)>;
+
+// What a write takes of something limited beside its own key, as a ResourceQuota: taken durably before the write, given back
+// when dropped, unless the write was done. It belongs to the write (Store::put's `make`).
+class Charge {
+ public:
+  virtual ~Charge() = default;
+  virtual void made_at(uint64_t revision) = 0;  // this will be the write's revision, if it succeeds
+};
+// only_look: takes nothing, says whether it could. The charge may be null.
+using ChargeFn = std::function<Task<Result<std::shared_ptr<Charge>>>(Document object, Document old, bool only_look)>;
 
 struct WriteRequest {
   const Kind* kind = nullptr;   // as which the object is stored
@@ -40,6 +52,8 @@ struct WriteRequest {
   bool from_put = false;     // a whole object by PUT: its uid is a precondition; creates when missing if the kind allows it
   bool from_apply = false;   // creates when missing, whatever the kind
   AdmitFn admit;             // may be empty
+  InspectFn inspect;         // may be empty
+  ChargeFn charge;           // may be empty
   std::vector<std::string>* warnings = nullptr;  // outlives the call; may be null
 };
 
@@ -96,7 +110,8 @@ class Registry {
   Task<Result<Written>> update(WriteRequest request, UpdatePart part, ChangeFn change);
   Task<Result<Deleted>> remove(DeleteRequest request);
 
-  // pods/binding: sets spec.nodeName once, with the Binding's annotations and the PodScheduled condition.
+  // pods/binding: sets spec.nodeName once, with the Binding's annotations, those of its labels that the
+  // pod has not, and the PodScheduled condition.
   Task<Status> bind(WriteRequest request, Document binding);
 
   // Takes what the cache holds into the allocators and follows its changes; once, after the cache is loaded and before the
@@ -108,7 +123,12 @@ class Registry {
   Task<void> run_event_expiry();
 
  private:
-  Task<Result<Document>> put(const Kind* kind, std::string key, uint64_t expected, Document before, Document next, ServicePools::Hold hold);
+  // What a write holds until it is done.
+  struct Held {
+    ServicePools::Hold pools;
+    std::shared_ptr<Charge> charge;
+  };
+  Task<Result<Document>> put(const Kind* kind, std::string key, uint64_t expected, Document before, Document next, Held held);
   Task<Status> erase(std::string key, Document current, Durability durability);
   Document present(std::string_view key) const;
   // The object with a mark as its resourceVersion, which put() exchanges when the revision is known.

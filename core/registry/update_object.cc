@@ -157,14 +157,24 @@ Task<Result<Written>> Registry::update(WriteRequest request, UpdatePart part, Ch
       Document current = present(key);
       missing = !current;
       if (missing) break;
-      ServicePools::Hold hold(services_);
-      auto prepared = prepare_update(request, part, change, current, hold);
+      Held holds{ServicePools::Hold(services_), nullptr};
+      auto prepared = prepare_update(request, part, change, current, holds.pools);
       CO_TRY(prepared);
       Document next = marked(*prepared);
       Status valid = validate_changed(request, part, next.root(), current.root());
       CO_TRY(valid);
+      if (request.inspect) {
+        Status passed = request.inspect(next.root(), current.root());
+        CO_TRY(passed);
+      }
       bool goes = goes_with_this_update(kind, next.root(), current.root());
       if (!goes && unchanged(next.root(), current.root())) co_return Written{current, false};
+      if (request.charge && !goes) {
+        auto charging = request.charge(next, current, request.dry_run);
+        auto charged = co_await charging;
+        CO_TRY(charged);
+        holds.charge = std::move(*charged);
+      }
       if (goes || request.dry_run) {
         prepared->root().object("metadata").set("resourceVersion", version_of(current));
         Document last = prepared->finish();
@@ -175,7 +185,7 @@ Task<Result<Written>> Registry::update(WriteRequest request, UpdatePart part, Ch
         continue;
       }
       uint64_t expected = parse_uint64(version_of(current)).value_or(0);
-      auto stored = co_await put(request.kind, key, expected, current, next, std::move(hold));
+      auto stored = co_await put(request.kind, key, expected, current, next, std::move(holds));
       if (stored.ok()) co_return Written{std::move(stored).value(), false};
       if (stored.error().code() != Code::kConflict) co_return stored.error();
     }

@@ -134,7 +134,7 @@ ResourceAmounts PodView::limits() const {
   ResourceAmounts sum = pod_amounts(*this, "limits");
   for (const auto& [name, q] : resource_amounts(spec()["overhead"])) {
     auto at = sum.find(name);
-    if (at != sum.end()) at->second = at->second + q;
+    if (at != sum.end() && !at->second.is_zero()) at->second = at->second + q;
   }
   return sum;
 }

@@ -56,29 +56,95 @@ void validate_amounts(Value list, const Path& at, FieldErrors& errors) {
   }
 }
 
+using Names = std::initializer_list<std::string_view>;
+bool among(std::string_view name, Names names) { return std::find(names.begin(), names.end(), name) != names.end(); }
+
+bool is_scope(std::string_view s) {
+  return among(s, {"Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity", "VolumeAttributesClass"});
+}
+
+// Whether a quota of that scope may have this name among its hard limits. Names with a domain are nobody's business.
+bool may_limit(std::string_view scope, std::string_view name) {
+  if (!is_quota_resource(name)) return true;
+  if (scope == "BestEffort") return name == "pods";
+  if (scope == "VolumeAttributesClass") return among(name, {"persistentvolumeclaims", "requests.storage"});
+  if (!is_scope(scope)) return true;
+  return among(name, {"pods", "cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory"});
+}
+
+void refuse_conflicts(const std::set<std::string_view>& scopes, const Path& at, Value shown, FieldErrors& errors) {
+  for (const auto& [a, b] : {std::pair<std::string_view, std::string_view>{"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"}}) {
+    if (scopes.count(a) && scopes.count(b)) errors.invalid_raw(at, shown ? shown.dump() : "null", "conflicting scopes");
+  }
+}
+
+// As upstream goes through them: names in order.
+std::set<std::string_view> hard_names(Value spec) {
+  std::set<std::string_view> out;
+  for (auto [name, amount] : spec["hard"].members()) out.insert(name);
+  return out;
+}
+
 void validate_scopes(Value spec, FieldErrors& errors) {
   const Value scopes = spec["scopes"];
   const Path at = Path("spec").at("scopes");
-  std::set<std::string, std::less<>> seen;
+  std::set<std::string_view> seen;
   for (Value s : scopes.items()) {
-    static constexpr std::string_view kKnown[] = {"Terminating",          "NotTerminating", "BestEffort",
-                                                  "NotBestEffort",        "PriorityClass",  "CrossNamespacePodAffinity",
-                                                  "VolumeAttributesClass"};
-    if (std::find(std::begin(kKnown), std::end(kKnown), s.str()) == std::end(kKnown))
-      errors.invalid(at, scopes, "unsupported scope");
-    for (auto [name, amount] : spec["hard"].members())
-      if (s.str() == "BestEffort" && name != "pods")
-        errors.invalid(at, scopes, "unsupported scope applied to resource");
-    seen.insert(s.text());
+    if (!is_scope(s.str())) errors.invalid(at, scopes, "unsupported scope");
+    for (std::string_view name : hard_names(spec)) {
+      if (!may_limit(s.str(), name)) errors.invalid(at, scopes, "unsupported scope applied to resource");
+    }
+    seen.insert(s.str());
   }
-  for (const auto& [a, b] : {std::pair{"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"}})
-    if (seen.count(std::string_view(a)) && seen.count(std::string_view(b)))
-      errors.invalid(at, scopes, "conflicting scopes");
+  refuse_conflicts(seen, at, scopes, errors);
+}
+
+// As Go prints the selector, whose type names no JSON fields.
+std::string go_selector(Value selector) {
+  std::vector<std::string> out;
+  for (Value r : selector["matchExpressions"].items()) {
+    out.push_back(cat(R"({"ScopeName":)", go_quote(r["scopeName"].str()), R"(,"Operator":)", go_quote(r["operator"].str()), R"(,"Values":)",
+                      r["values"].size() == 0 ? "null" : r["values"].dump(), "}"));
+  }
+  return cat(R"({"MatchExpressions":[)", join(out, ","), "]}");
+}
+
+void validate_requirement(Value spec, Value requirement, const Path& at, FieldErrors& errors) {
+  const std::string_view scope = requirement["scopeName"].str(), op = requirement["operator"].str();
+  if (!is_scope(scope)) errors.invalid(at.at("scopeName"), scope, "unsupported scope");
+  for (std::string_view name : hard_names(spec)) {
+    if (!may_limit(scope, name)) errors.invalid_raw(at, go_selector(spec["scopeSelector"]), "unsupported scope applied to resource");
+  }
+  const bool only_exists = among(scope, {"BestEffort", "NotBestEffort", "Terminating", "NotTerminating", "CrossNamespacePodAffinity"});
+  if (only_exists && op != "Exists") {
+    errors.invalid(at.at("operator"), op,
+                   "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, "
+                   "ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity");
+  }
+  const Value values = requirement["values"];
+  if (op == "In" || op == "NotIn") {
+    if (values.size() == 0) errors.required(at.at("values"), "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector");
+  } else if (op == "Exists" || op == "DoesNotExist") {
+    if (values.size() != 0) errors.invalid(at.at("values"), values, "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector");
+  } else {
+    errors.invalid(at.at("operator"), op, "not a valid selector operator");
+  }
+}
+
+void validate_scope_selector(Value spec, FieldErrors& errors) {
+  const Path at = Path("spec").at("scopeSelector").at("matchExpressions");
+  std::set<std::string_view> seen;
+  for (Value r : spec["scopeSelector"]["matchExpressions"].items()) {
+    validate_requirement(spec, r, at, errors);
+    seen.insert(r["scopeName"].str());
+  }
+  refuse_conflicts(seen, at, spec["scopes"], errors);
 }
 
 void validate_quota(Value o, FieldErrors& errors) {
   validate_amounts(o["spec"]["hard"], Path("spec").at("hard"), errors);
   validate_scopes(o["spec"], errors);
+  validate_scope_selector(o["spec"], errors);
 }
 
 void update_quota(Value o, Value old, FieldErrors& errors) {

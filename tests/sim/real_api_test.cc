@@ -197,6 +197,33 @@ TEST_F(AfterRepair, what_is_deleted_by_its_user_still_goes) {
   EXPECT_TRUE(is_there());
 }
 
+TEST_F(RealApi, a_quota_holds_while_a_deployment_comes_and_goes) {
+  const ResourceId quotas{"", "v1", "resourcequotas"};
+  auto used = [&] { return admin->snapshot().get(quotas, "default", "q")["status"]["used"].dump(); };
+  add_node("n1", "4");
+  must(admin->create(quotas, "default", json(R"({"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"pods":"3","requests.cpu":"1","count/replicasets.apps":"5"}}})")));
+  settle(5);
+  EXPECT_EQ(used(), R"({"count/replicasets.apps":"0","pods":"0","requests.cpu":"0"})");
+  must(admin->create(kDeployments, "default", json(deployment("v1", 5))));
+  settle(60);
+  EXPECT_EQ(ready("v1"), 3);
+  EXPECT_EQ(used(), R"({"count/replicasets.apps":"1","pods":"3","requests.cpu":"300m"})");
+  ASSERT_FALSE(refusals.empty());
+  EXPECT_NE(refusals[0].find("is forbidden: exceeded quota: q, requested: pods=1, used: pods=3, limited: pods=3"), std::string::npos) << refusals[0];
+  Document one;
+  admin->snapshot().each(kPods, "default", [&](const Document& pod) {
+    one = pod;
+    return false;
+  });
+  must(admin->remove(kPods, {"default", std::string(name_of(one))}, {}));
+  settle(300);
+  EXPECT_EQ(ready("v1"), 3);
+  EXPECT_EQ(used(), R"({"count/replicasets.apps":"1","pods":"3","requests.cpu":"300m"})");
+  must(admin->remove(kDeployments, {"default", "web"}, {}));
+  settle(60);
+  EXPECT_EQ(used(), R"({"count/replicasets.apps":"0","pods":"0","requests.cpu":"0"})");
+}
+
 TEST_F(RealApi, comes_to_rest) {
   add_node("n1", "4");
   must(admin->create(kDeployments, "default", json(deployment("v1", 3))));
