@@ -2,40 +2,20 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <set>
 
+#include "core/base/files.h"
 #include "core/base/strings.h"
-#include "core/base/unique_fd.h"
 
 namespace bramble {
 namespace {
 
-constexpr std::string_view kLastFile = "last_reserved_ip.0";
-
-Result<std::string> read_line(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return Error::from_errno(errno, path);
-  char buf[512];
-  ssize_t n = read(fd.get(), buf, sizeof buf);
-  if (n < 0) return Error::from_errno(errno, path);
-  return std::string(trim(std::string_view(buf, static_cast<size_t>(n))));
-}
-
-// True when the file was made now; false when it was there.
-Result<bool> make_file(const std::string& path, std::string_view text, int flags) {
-  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600));
-  if (!fd.valid()) return errno == EEXIST ? Result<bool>(false) : Result<bool>(Error::from_errno(errno, path));
-  if (write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    int err = errno;
-    unlink(path.c_str());
-    return Error::from_errno(err, path);
-  }
-  return true;
-}
+constexpr std::string_view kLastFile = "last_reserved_ip.0", kLockFile = "lock";
 
 uint64_t hosts_of(const IpPrefix& range) {
   int bits = (range.v6 ? 128 : 32) - range.length;
@@ -50,20 +30,31 @@ Result<HostLocal> HostLocal::open(std::string directory, const IpPrefix& range) 
   return HostLocal(std::move(directory), range.network());
 }
 
+Result<UniqueFd> HostLocal::lock() const {
+  std::string path = cat(directory_, "/", kLockFile);
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd.valid()) return Error::from_errno(errno, path);
+  while (flock(fd.get(), LOCK_EX) != 0)
+    if (errno != EINTR) return Error::from_errno(errno, path);
+  return fd;
+}
+
 Result<std::vector<HostLocal::Lease>> HostLocal::leases() const {
   std::vector<Lease> out;
   DIR* d = opendir(directory_.c_str());
   if (!d) return Error::from_errno(errno, directory_);
-  while (dirent* e = readdir(d)) {
-    if (!IpPrefix::parse(e->d_name)) continue;
-    auto id = read_line(cat(directory_, "/", e->d_name));
-    if (id.ok()) out.push_back({e->d_name, std::move(*id)});
-  }
+  while (dirent* e = readdir(d))
+    if (IpPrefix::parse(e->d_name)) out.push_back({e->d_name, ""});
   closedir(d);
+  for (Lease& l : out) {
+    TRY_ASSIGN(std::string text, read_file(cat(directory_, "/", l.file)));  // one that cannot be read is not free
+    l.container_id = trim(text);
+  }
   return out;
 }
 
 Result<std::vector<std::string>> HostLocal::containers() const {
+  TRY_ASSIGN(UniqueFd held, lock());
   TRY_ASSIGN(auto all, leases());
   std::vector<std::string> out;
   for (Lease& l : all) out.push_back(std::move(l.container_id));
@@ -71,6 +62,7 @@ Result<std::vector<std::string>> HostLocal::containers() const {
 }
 
 Result<std::optional<IpPrefix>> HostLocal::find(const std::string& container_id) const {
+  TRY_ASSIGN(UniqueFd held, lock());
   TRY_ASSIGN(auto all, leases());
   for (const Lease& l : all) {
     auto address = IpPrefix::parse(l.file);
@@ -82,6 +74,7 @@ Result<std::optional<IpPrefix>> HostLocal::find(const std::string& container_id)
 }
 
 Result<IpPrefix> HostLocal::add(const std::string& container_id) {
+  TRY_ASSIGN(UniqueFd held, lock());
   TRY_ASSIGN(auto all, leases());
   std::set<std::string> used;
   for (const Lease& l : all) {
@@ -95,20 +88,17 @@ Result<IpPrefix> HostLocal::add(const std::string& container_id) {
     }
   }
   uint64_t hosts = hosts_of(range_), last = 1;
-  auto last_text = read_line(cat(directory_, "/", kLastFile));
-  if (last_text.ok()) {
-    for (uint64_t n = 2; n + 1 < hosts; n++)
-      if (range_.host(n).address_text() == *last_text) last = n;
-  }
+  std::string last_file = cat(directory_, "/", kLastFile), last_text = read_file_start(last_file);
+  for (uint64_t n = 2; n + 1 < hosts; n++)
+    if (range_.host(n).address_text() == trim(last_text)) last = n;
   for (uint64_t step = 1; step < hosts; step++) {
     uint64_t n = (last + step) % hosts;
     if (n < 2 || (n + 1 == hosts && !range_.v6)) continue;
     IpPrefix candidate = range_.host(n);
     std::string text = candidate.address_text();
     if (used.contains(text)) continue;
-    TRY_ASSIGN(bool made, make_file(cat(directory_, "/", text), container_id, O_EXCL));
-    if (!made) continue;
-    TRY(make_file(cat(directory_, "/", kLastFile), text, O_TRUNC));
+    TRY(replace_file(cat(directory_, "/", text), container_id, 0600));
+    TRY(replace_file(last_file, text, 0600));
     candidate.length = range_.length;
     return candidate;
   }
@@ -117,6 +107,7 @@ Result<IpPrefix> HostLocal::add(const std::string& container_id) {
 }
 
 Status HostLocal::del(const std::string& container_id) {
+  TRY_ASSIGN(UniqueFd held, lock());
   TRY_ASSIGN(auto all, leases());
   for (const Lease& l : all)
     if (l.container_id == container_id && unlink(cat(directory_, "/", l.file).c_str()) != 0 && errno != ENOENT)

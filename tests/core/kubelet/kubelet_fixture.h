@@ -161,6 +161,7 @@ class FolderImages final : public ImageStore {
   Status mount_rootfs(const std::string&, const std::string& work, const std::string& target) override {
     fs::create_directories(work + "/upper");
     fs::create_directories(work + "/work");
+    chmod((work + "/upper").c_str(), 0755);
     std::string o = cat("lowerdir=", rootfs_, ",upperdir=", work, "/upper,workdir=", work, "/work");
     if (mount("overlay", target.c_str(), "overlay", 0, o.c_str()) != 0) return Error::from_errno(errno, "overlay");
     return ok();
@@ -347,6 +348,7 @@ class KubeletTest : public testing::Test {
     for (int i = 0; i < 1000 && !there(); ++i) co_await sleep_ms(10);
     EXPECT_TRUE(there()) << join(client_.events(object), "\n");
   }
+  std::string disk_of(const std::string& pod_name) const { return cat(base_, "/data/pods/uid-", pod_name); }
   std::string log_of(const std::string& pod_name, const std::string& container, int attempt = 0) {
     return slurp(cat(base_, "/pods/default_", pod_name, "_uid-", pod_name, "/", container, "/", attempt, ".log"));
   }
