@@ -1,6 +1,7 @@
 #include "core/apiserver/reads.h"
 
 #include "core/apiserver/go_json.h"
+#include "core/base/limits.h"
 #include "core/loop/loop.h"
 #include "core/registry/api_status.h"
 #include "core/registry/object_meta.h"
@@ -209,8 +210,6 @@ std::string_view item_bytes(const Document& object, const Kind& kind, std::strin
 
 namespace {
 
-constexpr size_t kOffloadedPageBytes = 128 * 1024;
-
 // Any thread.
 std::string protobuf_page(const Kind& kind, const ProtobufKind& list, const Page& page, size_t expected_bytes) {
   auto meta = Document::parse(page.meta.json());
@@ -225,9 +224,9 @@ Task<void> send_protobuf_page(std::shared_ptr<Request> request, Page page) {
   list.kind = request->answer.shape == Shape::kWhole ? list_kind(*kind) : "PartialObjectMetadataList";
   size_t json_bytes = 0;
   for (const EntryRef& e : page.entries) json_bytes += e->document.bytes()->size();
-  auto write = [kind, list, page = std::move(page), json_bytes] { return protobuf_page(*kind, list, page, json_bytes * 3 / 4); };
+  auto write = [kind, list, page = std::move(page), json_bytes] { return protobuf_page(*kind, list, page, json_bytes); };
   std::string body;
-  if (json_bytes < kOffloadedPageBytes) {
+  if (json_bytes < limits::kOffloadedPageBytes) {
     body = write();
   } else {
     Task<std::string> writing = offload(std::move(write));

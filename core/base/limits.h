@@ -208,6 +208,7 @@ constexpr int64_t kEventSweepUs = 60 * 1000000LL;   // expired Events go in batc
 constexpr size_t kReadsInFlightMax = 400;
 constexpr size_t kWritesInFlightMax = 200;
 constexpr size_t kAnswerBytesMax = 64 * 1024 * 1024;
+constexpr size_t kOffloadedPageBytes = 128 * 1024;  // of JSON: a larger list is written in protobuf on a worker thread
 constexpr int64_t kWatchSecondsMin = 1800;          // a watch without timeoutSeconds lasts once to twice this, as upstream's
 constexpr int64_t kWatchSecondsMax = 24 * 3600;
 constexpr int64_t kBookmarkMs = 60 * 1000;          // between bookmarks of one watch

@@ -194,6 +194,34 @@ class Paths:
         return None
 
 
+VERSION = 'io.k8s.apimachinery.pkg.version.Info'
+VERSION_INFO = {'type': 'object', 'required': ['buildDate', 'compiler', 'gitCommit', 'gitTreeState', 'gitVersion', 'goVersion', 'major', 'minor', 'platform'],
+                'properties': {n: {'type': 'string'} for n in sorted((
+                    'buildDate', 'compiler', 'emulationMajor', 'emulationMinor', 'gitCommit', 'gitTreeState', 'gitVersion', 'goVersion', 'major',
+                    'minCompatibilityMajor', 'minCompatibilityMinor', 'minor', 'platform'))}}
+
+
+def discovery_paths(versions):
+    """What tells of groups and versions."""
+    out = {}
+
+    def add(path, name, kind, tag, types=None):
+        operation = {'consumes': types or BODY, 'operationId': 'get' + name, 'produces': types or BODY,
+                     'responses': {'200': {'description': 'OK', 'schema': ref(kind)}, '401': {'description': 'Unauthorized'}},
+                     'schemes': ['https'], 'tags': [tag]}
+        out[path] = {'get': operation}
+
+    add('/api/', 'CoreAPIVersions', META + 'APIVersions', 'core')
+    add('/apis/', 'APIVersions', META + 'APIGroupList', 'apis')
+    add('/version/', 'CodeVersion', VERSION, 'version', BODY[:1])
+    for group, version in versions:
+        p = Paths(group, version, {})
+        if group:
+            add(f'/apis/{group}/', p.prefix.removesuffix(capital(version)) + 'APIGroup', META + 'APIGroup', p.tag.rpartition('_')[0])
+        add(f'/apis/{group}/{version}/' if group else f'/api/{version}/', p.prefix + 'APIResources', META + 'APIResourceList', p.tag)
+    return out
+
+
 def merge(into, documents):
     """All schemas; a type that stands in many group versions names all of them."""
     for document in documents:
@@ -220,7 +248,9 @@ def build(folder):
             d.add(row)
         d.use('meta.v1.WatchEvent')
         documents.append(d)
-    definitions, paths = {}, {}
+    for kind in ('APIGroup', 'APIGroupList', 'APIResourceList', 'APIVersions'):
+        documents[0].use('meta.v1.' + kind)
+    definitions, paths = {VERSION: VERSION_INFO}, discovery_paths(versions)
     merge(definitions, documents)
     for (group, version), rows in sorted(versions.items()):
         own = {row[2]: row[3] for row in rows}
@@ -327,7 +357,7 @@ def operation_message(o):
 def path_item(item):
     numbers = {'get': 2, 'put': 3, 'post': 4, 'delete': 5, 'patch': 8}
     out = b''.join(field(n, operation_message(item[method])) for method, n in numbers.items() if method in item)
-    return out + b''.join(field(9, parameters_item(p)) for p in item['parameters'])
+    return out + b''.join(field(9, parameters_item(p)) for p in item.get('parameters', []))
 
 
 def gnostic(d):

@@ -12,7 +12,7 @@
 namespace bramble {
 
 // The network's end of one request.
-class KeptAnswer final : public Responder {
+class KeptAnswer : public Responder {
  public:
   int status = 0;
   std::vector<Header> headers;

@@ -78,6 +78,25 @@ TEST_F(ProtobufAnswers, pages_of_a_list_go_on_by_their_token) {
   EXPECT_EQ(rest["items"].size(), 1u);
 }
 
+// The network's end of a request whose answer comes from another thread.
+class AwaitedAnswer final : public KeptAnswer {
+ public:
+  void send(int s, std::vector<Header> h, Buffer b) override {
+    KeptAnswer::send(s, std::move(h), std::move(b));
+    Loop::current().stop();
+  }
+};
+
+TEST_F(ProtobufAnswers, a_large_list_is_written_elsewhere) {
+  const std::string data = cat(R"({"d":")", std::string(60000, 'x'), "\"}");
+  for (const char* name : {"a", "b", "c"}) call("POST", std::string(kMaps), config_map(name, data));
+  auto answer = start("GET", std::string(kMaps), "", accept(), std::make_shared<AwaitedAnswer>());
+  EXPECT_FALSE(answer->ended);
+  loop.run();
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_TRUE(says(read(answer->body).object, call("GET", std::string(kMaps))->json()));
+}
+
 TEST_F(ProtobufAnswers, metadata_alone_but_no_table) {
   call("POST", std::string(kMaps), config_map("a"));
   auto one = call("GET", cat(kMaps, "/a"), "", accept(kPartial));

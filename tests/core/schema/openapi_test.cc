@@ -142,6 +142,10 @@ TEST(OpenApiV2, describes_operations_as_upstream) {
               {"/api/v1/nodes/{name}/proxy/{path}", "get", "connectCoreV1GetNodeProxyWithPath"},
               {"/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale", "get", "readAppsV1NamespacedDeploymentScale"},
               {"/apis/rbac.authorization.k8s.io/v1/clusterroles", "post", "createRbacAuthorizationV1ClusterRole"},
+              {"/apis/apps/v1/", "get", "getAppsV1APIResources"},
+              {"/apis/rbac.authorization.k8s.io/", "get", "getRbacAuthorizationAPIGroup"},
+              {"/api/", "get", "getCoreAPIVersions"},
+              {"/version/", "get", "getCodeVersion"},
               {"/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "post", "createAuthorizationV1SelfSubjectAccessReview"}};
   for (const auto& row : rows) EXPECT_EQ(d["paths"][row.path][row.method]["operationId"].str(), row.id) << row.path;
 }
