@@ -10,8 +10,6 @@
 
 namespace bramble {
 
-bool path_exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
-
 Result<std::string> read_small_file(const std::string& path) {
   int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return Error::from_errno(errno, path);

@@ -7,11 +7,11 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/files.h"
 #include "core/base/result.h"
 
 namespace bramble {
 
-bool path_exists(const std::string& path);
 Result<std::string> read_small_file(const std::string& path);  // at most limits::kSmallFileBytesMax, else kTooLarge
 // After a crash the old or the new content stands, never a mixture. An equal content with an equal mode is not written.
 Status write_file_atomically(const std::string& path, std::string_view bytes, mode_t mode);

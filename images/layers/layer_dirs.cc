@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "core/base/folder.h"
 #include "core/base/strings.h"
 #include "images/layers/unpack.h"
 

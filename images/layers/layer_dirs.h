@@ -39,7 +39,4 @@ class LayerDirs {
 // Names of the folders that overlays of this mount namespace have as their lower ones.
 Result<std::set<std::string>> mounted_lower_folders();
 
-// rm -r without following links or crossing mounts; not there is fine.
-Status remove_tree(const std::string& path);
-
 }  // namespace bramble

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "core/base/folder.h"
 #include "core/base/log.h"
 #include "core/base/unique_fd.h"
 #include "images/local_store.h"

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <memory>
 
+#include "core/base/folder.h"
 #include "core/base/limits.h"
 #include "core/base/strings.h"
 #include "core/crypto/hash.h"
