@@ -1,6 +1,7 @@
 // Files of a projected volume, replaced all at once: the files live in "..<time>" , "..data" is a link to it that is swapped by
 // rename, and each file's name in the volume is a link through "..data". A reader sees the old set or the new one.
-// (Kubernetes: atomic updates of projected volumes.) Blocking; any thread; a crash leaves one set whole.
+// (Kubernetes: atomic updates of projected volumes.) Blocking; any thread; a crash leaves one set whole, and the next call
+// completes the rest. Whoever may write to the volume can spoil it, but not lead the writer out of it.
 #pragma once
 
 #include <cstdint>

@@ -180,7 +180,8 @@ Result<std::vector<OciMount>> container_mounts(const std::string& pod_root, Valu
       source = *bound;
     }
     std::string_view propagation = m["mountPropagation"].str();
-    OciMount mount_entry{m["mountPath"].text(), "bind", source, {"rbind", m["readOnly"].boolean() ? "ro" : "rw"}};
+    bool read_only = m["readOnly"].boolean() || has_payload(volume);  // nobody else writes where the kubelet goes on writing
+    OciMount mount_entry{m["mountPath"].text(), "bind", source, {"rbind", read_only ? "ro" : "rw"}};
     mount_entry.options.push_back(propagation == "Bidirectional" ? "rshared" : propagation == "HostToContainer" ? "rslave" : "rprivate");
     out.push_back(std::move(mount_entry));
     ++index;

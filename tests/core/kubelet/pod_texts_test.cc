@@ -10,7 +10,6 @@
 
 #include "core/base/unique_fd.h"
 #include "core/client/map_snapshot.h"
-#include "core/kubelet/atomic_writer.h"
 #include "core/kubelet/container_spec.h"
 #include "core/kubelet/expansion.h"
 #include "core/kubelet/log_lines.h"
@@ -233,29 +232,6 @@ TEST(LogLines, are_parsed_and_tailed) {
   EXPECT_EQ(tail_offset(fd.get(), 3), 0);
   EXPECT_EQ(tail_offset(fd.get(), 99), 0);
   unlink(name);
-}
-
-TEST(AtomicWriter, swaps_the_whole_set_and_refuses_to_climb) {
-  char name[] = "/tmp/baw-XXXXXX";
-  std::string dir = mkdtemp(name);
-  auto text = [&](const char* file) {
-    std::ifstream in(cat(dir, "/", file));
-    std::stringstream s;
-    s << in.rdbuf();
-    return s.str();
-  };
-  auto first = write_payload(dir, {{"a", {"1", 0644}}, {"d/e", {"2", 0600}}}, std::nullopt, "one");
-  ASSERT_TRUE(first.ok()) << first.error().message();
-  EXPECT_TRUE(*first);
-  EXPECT_EQ(text("a"), "1");
-  EXPECT_EQ(text("d/e"), "2");
-  EXPECT_FALSE(*write_payload(dir, {{"a", {"1", 0644}}, {"d/e", {"2", 0600}}}, std::nullopt, "two"));
-  EXPECT_TRUE(*write_payload(dir, {{"a", {"3", 0644}}}, std::nullopt, "three"));
-  EXPECT_EQ(text("a"), "3");
-  EXPECT_FALSE(fs::exists(dir + "/d"));
-  EXPECT_FALSE(fs::exists(dir + "/..one"));
-  for (const char* bad : {"../x", "/x", "a/../../x", "..data", ""}) EXPECT_FALSE(write_payload(dir, {{bad, {"1", 0644}}}, std::nullopt, "four").ok()) << bad;
-  fs::remove_all(dir);
 }
 
 }  // namespace
