@@ -8,23 +8,23 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <cstdio>
 
-#include "core/base/unique_fd.h"
+#include "core/base/files.h"
+#include "core/base/folder.h"
 #include "core/kubelet/payloads.h"
 #include "core/resources/pod_view.h"
 #include "core/runtime/pod_namespaces.h"
 
 namespace bramble {
 
-namespace fs = std::filesystem;
-
 namespace {
 
-Status make_dirs(const std::string& path) {
-  std::error_code ec;
-  fs::create_directories(path, ec);
-  return ec ? Status(Error::from_errno(ec.value(), cat("mkdir ", path))) : ok();
+// A folder of the kubelet's own.
+Result<UniqueFd> open_folder_to_change(const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.valid()) return Error::from_errno(errno, path);
+  return fd;
 }
 
 std::string_view plugin_of(Value volume) {
@@ -36,32 +36,36 @@ std::string_view plugin_of(Value volume) {
   return {};
 }
 
-// Gives a tree to the group and lets it write, as fsGroup asks.
-void give_to_group(const std::string& path, uint32_t gid) {
-  std::error_code ec;
-  auto one = [gid](const std::string& p) {
-    struct stat s;
-    if (lstat(p.c_str(), &s) != 0 || S_ISLNK(s.st_mode)) return;
-    if (lchown(p.c_str(), static_cast<uid_t>(-1), gid) != 0) return;
-    chmod(p.c_str(), (s.st_mode & 07777) | (S_ISDIR(s.st_mode) ? 02770u : 0660u));
-  };
-  one(path);
-  for (fs::recursive_directory_iterator it(path, ec), end; !ec && it != end; it.increment(ec)) one(it->path().string());
+// It gets its name when it has its mode and its group, so one that is there is whole, and what pods did in it stays theirs.
+Status set_up_empty_dir(const std::string& path, Value empty_dir, std::optional<uint32_t> fs_group) {
+  bool memory = empty_dir["medium"].str() == "Memory";
+  uint32_t mode = fs_group ? 02777 : 0777;
+  if (!path_exists(path)) {
+    std::string fresh = path + ".new";
+    TRY(make_folders(folder_of(path), 0750));
+    TRY(remove_tree(fresh));
+    if (mkdir(fresh.c_str(), 0700) != 0) return Error::from_errno(errno, fresh);
+    TRY_ASSIGN(UniqueFd fd, open_folder_to_change(fresh));
+    if (fs_group && fchown(fd.get(), static_cast<uid_t>(-1), *fs_group) != 0) return Error::from_errno(errno, fresh);
+    if (fchmod(fd.get(), mode) != 0) return Error::from_errno(errno, fresh);
+    if (rename(fresh.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path);
+  }
+  if (!memory || is_mount_point(path)) return ok();
+  char octal[8];
+  snprintf(octal, sizeof octal, "%04o", mode);
+  std::string options = cat("mode=", octal);
+  if (fs_group) options += cat(",gid=", *fs_group);
+  if (auto size = Quantity::parse(empty_dir["sizeLimit"].str()); size.ok() && size->value() > 0) options += cat(",size=", size->value());
+  if (mount("tmpfs", path.c_str(), "tmpfs", 0, options.c_str()) != 0) return Error::from_errno(errno, cat("mount tmpfs on ", path));
+  return ok();
 }
 
-Status set_up_empty_dir(const std::string& path, Value empty_dir, std::optional<uint32_t> fs_group) {
-  bool fresh = access(path.c_str(), F_OK) != 0;
-  TRY(make_dirs(path));
-  if (empty_dir["medium"].str() == "Memory" && !is_mount_point(path)) {
-    std::string options = "mode=0777";
-    if (auto size = Quantity::parse(empty_dir["sizeLimit"].str()); size.ok() && size->value() > 0) options += cat(",size=", size->value());
-    if (mount("tmpfs", path.c_str(), "tmpfs", 0, options.c_str()) != 0) return Error::from_errno(errno, cat("mount tmpfs on ", path));
-    fresh = true;
-  }
-  if (!fresh) return ok();
-  chmod(path.c_str(), 0777);
-  if (fs_group) give_to_group(path, *fs_group);
-  return ok();
+// An empty file, unless one is there.
+Status touch(const std::string& path, mode_t mode) {
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+  if (fd.valid() && fchmod(fd.get(), mode) != 0) return Error::from_errno(errno, path);
+  if (!fd.valid() && errno == EEXIST) fd.reset(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, mode));  // also behind a link
+  return fd.valid() ? ok() : Status(Error::from_errno(errno, path));
 }
 
 Status set_up_host_path(Value host_path) {
@@ -70,11 +74,8 @@ Status set_up_host_path(Value host_path) {
   if (type.empty()) return ok();
   struct stat s;
   bool there = stat(path.c_str(), &s) == 0;
-  if (type == "DirectoryOrCreate" && !there) return make_dirs(path);
-  if (type == "FileOrCreate" && !there) {
-    UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
-    return fd.valid() ? ok() : Status(Error::from_errno(errno, path));
-  }
+  if (type == "DirectoryOrCreate" && !there) return make_folders(path);
+  if (type == "FileOrCreate" && !there) return touch(path, 0644);  // not the folders above it
   struct Check {
     std::string_view type;
     mode_t format;
@@ -89,19 +90,21 @@ Status set_up_host_path(Value host_path) {
 }
 
 Status set_up_payload(const std::string& path, Value volume, const Payload& payload, std::optional<uint32_t> fs_group, const std::string& stamp) {
-  TRY(make_dirs(path));
+  TRY(make_folders(path, 0750));
   // Secrets and tokens never touch the disk.
   if ((volume.has("secret") || volume.has("projected")) && !is_mount_point(path)) {
     if (mount("tmpfs", path.c_str(), "tmpfs", 0, "mode=0755") != 0) return Error::from_errno(errno, cat("mount tmpfs on ", path));
   }
-  chmod(path.c_str(), fs_group ? 02775 : 0755);
-  if (fs_group && chown(path.c_str(), 0, *fs_group) != 0) return Error::from_errno(errno, path);
+  TRY_ASSIGN(UniqueFd fd, open_folder_to_change(path));
+  if (fs_group && fchown(fd.get(), 0, *fs_group) != 0) return Error::from_errno(errno, path);
+  if (fchmod(fd.get(), fs_group ? 02775 : 0755) != 0) return Error::from_errno(errno, path);
   auto written = write_payload(path, payload, fs_group, stamp);
   return written.ok() ? ok() : Status(written.error());
 }
 
-// Opens sub below dir without leaving it, making folders that are missing. An O_PATH descriptor.
-Result<UniqueFd> open_below(const std::string& dir, const std::string& sub) {
+// Opens sub below dir without leaving it; links of the volume lead to what is in the volume. Folders that are missing are made.
+// An O_PATH descriptor.
+Result<UniqueFd> open_sub_path(const std::string& dir, const std::string& sub) {
   UniqueFd root(open(dir.c_str(), O_PATH | O_CLOEXEC));
   if (!root.valid()) return Error::from_errno(errno, dir);
   open_how how{};
@@ -115,10 +118,15 @@ Result<UniqueFd> open_below(const std::string& dir, const std::string& sub) {
   for (auto part : split(sub, '/')) {
     if (part.empty() || part == ".") continue;
     if (part == "..") return Error(Code::kInvalidArgument, cat("subPath ", sub, " must not contain '..'"));
-    mkdirat(parent.get(), std::string(part).c_str(), 0750);
     so_far += cat("/", part);
-    parent = open_it(so_far);
-    if (!parent.valid()) return Error::from_errno(errno, cat(dir, so_far));
+    UniqueFd next = open_it(so_far);
+    if (!next.valid() && errno == ENOENT) {
+      auto made = make_folder_beneath(parent.get(), std::string(part), 0750);
+      if (!made.ok()) return made.error().prefixed(cat(dir, so_far));
+      next = std::move(*made);
+    }
+    if (!next.valid()) return Error::from_errno(errno, cat(dir, so_far));
+    parent = std::move(next);
   }
   return parent;
 }
@@ -128,11 +136,11 @@ Result<std::string> bind_sub_path(const std::string& pod_root, std::string_view 
   if (is_mount_point(target)) {
     if (umount2(target.c_str(), MNT_DETACH) != 0) return Error::from_errno(errno, target);
   }
-  TRY_ASSIGN(UniqueFd fd, open_below(base, sub));
+  TRY_ASSIGN(UniqueFd fd, open_sub_path(base, sub));
   struct stat s;
   if (fstat(fd.get(), &s) != 0) return Error::from_errno(errno, sub);
-  TRY(make_dirs(S_ISDIR(s.st_mode) ? target : fs::path(target).parent_path().string()));
-  if (!S_ISDIR(s.st_mode)) UniqueFd touched(open(target.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0640));
+  TRY(make_folders(S_ISDIR(s.st_mode) ? target : folder_of(target), 0750));
+  if (!S_ISDIR(s.st_mode)) TRY(touch(target, 0640));
   if (mount(cat("/proc/self/fd/", fd.get()).c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) return Error::from_errno(errno, cat("mount ", target));
   return target;
 }
@@ -148,8 +156,8 @@ std::string volume_path(const std::string& pod_root, Value volume) {
 Status set_up_volumes(const VolumeWork& work) {
   std::optional<uint32_t> fs_group;
   if (Value g = work.pod["spec"]["securityContext"]["fsGroup"]) fs_group = static_cast<uint32_t>(g.integer());
-  TRY(make_dirs(work.pod_root));
-  chmod(work.pod_root.c_str(), 0750);
+  TRY(make_folders(folder_of(work.pod_root)));
+  TRY(make_folders(work.pod_root, 0750));
   for (Value volume : work.pod["spec"]["volumes"].items()) {
     std::string name = volume["name"].text(), path = volume_path(work.pod_root, volume);
     Status done = ok();
@@ -171,7 +179,7 @@ Result<std::vector<OciMount>> container_mounts(const std::string& pod_root, Valu
       if (v["name"].str() == m["name"].str()) volume = v;
     std::string source = volume_path(pod_root, volume);
     if (source.empty()) return Error(Code::kInvalidArgument, cat("volume \"", m["name"].str(), "\" not found"));
-    if (volume.has("hostPath") && volume["hostPath"]["type"].str().empty() && access(source.c_str(), F_OK) != 0) TRY(make_dirs(source));
+    if (volume.has("hostPath") && volume["hostPath"]["type"].str().empty() && !path_exists(source)) TRY(make_folders(source));
     std::string sub = m["subPath"].text();
     if (Value e = m["subPathExpr"]) sub = expand(e.str());
     if (!sub.empty()) {

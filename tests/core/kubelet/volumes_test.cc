@@ -110,6 +110,55 @@ TEST_F(Volumes, a_sub_path_does_not_leave_the_volume_through_a_link) {
   EXPECT_EQ(names_below(elsewhere_), std::vector<std::string>());
 }
 
+TEST_F(Volumes, an_empty_dir_has_its_mode_and_group_after_a_crash_while_it_was_made) {
+  struct Row {
+    const char* name;
+    const char* volume;
+    const char* security;
+    const char* expected;
+  } rows[] = {{"disk", R"({"name":"v","emptyDir":{}})", "{}", "0777 0"},
+              {"disk, of a group", R"({"name":"v","emptyDir":{}})", R"({"fsGroup":2000})", "2777 2000"},
+              {"memory", R"({"name":"v","emptyDir":{"medium":"Memory"}})", "{}", "0777 0"},
+              {"memory, of a group", R"({"name":"v","emptyDir":{"medium":"Memory"}})", R"({"fsGroup":2000})", "2777 2000"}};
+  for (const auto& row : rows) {
+    Document d = pod(row.volume, row.security);
+    std::string volume = base_ + "/pod/volumes/kubernetes.io~empty-dir/v";
+    fs::create_directories(base_ + "/pod/volumes/kubernetes.io~empty-dir");  // so that the first mode that is set is the volume's
+    chmod((base_ + "/pod").c_str(), 0750);
+    for (std::vector<long> calls : {chmod_calls(), chown_calls()}) {
+      dies_at(calls, [&] { (void)set_up(d).ok(); });
+      Status again = set_up(d);
+      ASSERT_TRUE(again.ok()) << row.name << ": " << again.error().message();
+      EXPECT_EQ(access_of(volume), row.expected) << row.name;
+      // What is in it is not touched when the kubelet starts again.
+      std::ofstream(volume + "/mine") << "x";
+      chmod((volume + "/mine").c_str(), 0600);
+      ASSERT_TRUE(set_up(d).ok());
+      EXPECT_EQ(access_of(volume + "/mine").substr(0, 4), "0600") << row.name;
+      ASSERT_TRUE(unmount_and_remove(base_ + "/pod/volumes/kubernetes.io~empty-dir/v").ok());
+    }
+    ASSERT_TRUE(unmount_and_remove(base_ + "/pod").ok());
+  }
+}
+
+TEST_F(Volumes, have_the_same_modes_whatever_mask_the_server_was_started_with) {
+  umask(077);
+  Document d = pod(R"({"name":"e","emptyDir":{}},{"name":"c","configMap":{"name":"x"}},{"name":"s","secret":{"secretName":"x"}},)"
+                   R"({"name":"h","hostPath":{"path":")" + base_ + R"(/made/host","type":"DirectoryOrCreate"}},)"
+                   R"({"name":"f","hostPath":{"path":")" + base_ + R"(/made/file","type":"FileOrCreate"}})");
+  Payload files = {{"a/b/c", {"1", 0644}}};
+  Status done = set_up(d, {{"c", files}, {"s", files}});
+  ASSERT_TRUE(done.ok()) << done.error().message();
+  std::string volumes = base_ + "/pod/volumes/kubernetes.io~";
+  struct Row {
+    std::string path;
+    const char* expected;
+  } rows[] = {{volumes + "empty-dir/e", "0777 0"},          {volumes + "configmap/c", "0755 0"},        {volumes + "configmap/c/..one", "0755 0"},
+              {volumes + "configmap/c/..one/a", "0755 0"},  {volumes + "configmap/c/..one/a/b", "0755 0"}, {volumes + "configmap/c/..one/a/b/c", "0644 0"},
+              {volumes + "secret/s/..one/a/b", "0755 0"},   {base_ + "/made/host", "0755 0"},           {base_ + "/made/file", "0644 0"}};
+  for (const auto& row : rows) EXPECT_EQ(access_of(row.path), row.expected) << row.path;
+}
+
 using AtomicWriter = Volumes;
 
 TEST_F(AtomicWriter, swaps_the_whole_set_and_refuses_to_climb) {
