@@ -102,11 +102,12 @@ Status set_up_payload(const std::string& path, Value volume, const Payload& payl
   return written.ok() ? ok() : Status(written.error());
 }
 
-// Opens sub below dir without leaving it; links of the volume lead to what is in the volume. Folders that are missing are made.
-// An O_PATH descriptor.
+// Opens sub below dir without leaving it; links of the volume lead to what is in the volume. Folders that are missing are made
+// with the mode of dir. An O_PATH descriptor.
 Result<UniqueFd> open_sub_path(const std::string& dir, const std::string& sub) {
   UniqueFd root(open(dir.c_str(), O_PATH | O_CLOEXEC));
-  if (!root.valid()) return Error::from_errno(errno, dir);
+  struct stat s;
+  if (!root.valid() || fstat(root.get(), &s) != 0) return Error::from_errno(errno, dir);
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
@@ -121,7 +122,7 @@ Result<UniqueFd> open_sub_path(const std::string& dir, const std::string& sub) {
     so_far += cat("/", part);
     UniqueFd next = open_it(so_far);
     if (!next.valid() && errno == ENOENT) {
-      auto made = make_folder_beneath(parent.get(), std::string(part), 0750);
+      auto made = make_folder_beneath(parent.get(), std::string(part), s.st_mode & 07777);
       if (!made.ok()) return made.error().prefixed(cat(dir, so_far));
       next = std::move(*made);
     }

@@ -101,6 +101,27 @@ TEST_F(Volumes, of_the_api_are_read_only_in_the_container_whatever_the_pod_asks)
   }
 }
 
+TEST_F(Volumes, a_sub_path_that_is_made_takes_the_mode_of_the_volume) {
+  struct Row {
+    const char* name;
+    const char* security;
+    const char* expected;
+  } rows[] = {{"for everybody", "{}", "0777 0"}, {"of a group", R"({"fsGroup":2000})", "2777 2000"}};
+  for (const auto& row : rows) {
+    Document d = pod(R"({"name":"v","emptyDir":{}})", row.security);
+    Status done = set_up(d);
+    ASSERT_TRUE(done.ok()) << done.error().message();
+    umask(077);
+    auto made = mounts(d, R"({"name":"v","mountPath":"/v","subPath":"a/b"})");
+    ASSERT_TRUE(made.ok()) << row.name << ": " << made.error().message();
+    std::string volume = base_ + "/pod/volumes/kubernetes.io~empty-dir/v";
+    EXPECT_EQ(access_of(volume + "/a"), row.expected) << row.name;
+    EXPECT_EQ(access_of(volume + "/a/b"), row.expected) << row.name;
+    EXPECT_EQ(access_of((*made)[0].source), row.expected) << row.name;
+    ASSERT_TRUE(unmount_and_remove(base_ + "/pod").ok());
+  }
+}
+
 TEST_F(Volumes, a_sub_path_does_not_leave_the_volume_through_a_link) {
   Document d = pod(R"({"name":"v","emptyDir":{}})");
   ASSERT_TRUE(set_up(d).ok());
