@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,12 +10,11 @@
 #include <set>
 
 #include "core/base/strings.h"
-#include "core/base/unique_fd.h"
 
 namespace bramble {
 namespace {
 
-constexpr std::string_view kLastFile = "last_reserved_ip.0";
+constexpr std::string_view kLastFile = "last_reserved_ip.0", kLockFile = "lock";
 
 Result<std::string> read_line(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -50,6 +50,15 @@ Result<HostLocal> HostLocal::open(std::string directory, const IpPrefix& range) 
   return HostLocal(std::move(directory), range.network());
 }
 
+Result<UniqueFd> HostLocal::lock() const {
+  std::string path = cat(directory_, "/", kLockFile);
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd.valid()) return Error::from_errno(errno, path);
+  while (flock(fd.get(), LOCK_EX) != 0)
+    if (errno != EINTR) return Error::from_errno(errno, path);
+  return fd;
+}
+
 Result<std::vector<HostLocal::Lease>> HostLocal::leases() const {
   std::vector<Lease> out;
   DIR* d = opendir(directory_.c_str());
@@ -64,6 +73,7 @@ Result<std::vector<HostLocal::Lease>> HostLocal::leases() const {
 }
 
 Result<std::vector<std::string>> HostLocal::containers() const {
+  TRY_ASSIGN(UniqueFd held, lock());
   TRY_ASSIGN(auto all, leases());
   std::vector<std::string> out;
   for (Lease& l : all) out.push_back(std::move(l.container_id));
@@ -71,6 +81,7 @@ Result<std::vector<std::string>> HostLocal::containers() const {
 }
 
 Result<std::optional<IpPrefix>> HostLocal::find(const std::string& container_id) const {
+  TRY_ASSIGN(UniqueFd held, lock());
   TRY_ASSIGN(auto all, leases());
   for (const Lease& l : all) {
     auto address = IpPrefix::parse(l.file);
@@ -82,6 +93,7 @@ Result<std::optional<IpPrefix>> HostLocal::find(const std::string& container_id)
 }
 
 Result<IpPrefix> HostLocal::add(const std::string& container_id) {
+  TRY_ASSIGN(UniqueFd held, lock());
   TRY_ASSIGN(auto all, leases());
   std::set<std::string> used;
   for (const Lease& l : all) {
@@ -117,6 +129,7 @@ Result<IpPrefix> HostLocal::add(const std::string& container_id) {
 }
 
 Status HostLocal::del(const std::string& container_id) {
+  TRY_ASSIGN(UniqueFd held, lock());
   TRY_ASSIGN(auto all, leases());
   for (const Lease& l : all)
     if (l.container_id == container_id && unlink(cat(directory_, "/", l.file).c_str()) != 0 && errno != ENOENT)

@@ -1,6 +1,7 @@
 // HostLocal: addresses of one range, given to containers of this node, as the CNI host-local plugin does. A lease is a file
-// named by the address that holds the container's id and interface; it is made with O_EXCL, so two processes never give the
-// same one, and what a crash leaves is a whole lease or none. Blocking.
+// named by the address that holds the container's id. Each call holds <directory>/lock, as upstream's plugin does, so processes
+// beside each other never give the same address; what a crash leaves is a whole lease, or an empty one that is free again.
+// Blocking, also for the lock.
 #pragma once
 
 #include <optional>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "cni/netlink/rtnetlink.h"
+#include "core/base/unique_fd.h"
 
 namespace bramble {
 
@@ -30,7 +32,8 @@ class HostLocal {
   struct Lease {
     std::string file, container_id;
   };
-  Result<std::vector<Lease>> leases() const;
+  Result<UniqueFd> lock() const;                // held as long as the descriptor is open
+  Result<std::vector<Lease>> leases() const;    // with the lock
   std::string directory_;
   IpPrefix range_;
 };
