@@ -94,7 +94,9 @@ Status serve(ServerSetup setup) {
   if (setup.agent) TRY(Node::check_host(setup.node));
   TRY(make_directories(setup.plane.data_dir, 0700));
   setup.credentials.time_floor_s = setup.plane.time_floor_s = issuing_floor_s(setup.plane.data_dir);
+  setup.credentials.in_use = has_store(setup);
   TRY_ASSIGN(Credentials credentials, load_or_make_credentials(setup.credentials, clock));
+  setup.credentials.in_use = true;  // when they are renewed
 
   Running running;
   setup.plane.streams = [&running, name = setup.node.name](std::string_view asked) {

@@ -18,9 +18,10 @@ constexpr int64_t kDay_s = 24 * 3600;
 constexpr int64_t kAuthorityLife_s = 3650 * kDay_s;
 constexpr int64_t kLeafLife_s = 365 * kDay_s;
 
-// Nothing when it was not made yet.
-Result<std::optional<CertificateAuthority>> present_authority(const std::string& directory, std::string_view name) {
+// Nothing when it was not made yet, or only its key: the power went in the first start, and nobody knows it.
+Result<std::optional<CertificateAuthority>> present_authority(const std::string& directory, std::string_view name, bool in_use) {
   std::string certificate_path = cat(directory, "/", name, ".crt"), key_path = cat(directory, "/", name, ".key");
+  if (!path_exists(certificate_path) && !in_use) return std::optional<CertificateAuthority>();
   if (path_exists(certificate_path) != path_exists(key_path))
     return Error(Code::kCorrupt, cat(path_exists(key_path) ? certificate_path : key_path, ": missing; restore it from a backup"));
   if (!path_exists(certificate_path)) return std::optional<CertificateAuthority>();
@@ -31,12 +32,13 @@ Result<std::optional<CertificateAuthority>> present_authority(const std::string&
   return std::optional<CertificateAuthority>(std::move(*ca));
 }
 
-Result<CertificateAuthority> authority(const std::string& directory, std::string_view name, std::string_view common_name, int64_t now_s) {
-  TRY_ASSIGN(auto present, present_authority(directory, name));
+Result<CertificateAuthority> authority(const CredentialOptions& options, std::string_view name, std::string_view common_name, int64_t now_s) {
+  const std::string& directory = options.directory;
+  TRY_ASSIGN(auto present, present_authority(directory, name, options.in_use));
   if (present) return std::move(*present);
   std::string certificate_path = cat(directory, "/", name, ".crt"), key_path = cat(directory, "/", name, ".key");
   TRY_ASSIGN(CertificateAuthority ca, CertificateAuthority::create(cat(common_name, "@", now_s), now_s + kAuthorityLife_s));
-  // The key first: a crash between the two leaves a key alone, which the next start names instead of trusting half a pair.
+  // The key first: a crash between the two leaves a key alone, which nobody trusts yet.
   TRY(write_file_atomically(key_path, ca.key_pem(), 0600));
   TRY(write_file_atomically(certificate_path, ca.certificate_pem(), 0644));
   return ca;
@@ -123,8 +125,8 @@ Result<Credentials> load_or_make_credentials(const CredentialOptions& options, c
   TRY(make_directories(options.directory, 0700));
   int64_t now_s = issuing_time_s(clock, options.time_floor_s);
   const std::string& dir = options.directory;
-  TRY_ASSIGN(CertificateAuthority server_ca, authority(dir, "server-ca", "bramble-server-ca", now_s));
-  TRY_ASSIGN(CertificateAuthority client_ca, authority(dir, "client-ca", "bramble-client-ca", now_s));
+  TRY_ASSIGN(CertificateAuthority server_ca, authority(options, "server-ca", "bramble-server-ca", now_s));
+  TRY_ASSIGN(CertificateAuthority client_ca, authority(options, "client-ca", "bramble-client-ca", now_s));
   Credentials out;
   out.server_ca_pem = server_ca.certificate_pem();
   out.client_ca_pem = client_ca.certificate_pem();
@@ -138,8 +140,8 @@ Result<Credentials> load_or_make_credentials(const CredentialOptions& options, c
   return out;
 }
 
-Status check_authority(const std::string& directory, std::string_view name) {
-  auto present = present_authority(directory, name);
+Status check_authority(const std::string& directory, std::string_view name, bool in_use) {
+  auto present = present_authority(directory, name, in_use);
   return present.ok() ? ok() : Status(present.error());
 }
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "cni/netlink/rtnetlink.h"
 #include "core/apiserver/static_tokens.h"
@@ -115,9 +116,9 @@ Check check_folder(std::string name, const std::string& path) {
   return {std::move(name), Check::Verdict::kWrong, why.message(), "run as root, or name another folder"};
 }
 
-Check check_authorities(const std::string& directory) {
+Check check_authorities(const std::string& directory, bool in_use) {
   for (std::string_view name : {"server-ca", "client-ca"}) {
-    Status good = check_authority(directory, name);
+    Status good = check_authority(directory, name, in_use);
     if (!good.ok()) return {"authorities", Check::Verdict::kWrong, good.error().message(), "restore the folder from a backup"};
   }
   return {"authorities", Check::Verdict::kGood, path_exists(directory) ? directory : cat(directory, ", made at the first start"), ""};
@@ -176,6 +177,11 @@ Result<ServerSetup> read_server_setup(const Flags& flags) {
   return s;
 }
 
+bool has_store(const ServerSetup& s) {
+  std::error_code ec;
+  return !std::filesystem::is_empty(s.plane.store_dir, ec) && !ec;
+}
+
 std::vector<Check> check_server_setup(const ServerSetup& s) {
   std::vector<Check> out;
   out.push_back({"node", Check::Verdict::kGood, cat(s.node.name, ", ", s.node.address), ""});
@@ -187,7 +193,7 @@ std::vector<Check> check_server_setup(const ServerSetup& s) {
   if (s.agent) out.push_back(check_folder("volumes", s.node.root_dir));
   if (s.agent) out.push_back(check_folder("logs", s.node.log_dir));
   out.push_back(check_folder("kubeconfig", folder_of(s.kubeconfig_path)));
-  out.push_back(check_authorities(s.credentials.directory));
+  out.push_back(check_authorities(s.credentials.directory, has_store(s)));
   if (!s.plane.token_file.empty()) out.push_back(check_tokens(s.plane.token_file));
   return out;
 }

@@ -27,6 +27,9 @@ struct ServerSetup {
 // kInvalidArgument names the flag and says what it should be like.
 Result<ServerSetup> read_server_setup(const Flags& flags);
 
+// Whether a server with this setup has run before.
+bool has_store(const ServerSetup& setup);
+
 // What a server with this setup would stumble over when it starts, and nothing is changed: ports, folders, files of keys and
 // tokens. A port that bramble itself has is fine. Blocking.
 std::vector<Check> check_server_setup(const ServerSetup& setup);
