@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <set>
 
+#include "core/base/files.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/unique_fd.h"
@@ -46,39 +47,13 @@ std::string repository_of(std::string_view name) {
   return std::string(name.substr(0, end));
 }
 
-Result<std::string> read_file(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return Error::from_errno(errno, path);
-  std::string out;
-  char buffer[16 * 1024];
-  for (;;) {
-    ssize_t n = read(fd.get(), buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Error::from_errno(errno, path);
-    if (n == 0) return out;
-    out.append(buffer, static_cast<size_t>(n));
-  }
-}
-
-Status replace_file(const std::string& path, std::string_view bytes) {
-  std::string temporary = path + ".new";
-  int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return Error::from_errno(errno, temporary);
-  while (!bytes.empty()) {
-    ssize_t n = write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      int err = errno;
-      close(fd);
-      return Error::from_errno(err, temporary);
-    }
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  int failed = fsync(fd), err = errno;
-  close(fd);
-  if (failed) return Error::from_errno(err, temporary);
-  if (rename(temporary.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path);
-  return ok();
+// Each layer once, though an image may list one several times.
+int64_t total_bytes(const std::vector<std::string>& diff_ids, const std::vector<int64_t>& layer_bytes) {
+  std::set<std::string> counted;
+  int64_t out = 0;
+  for (size_t i = 0; i < diff_ids.size(); i++)
+    if (counted.insert(diff_ids[i]).second) out += layer_bytes[i];
+  return out;
 }
 
 }  // namespace
@@ -121,7 +96,7 @@ LocalImageStore::~LocalImageStore() { close(lock_fd_); }
 
 Status LocalImageStore::load() {
   std::string path = directory_ + "/index.json";
-  auto text = read_file(path);
+  auto text = read_file(path, kNoLimit);
   // Without an index nothing says what a layer is for, so none is dropped: there is one again after the next import.
   if (!text.ok()) return text.error().code() == Code::kNotFound ? ok() : Status(text.error());
   auto parsed = Document::parse(*text);
@@ -141,6 +116,8 @@ Status LocalImageStore::load() {
     r.imported_us = v["importedMicroseconds"].integer();
     r.info.config = read_config(v["config"]);
     read_texts(v["layers"], &r.diff_ids);
+    for (Value n : v["layerBytes"].items()) r.layer_bytes.push_back(n.integer());
+    r.layer_bytes.resize(r.diff_ids.size(), -1);
     bool whole = true;
     for (const std::string& d : r.diff_ids) whole = whole && layers_.has(d);
     if (whole) records_.push_back(std::move(r));
@@ -161,6 +138,8 @@ Status LocalImageStore::replace_records(Records next) {
     image.set("pinned", r.info.pinned);
     image.set("importedMicroseconds", r.imported_us);
     write_texts(image, "layers", r.diff_ids);
+    Mut bytes = image.array("layerBytes");
+    for (int64_t n : r.layer_bytes) bytes.append(n);
     Mut config = image.object("config");
     config.set("architecture", r.info.config.architecture);
     config.set("os", r.info.config.os);
@@ -173,7 +152,7 @@ Status LocalImageStore::replace_records(Records next) {
     run.set("StopSignal", r.info.config.stop_signal);
   }
   TRY(layers_.sync());
-  TRY(replace_file(directory_ + "/index.json", b.dump()));
+  TRY(replace_file_durably(directory_ + "/index.json", b.dump(), 0600));
   TRY(layers_.sync());
   std::lock_guard lock(mutex_);
   records_ = std::move(next);
@@ -226,8 +205,15 @@ std::vector<ImageInfo> LocalImageStore::list() {
   return out;
 }
 
+Result<int64_t> LocalImageStore::layer_bytes_of(const std::string& diff_id) const {
+  for (const Record& r : records_)
+    for (size_t i = 0; i < r.diff_ids.size(); i++)
+      if (r.diff_ids[i] == diff_id && r.layer_bytes[i] >= 0) return r.layer_bytes[i];
+  return layers_.measure(diff_id);
+}
+
 // Enters an image whose layers are all unpacked. Its names leave any other image.
-void LocalImageStore::adopt(Records& records, const ArchiveImage& image, int64_t size_bytes) {
+void LocalImageStore::adopt(Records& records, const ArchiveImage& image, std::vector<int64_t> layer_bytes) {
   for (Record& r : records)
     std::erase_if(r.info.names, [&](const std::string& n) {
       return r.info.id != image.config_digest && std::find(image.names.begin(), image.names.end(), n) != image.names.end();
@@ -239,10 +225,11 @@ void LocalImageStore::adopt(Records& records, const ArchiveImage& image, int64_t
     records.emplace_back();
     r = &records.back();
     r->info.id = image.config_digest;
-    r->info.size_bytes = size_bytes;
     r->info.config = read_config(image.config.root());
     for (const ArchiveLayer& l : image.layers) r->diff_ids.push_back(l.diff_id);
   }
+  r->layer_bytes = std::move(layer_bytes);
+  r->info.size_bytes = total_bytes(r->diff_ids, r->layer_bytes);
   r->info.pinned = true;  // imported by hand: never garbage
   for (const std::string& name : image.names) {
     if (std::find(r->info.names.begin(), r->info.names.end(), name) == r->info.names.end()) r->info.names.push_back(name);

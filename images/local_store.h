@@ -33,11 +33,14 @@ class LocalImageStore final : public ImageStore {
   struct Record {
     ImageInfo info;
     std::vector<std::string> diff_ids;  // bottom first
+    std::vector<int64_t> layer_bytes;   // of each of them; -1: not known, by an index of an older bramble
     int64_t imported_us = 0;
   };
   using Records = std::vector<Record>;
   static Record* find_record(Records& records, std::string_view name_or_id);
-  static void adopt(Records& records, const ArchiveImage& image, int64_t size_bytes);
+  static void adopt(Records& records, const ArchiveImage& image, std::vector<int64_t> layer_bytes);
+  // What the index knows of that layer, else what its folder has. With import_mutex_ held.
+  Result<int64_t> layer_bytes_of(const std::string& diff_id) const;
   // With import_mutex_ held: puts the index on disk, then in the place of the old one.
   Status replace_records(Records next);
   Status mount_layers(const std::string& image_id, const std::vector<std::string>& diff_ids, const std::string& work_dir, const std::string& target) const;

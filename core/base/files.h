@@ -3,6 +3,7 @@
 // Blocking; any thread. Folders that others may write to as well: core/base/folder.h.
 #pragma once
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <string>
@@ -12,6 +13,8 @@
 #include "core/base/result.h"
 
 namespace bramble {
+
+constexpr size_t kNoLimit = SIZE_MAX - 1;  // for what the kernel or nobody but us writes
 
 bool path_exists(const std::string& path);
 

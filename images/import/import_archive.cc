@@ -57,7 +57,7 @@ Result<int64_t> unpack_entry(TarReader& tar, const ArchiveLayer& layer, LayerDir
   char rest[4096];
   while (!at_end) TRY(bytes(rest, sizeof rest));
   if (!layer.blob_digest.empty() && layer.blob_digest != cat("sha256:", hash.finish_hex())) {
-    TRY(layers.remove(layer.diff_id));
+    TRY(layers.discard(layer.diff_id));
     return Error(Code::kCorrupt, cat("its content does not have the digest ", layer.blob_digest));
   }
   return unpacked;
@@ -89,8 +89,8 @@ Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path,
   }
 
   // Layers unpacked by this import go again if it fails.
-  std::vector<std::string> fresh;
-  std::map<std::string, int64_t> sizes;
+  std::map<std::string, int64_t> fresh;  // and their sizes
+  auto has = [&](const std::string& diff_id) { return fresh.contains(diff_id) || layers_.has(diff_id); };
   auto unpack_all = [&]() -> Status {
     TRY(file.rewind());
     DecompressedStream plain(source);
@@ -103,38 +103,45 @@ Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path,
       std::string_view name = archive_entry_pathname(entry) ? archive_entry_pathname(entry) : "";
       while (name.starts_with("./")) name.remove_prefix(2);
       auto layer = index->layer_entries.find(std::string(name));
-      if (layer == index->layer_entries.end() || archive_entry_filetype(entry) != AE_IFREG || layers_.has(layer->second.diff_id)) continue;
+      if (layer == index->layer_entries.end() || archive_entry_filetype(entry) != AE_IFREG || has(layer->second.diff_id)) continue;
       auto bytes = unpack_entry(tar, layer->second, layers_);
       if (!bytes.ok()) return bytes.error().prefixed(cat("layer ", go_quote(name)));
-      fresh.push_back(layer->second.diff_id);
-      sizes[layer->second.diff_id] = *bytes;
+      fresh[layer->second.diff_id] = *bytes;
     }
   };
   Status unpacked = unpack_all();
   for (const auto& [name, layer] : index->layer_entries)
-    if (unpacked.ok() && !layers_.has(layer.diff_id))
+    if (unpacked.ok() && !has(layer.diff_id))
       unpacked = Error(Code::kInvalidArgument, cat("layer ", go_quote(name), ": is missing from the archive"));
 
-  Records next = records_;
   std::vector<ImageInfo> out;
-  if (unpacked.ok()) {
+  auto enter_all = [&]() -> Status {
+    std::vector<std::string> names;
+    for (const auto& [diff_id, bytes] : fresh) names.push_back(diff_id);
+    TRY(layers_.keep(names));
+    Records next = records_;
     for (const ArchiveImage& image : index->images) {
-      int64_t size = 0;
-      std::set<std::string> counted;
-      for (const ArchiveLayer& l : image.layers)
-        if (counted.insert(l.diff_id).second) size += sizes[l.diff_id];
-      adopt(next, image, size);
+      std::vector<int64_t> layer_bytes;
+      for (const ArchiveLayer& l : image.layers) {
+        auto known = fresh.find(l.diff_id);
+        auto bytes = known != fresh.end() ? Result<int64_t>(known->second) : layer_bytes_of(l.diff_id);
+        TRY(bytes);
+        layer_bytes.push_back(*bytes);
+      }
+      adopt(next, image, std::move(layer_bytes));
     }
     for (const ArchiveImage& image : index->images)
       if (Record* r = find_record(next, image.config_digest)) out.push_back(r->info);
-    unpacked = replace_records(std::move(next));
-  }
-  if (!unpacked.ok()) {
-    for (const std::string& d : fresh) {
-      Status removed = layers_.remove(d);
+    return replace_records(std::move(next));
+  };
+  Status entered = unpacked.ok() ? enter_all() : unpacked;
+  if (!entered.ok()) {
+    for (const auto& [diff_id, bytes] : fresh) {
+      Status removed = layers_.discard(diff_id);
+      if (removed.ok()) removed = layers_.remove(diff_id);
       (void)removed;  // what stays is dropped at the next open
     }
-    return unpacked.error().prefixed(path);
+    return entered.error().prefixed(path);
   }
   if (held_layers_) {
     Status dropped = drop_unused_layers();

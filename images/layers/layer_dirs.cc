@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 
 #include "core/base/folder.h"
 #include "core/base/strings.h"
@@ -15,6 +16,7 @@ namespace bramble {
 
 // 96 bits of the digest: short enough that overlayfs takes about 60 layers in one page of mount options.
 constexpr size_t kFolderHexDigits = 24;
+constexpr const char* kNew = ".new";  // not there yet, or not any more
 
 Result<LayerDirs> LayerDirs::open(std::string directory) {
   if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return Error::from_errno(errno, directory);
@@ -23,7 +25,7 @@ Result<LayerDirs> LayerDirs::open(std::string directory) {
   LayerDirs out((std::string(real)));
   free(real);
   for (const std::string& name : out.list())
-    if (name.ends_with(".new")) TRY(remove_tree(cat(out.directory_, "/", name)));
+    if (name.ends_with(kNew)) TRY(remove_tree(cat(out.directory_, "/", name)));
   return out;
 }
 
@@ -37,9 +39,9 @@ std::string LayerDirs::path(std::string_view diff_id) const { return cat(directo
 bool LayerDirs::has(std::string_view diff_id) const { return access(path(diff_id).c_str(), F_OK) == 0; }
 
 Result<int64_t> LayerDirs::unpack(const ByteSource& source, std::string_view diff_id) {
-  std::string target = path(diff_id), temporary = target + ".new";
+  std::string temporary = path(diff_id) + kNew;
   TRY(remove_tree(temporary));
-  if (mkdir(temporary.c_str(), 0755) != 0) return Error::from_errno(errno, temporary);
+  if (mkdir(temporary.c_str(), 0755) != 0 || chmod(temporary.c_str(), 0755) != 0) return Error::from_errno(errno, temporary);
   auto unpacked = unpack_layer(source, temporary);
   if (!unpacked.ok() || unpacked->diff_id != diff_id) {
     Status cleaned = remove_tree(temporary);
@@ -47,14 +49,38 @@ Result<int64_t> LayerDirs::unpack(const ByteSource& source, std::string_view dif
     if (!unpacked.ok()) return unpacked.error();
     return Error(Code::kCorrupt, cat("digest of the unpacked layer is ", unpacked->diff_id, ", not ", diff_id));
   }
-  if (has(diff_id)) TRY(remove_tree(target));
-  if (rename(temporary.c_str(), target.c_str()) != 0) return Error::from_errno(errno, target);
   return unpacked->bytes;
+}
+
+Status LayerDirs::keep(const std::vector<std::string>& diff_ids) {
+  if (diff_ids.empty()) return ok();
+  TRY(sync());
+  for (const std::string& d : diff_ids) {
+    std::string target = path(d), temporary = target + kNew;
+    if (has(d)) TRY(remove_tree(target));
+    if (rename(temporary.c_str(), target.c_str()) != 0) return Error::from_errno(errno, target);
+  }
+  return ok();
+}
+
+Status LayerDirs::discard(std::string_view diff_id) { return remove_tree(path(diff_id) + kNew); }
+
+Result<int64_t> LayerDirs::measure(std::string_view diff_id) const {
+  std::string root = path(diff_id);
+  std::set<ino_t> linked;  // files with several names are counted once
+  int64_t bytes = 0;
+  std::error_code ec;
+  for (std::filesystem::recursive_directory_iterator it(root, ec), end; !ec && it != end; it.increment(ec)) {
+    struct stat st {};
+    if (lstat(it->path().c_str(), &st) != 0) return Error::from_errno(errno, it->path().string());
+    if (S_ISREG(st.st_mode) && (st.st_nlink == 1 || linked.insert(st.st_ino).second)) bytes += st.st_size;
+  }
+  return ec ? Result<int64_t>(Error::from_errno(ec.value(), root)) : Result<int64_t>(bytes);
 }
 
 Status LayerDirs::remove(std::string_view diff_id) {
   // Renamed first, so that a crash half-way does not leave a layer with files missing.
-  std::string target = path(diff_id), doomed = target + ".new";
+  std::string target = path(diff_id), doomed = target + kNew;
   if (rename(target.c_str(), doomed.c_str()) != 0) return errno == ENOENT ? ok() : Status(Error::from_errno(errno, target));
   return remove_tree(doomed);
 }

@@ -1,5 +1,6 @@
 // LayerDirs: unpacked layers of this node, one folder each by the digest of its uncompressed tar (OCI image-spec, diff_id).
-// A layer appears by rename after all of it is on disk, so a crash leaves only temporary folders, removed at open.
+// A layer appears by rename after all of it is on disk (synced), so a crash or a power cut leaves only temporary folders,
+// removed at open: a layer that is there is whole.
 // Blocking. One caller at a time unpacks or removes; has() and path() may be asked meanwhile, from any thread.
 #pragma once
 
@@ -25,8 +26,13 @@ class LayerDirs {
   static std::string folder_name(std::string_view diff_id);  // the last part of path()
   // Reads a tar (plain, gzip, zstd by content) to its end, unpacks it and checks that its uncompressed digest is diff_id.
   // Refused by name: "..", links that lead out, sizes beyond the limits or the free space. Nothing stays on error.
-  // Gives the unpacked bytes.
+  // Gives the unpacked bytes. The layer is there only when it was kept.
   Result<int64_t> unpack(const ByteSource& source, std::string_view diff_id);
+  // Puts unpacked layers in their places, once all of them are on the disk.
+  Status keep(const std::vector<std::string>& diff_ids);
+  Status discard(std::string_view diff_id);  // an unpacked one
+  // The bytes of regular files in a layer, as unpack() counts them.
+  Result<int64_t> measure(std::string_view diff_id) const;
   Status remove(std::string_view diff_id);
   std::vector<std::string> list() const;  // folder names
   Status sync() const;                    // all of it on disk

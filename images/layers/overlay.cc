@@ -1,15 +1,14 @@
 // Root file systems of containers: the image's layers as overlayfs lower folders, a writable upper of the container's own
 // (kernel documents filesystems/overlayfs, filesystems/proc section 3.5 on mountinfo).
-#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "core/base/files.h"
 #include "core/base/folder.h"
 #include "core/base/log.h"
-#include "core/base/unique_fd.h"
 #include "images/local_store.h"
 
 namespace bramble {
@@ -17,23 +16,12 @@ namespace bramble {
 constexpr size_t kMountOptionBytesMax = 4095;  // one page, less its end
 
 static Status make_folder(const std::string& path, mode_t mode) {
-  if (mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return Error::from_errno(errno, path);
-  return ok();
+  if (mkdir(path.c_str(), mode) == 0) return chmod(path.c_str(), mode) == 0 ? ok() : Status(Error::from_errno(errno, path));
+  return errno == EEXIST ? ok() : Status(Error::from_errno(errno, path));
 }
 
 Result<std::set<std::string>> mounted_lower_folders() {
-  constexpr const char* kPath = "/proc/self/mountinfo";
-  UniqueFd fd(open(kPath, O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return Error::from_errno(errno, kPath);
-  std::string text;
-  char buffer[16 * 1024];
-  for (;;) {
-    ssize_t n = read(fd.get(), buffer, sizeof buffer);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Error::from_errno(errno, kPath);
-    if (n == 0) break;
-    text.append(buffer, static_cast<size_t>(n));
-  }
+  TRY_ASSIGN(std::string text, read_file("/proc/self/mountinfo", kNoLimit));
   std::set<std::string> out;
   for (auto line : split(text, '\n')) {
     // "... - overlay source options": lowerdir=a:b, or lowerdir+= for each in newer kernels.

@@ -46,7 +46,7 @@ Status check_parents(const std::string& root, const std::string& path) {
     struct stat st {};
     if (lstat(folder.c_str(), &st) != 0) {
       if (errno != ENOENT) return Error::from_errno(errno, path);
-      if (mkdir(folder.c_str(), 0755) != 0) return Error::from_errno(errno, path);
+      if (mkdir(folder.c_str(), 0755) != 0 || chmod(folder.c_str(), 0755) != 0) return Error::from_errno(errno, path);
     } else if (S_ISLNK(st.st_mode)) {
       return bad(path, "climbs out of its folder through a link");
     } else if (!S_ISDIR(st.st_mode)) {

@@ -30,7 +30,7 @@
 #define CLAIM "_ZN7bramble5claimENS_5ValueERKNS_13LabelSelectorERKNS_10ResourceIdERKSt6vectorINS_8DocumentESaIS8_EE"
 #define OBSERVE "_ZN7bramble10OwnerIndex7observeERKNS_6ChangeE"
 #define NOTE "_ZN7bramble12ServicePools4noteENS_5ValueES1_"
-#define ADOPT "_ZN7bramble15LocalImageStore5adoptERSt6vectorINS0_6RecordESaIS2_EERKNS_12ArchiveImageEl"
+#define ADOPT "_ZN7bramble15LocalImageStore5adoptERSt6vectorINS0_6RecordESaIS2_EERKNS_12ArchiveImageES1_IlSaIlEE"
 #define ADMIT "_ZNK7bramble9Admission5admitERKNS_13AdmissionCallENS_3MutENS_5ValueE"
 
 namespace bramble {
@@ -55,8 +55,8 @@ void real_observe(OwnerIndex*, const Change&) REAL(OBSERVE);
 void wrap_observe(OwnerIndex*, const Change&) WRAPS(OBSERVE);
 void real_note(ServicePools*, Value, Value) REAL(NOTE);
 void wrap_note(ServicePools*, Value, Value) WRAPS(NOTE);
-void real_adopt(void* records, const ArchiveImage&, int64_t) REAL(ADOPT);
-void wrap_adopt(void* records, const ArchiveImage&, int64_t) WRAPS(ADOPT);
+void real_adopt(void* records, const ArchiveImage&, std::vector<int64_t>) REAL(ADOPT);
+void wrap_adopt(void* records, const ArchiveImage&, std::vector<int64_t>) WRAPS(ADOPT);
 Status real_admit(const Admission*, const AdmissionCall&, Mut, Value) REAL(ADMIT);
 Status wrap_admit(const Admission*, const AdmissionCall&, Mut, Value) WRAPS(ADMIT);
 
@@ -125,9 +125,9 @@ void wrap_note(ServicePools* self, Value before, Value after) {
 }
 
 // On a thread of the worker pool, an image named "poison".
-void wrap_adopt(void* records, const ArchiveImage& image, int64_t size_bytes) {
+void wrap_adopt(void* records, const ArchiveImage& image, std::vector<int64_t> layer_bytes) {
   for (const std::string& name : image.names) CHECK(name.find("poison") == std::string::npos, "injected");
-  real_adopt(records, image, size_bytes);
+  real_adopt(records, image, std::move(layer_bytes));
 }
 
 Status wrap_admit(const Admission* self, const AdmissionCall& call, Mut object, Value old) {

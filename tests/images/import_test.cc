@@ -1,6 +1,9 @@
 // Archives to images on a real disk: Docker and OCI layouts, compression, hostile and broken input.
 #include <sys/stat.h>
 
+#include <filesystem>
+
+#include "tests/core/base/dies_at.h"
 #include "tests/images/store_fixture.h"
 
 namespace bramble {
@@ -51,6 +54,69 @@ TEST_F(Import, mounts_layers_with_whiteouts) {
   EXPECT_EQ(access((root + "/dir/new").c_str(), F_OK), 0);
   ASSERT_TRUE(store_->unmount_rootfs(work, root).ok());
   EXPECT_NE(access(work.c_str(), F_OK), 0);
+}
+
+// What a power cut leaves of files that were not synced: names, and no bytes.
+TEST_F(Import, a_layer_is_trusted_only_when_all_of_it_reached_the_disk) {
+  std::string archive = pack(docker_files(pack({{"a", "content"}})));
+  EXPECT_TRUE(dies_at({SYS_syncfs}, [&] {
+    auto cut_off = import(archive);
+    (void)cut_off.ok();
+  }));
+  for (const auto& e : std::filesystem::recursive_directory_iterator(dir_ + "/store/layers"))
+    if (e.is_regular_file()) std::filesystem::resize_file(e.path(), 0);
+  reopen();
+  EXPECT_EQ(layers_on_disk(), 0u);
+  auto again = import(archive);
+  ASSERT_TRUE(again.ok()) << again.error().message();
+  EXPECT_EQ(std::filesystem::file_size(dir_ + "/store/layers/" + folder_of_only_layer() + "/a"), 7u);
+}
+
+TEST_F(Import, an_image_counts_the_layers_that_other_images_have_as_well) {
+  auto archive = [](const std::vector<std::string>& layers, const char* tag) {
+    std::string config = config_of(layers), name = sha256_hex(config) + ".json", list;
+    std::vector<File> files = {{name, config}};
+    for (size_t i = 0; i < layers.size(); i++) {
+      files.push_back({cat(i, ".tar"), layers[i]});
+      list += cat(i ? "," : "", "\"", i, ".tar\"");
+    }
+    files.push_back({"manifest.json", cat("[{\"Config\":\"", name, "\",\"RepoTags\":[\"", tag, "\"],\"Layers\":[", list, "]}]")});
+    return pack(files);
+  };
+  std::string base = pack({{"base", std::string(1000, 'b')}}), top = pack({{"top", std::string(10, 't')}});
+  auto first = import(archive({base}, "base:1"));
+  auto second = import(archive({base, top, base}, "top:1"));
+  ASSERT_TRUE(first.ok() && second.ok());
+  EXPECT_EQ(first->front().size_bytes, 1000);
+  EXPECT_EQ(second->front().size_bytes, 1010);
+  reopen();
+  auto third = import(archive({top, base}, "other:1"));
+  ASSERT_TRUE(third.ok());
+  EXPECT_EQ(third->front().size_bytes, 1010) << "known from the index";
+  ASSERT_TRUE(store_->remove("other:1").ok() && store_->remove("base:1").ok());
+  // Layers that are there and that no index speaks of are measured.
+  store_.reset();
+  std::filesystem::resize_file(dir_ + "/store/index.json", 1);
+  reopen();
+  auto fourth = import(archive({base, top, base}, "top:1"));
+  ASSERT_TRUE(fourth.ok());
+  EXPECT_EQ(fourth->front().size_bytes, 1010);
+}
+
+TEST_F(Import, layers_and_roots_have_their_modes_whatever_mask_the_server_was_started_with) {
+  mode_t before = umask(077);
+  auto imported = import(pack(docker_files(pack({{"implied/file", "x"}}))));
+  std::string work = dir_ + "/work", root = dir_ + "/root";
+  ASSERT_TRUE(imported.ok()) << imported.error().message();
+  Status mounted = store_->mount_rootfs(imported->front().id, work, root);
+  umask(before);
+  ASSERT_TRUE(mounted.ok()) << mounted.error().message();
+  struct Row {
+    std::string path;
+    unsigned mode;
+  } rows[] = {{root, 0755}, {root + "/implied", 0755}, {root + "/implied/file", 0644}, {work, 0700}};
+  for (const auto& row : rows) EXPECT_EQ(std::filesystem::status(row.path).permissions(), std::filesystem::perms(row.mode)) << row.path;
+  ASSERT_TRUE(store_->unmount_rootfs(work, root).ok());
 }
 
 TEST_F(Import, refuses_hostile_and_broken_archives_by_name_and_keeps_nothing) {

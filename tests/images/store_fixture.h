@@ -96,6 +96,10 @@ class StoreTest : public testing::Test {
     auto dirs = LayerDirs::open(dir_ + "/store/layers");
     return dirs.ok() ? dirs->list().size() : 999;
   }
+  std::string folder_of_only_layer() {
+    auto dirs = LayerDirs::open(dir_ + "/store/layers");
+    return dirs.ok() && dirs->list().size() == 1 ? dirs->list()[0] : "";
+  }
   std::string dir_;
   std::unique_ptr<ImageStore> store_;
 };
