@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <set>
 
+#include "core/base/files.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/kubelet/container_spec.h"
@@ -203,27 +204,54 @@ void Kubelet::adopt_orphans() {
   }
 }
 
-// Folders, cgroups and addresses of pods from before a reboot or a crash between two steps.
+// The containers whose layers may be in use: those that the pod's records name, or the runtime has a folder of. Nothing when the
+// records cannot be read.
+static std::optional<std::set<std::string>> known_containers(const PodRuntime& runtime, const std::string& uid) {
+  std::set<std::string> ids;
+  for (const auto& id : runtime.container_ids(uid)) ids.insert(id);
+  auto text = read_file(cat(runtime.pod_dir(uid), "/records.json"));
+  if (!text.ok() && text.error().code() == Code::kNotFound) return ids;
+  auto stored = text.ok() ? Document::parse(*text) : Result<Document>(text.error());
+  if (!stored.ok()) return std::nullopt;
+  for (Value v : (*stored)["containers"].items()) {
+    auto r = ContainerRecord::from_json(v);
+    if (r && r->removed) ids.erase(r->id);
+    else if (r) ids.insert(r->id);
+  }
+  return ids;
+}
+
+static std::vector<std::string> folders_except(const std::string& root, const std::set<std::string>& known) {
+  std::vector<std::string> out;
+  std::error_code ec;
+  for (std::filesystem::directory_iterator it(root, ec), end; !ec && it != end; it.increment(ec))
+    if (!known.contains(it->path().filename().string())) out.push_back(it->path().string());
+  return out;
+}
+
+static void remove_each(const std::vector<std::string>& folders) {
+  for (const auto& path : folders) {
+    Status removed = remove_volumes(path);
+    if (!removed.ok()) log_warning(removed.error().message());
+  }
+}
+
+// Folders, cgroups and addresses of pods, and layers of containers, from before a reboot or a crash between two steps.
 Task<Status> Kubelet::clear_unknown(std::set<std::string> known) {
   Cgroups* cgroups = cgroups_.get();
   PodNetwork* network = &parts_.network;
-  std::vector<std::string> roots = {cat(parts_.options.root_dir, "/pods"), cat(parts_.options.data_dir, "/pods")};
-  auto work = [cgroups, network, roots, known]() -> Status {
+  PodRuntime* runtime = runtime_.get();
+  std::string volumes = cat(parts_.options.root_dir, "/pods"), layers = cat(parts_.options.data_dir, "/pods");
+  auto work = [cgroups, network, runtime, volumes, layers, known]() -> Status {
     for (const auto& [qos, uid] : cgroups->pods()) {
       if (known.contains(uid)) continue;
       Status removed = cgroups->remove_pod(qos, uid);
       if (!removed.ok()) log_warning(removed.error().message());
     }
-    for (const auto& root : roots) {
-      std::vector<std::string> unknown;
-      std::error_code ec;
-      for (std::filesystem::directory_iterator it(root, ec), end; !ec && it != end; it.increment(ec))
-        if (!known.contains(it->path().filename().string())) unknown.push_back(it->path().string());
-      for (const auto& path : unknown) {
-        Status removed = remove_volumes(path);
-        if (!removed.ok()) log_warning(removed.error().message());
-      }
-    }
+    remove_each(folders_except(volumes, known));
+    remove_each(folders_except(layers, known));
+    for (const auto& uid : known)
+      if (auto containers = known_containers(*runtime, uid)) remove_each(folders_except(cat(layers, "/", uid), *containers));
     return network->collect(std::vector<std::string>(known.begin(), known.end()));
   };
   Task<Status> working = offload(std::move(work));

@@ -347,6 +347,7 @@ class KubeletTest : public testing::Test {
     for (int i = 0; i < 1000 && !there(); ++i) co_await sleep_ms(10);
     EXPECT_TRUE(there()) << join(client_.events(object), "\n");
   }
+  std::string disk_of(const std::string& pod_name) const { return cat(base_, "/data/pods/uid-", pod_name); }
   std::string log_of(const std::string& pod_name, const std::string& container, int attempt = 0) {
     return slurp(cat(base_, "/pods/default_", pod_name, "_uid-", pod_name, "/", container, "/", attempt, ".log"));
   }

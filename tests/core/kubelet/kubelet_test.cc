@@ -203,6 +203,26 @@ TEST_F(KubeletTest, clears_what_nobody_owns_before_it_takes_on_pods) {
   });
 }
 
+// A reboot empties /run and with it what was known of containers; what they wrote is on the disk.
+TEST_F(KubeletTest, removes_the_layers_of_containers_that_no_record_names) {
+  std::string disk = disk_of("p");
+  fs::create_directories(disk + "/before-the-reboot/work/upper");
+  std::ofstream(disk + "/before-the-reboot/work/upper/file") << "x";
+  put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; while :; do sleep 0.1; done"]}])");
+  start_kubelet();
+  RUN({
+    Document d = co_await until_phase("p", "Running");
+    EXPECT_FALSE(fs::exists(disk_of("p") + "/before-the-reboot"));
+    std::string id = d["status"]["containerStatuses"].item(0)["containerID"].text().substr(10);
+    kubelet_.reset();
+    fs::create_directories(disk_of("p") + "/lost/work");
+    start_kubelet();
+    for (int i = 0; i < 1000 && fs::exists(disk_of("p") + "/lost"); ++i) co_await sleep_ms(10);
+    EXPECT_FALSE(fs::exists(disk_of("p") + "/lost"));
+    EXPECT_TRUE(fs::exists(cat(disk_of("p"), "/", id, "/rootfs/bin/busybox"))) << "the one that runs";
+  });
+}
+
 TEST_F(KubeletTest, ends_what_runs_for_a_pod_that_the_cluster_no_longer_has) {
   start_kubelet();
   put_pod("gone", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; while :; do sleep 0.1; done"]}])");
