@@ -17,7 +17,8 @@ struct Command {
   Process* process;  // gone: nullptr
   Conn* conn;        // who asked; gone: nullptr
   int error_fd;      // what runc says when it fails, if that is not the process's own standard error
-  uint64_t due_ns;   // then it is killed (CLOCK_MONOTONIC); 0: it was
+  uint64_t begun_ns;  // CLOCK_MONOTONIC
+  uint64_t due_ns;    // then it is killed; 0: it was
   char pid_path[1024];
 };
 
@@ -27,14 +28,50 @@ inline const char* runtime_root = nullptr;
 inline uint64_t command_ns = 0;  // that a run may take
 inline Source command_timer;     // a timerfd, at the first due_ns
 
-// Children that ended before it was known whose they are (a short exec ends before its runc does).
+// Children that ended before it was known whose they are: a short exec ends before its runc does. Others nobody asked for:
+// orphans of a pod that has the host's process ids, and of runc. They are told apart by time: a process is younger than the
+// command that starts it, so an end is kept as long as a command runs that began before it. Oldest first; when there is no
+// room the oldest goes, since a command that starts a process is not far behind its end.
 struct Ended {
   pid_t pid;
   int status;
-  uint64_t at_ns;
+  uint64_t at_ns;    // wall time
+  uint64_t seen_ns;  // CLOCK_MONOTONIC
 };
-inline Ended early[32];
+constexpr unsigned kEarlyMax = 1024;  // pages of it that are never needed take no memory
+inline Ended early[kEarlyMax];
 inline unsigned early_count = 0;
+
+inline void drop_early(unsigned from, unsigned count) {
+  early_count -= count;
+  memmove(early + from, early + from + count, (early_count - from) * sizeof *early);
+}
+
+inline void note_early(const Ended& e) {
+  if (early_count == kEarlyMax) drop_early(0, 1);
+  early[early_count++] = e;
+}
+
+// The youngest end of that process since then, which is nobody else's any more.
+inline bool take_early(pid_t pid, uint64_t since_ns, Ended* out) {
+  for (unsigned i = early_count; i-- > 0 && early[i].seen_ns >= since_ns;) {
+    if (early[i].pid != pid) continue;
+    *out = early[i];
+    drop_early(i, 1);
+    return true;
+  }
+  return false;
+}
+
+// What ended before each of the commands that run began.
+inline void forget_early() {
+  uint64_t first = UINT64_MAX;
+  for (Command* c = commands; c; c = c->next)
+    if (c->begun_ns < first) first = c->begun_ns;
+  unsigned old = 0;
+  while (old < early_count && early[old].seen_ns < first) ++old;
+  drop_early(0, old);
+}
 
 inline Command* find_command(pid_t pid) {
   for (Command* c = commands; c; c = c->next)
@@ -105,7 +142,7 @@ inline pid_t spawn(const char* const* args, int in, int out, int err) {
   _exit(127);
 }
 
-inline Command* add_command(uint8_t type, pid_t pid, Process* p, Conn* conn, int error_fd) {
+inline Command* add_command(uint8_t type, pid_t pid, uint64_t begun_ns, Process* p, Conn* conn, int error_fd) {
   Command* c = static_cast<Command*>(calloc(1, sizeof(Command)));
   if (!c) _exit(12);
   c->pid = pid;
@@ -113,7 +150,8 @@ inline Command* add_command(uint8_t type, pid_t pid, Process* p, Conn* conn, int
   c->process = p;
   c->conn = conn;
   c->error_fd = error_fd;
-  c->due_ns = monotonic_ns() + command_ns;
+  c->begun_ns = begun_ns;
+  c->due_ns = begun_ns + command_ns;
   c->next = commands;
   commands = c;
   arm_command_timer();
@@ -129,6 +167,7 @@ inline bool start_with_streams(Process* p, Conn* conn, const char* process_path)
   if (p->is_exec) snprintf(pid_path, sizeof pid_path, "%s/t%u.pid", pod_dir, number);
   else snprintf(pid_path, sizeof pid_path, "%s/pid", bundle);
   if (p->flags & kTty) {
+    p->console_number = number;
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (!console_path(console, sizeof console, number) || strlen(console) >= sizeof address.sun_path) return false;
@@ -165,6 +204,7 @@ inline bool start_with_streams(Process* p, Conn* conn, const char* process_path)
   }
   args[n++] = p->id;
   args[n] = nullptr;
+  uint64_t begun_ns = monotonic_ns();
   pid_t pid = spawn(args, in, out, err);
   if (in >= 0) close(in);
   if (out >= 0) close(out);
@@ -174,7 +214,7 @@ inline bool start_with_streams(Process* p, Conn* conn, const char* process_path)
     if (error_read >= 0) close(error_read);
     return false;
   }
-  Command* c = add_command(p->is_exec ? kExec : kCreate, pid, p, conn, error_read);
+  Command* c = add_command(p->is_exec ? kExec : kCreate, pid, begun_ns, p, conn, error_read);
   snprintf(c->pid_path, sizeof c->pid_path, "%s", pid_path);
   return true;
 }
@@ -183,13 +223,14 @@ inline bool start_simple(uint8_t type, Process* p, Conn* conn, const char* const
   int error_read, error_write;
   if (!make_pipe(&error_read, &error_write)) return false;
   fcntl(error_read, F_SETFL, O_NONBLOCK);
+  uint64_t begun_ns = monotonic_ns();
   pid_t pid = spawn(args, -1, -1, error_write);
   close(error_write);
   if (!pid) {
     close(error_read);
     return false;
   }
-  add_command(type, pid, p, conn, error_read);
+  add_command(type, pid, begun_ns, p, conn, error_read);
   return true;
 }
 
@@ -230,7 +271,7 @@ inline void command_ended(Command* c, int status) {
   bool begins = c->type == kCreate || c->type == kExec;
   if (begins && p && (p->flags & kTty)) {
     take_terminal(p);
-    close_source(&p->console);
+    close_console(p);
   }
   if (begins && p && good) {
     long pid = read_number(c->pid_path);
@@ -252,13 +293,9 @@ inline void command_ended(Command* c, int status) {
     if (p->is_exec && p->abandoned) kill(p->pid, SIGKILL);
     if (p->is_exec) p->state = kRunning;
     resume_outputs(p);
-    bool ended = false;
-    for (unsigned i = 0; i < early_count && !ended; ++i)
-      if (early[i].pid == p->pid) {
-        ended = true;
-        process_ended(p, early[i].status, early[i].at_ns);
-      }
-    if (!ended && !p->is_exec) broadcast_state(p);
+    Ended end;
+    if (take_early(p->pid, c->begun_ns, &end)) process_ended(p, end.status, end.at_ns);
+    else if (!p->is_exec) broadcast_state(p);
   } else if (p && c->type == kStart && good && p->state == kCreated) {
     p->state = kRunning;
     broadcast_state(p);
@@ -271,7 +308,7 @@ inline void command_ended(Command* c, int status) {
   *at = c->next;
   free(c);
   arm_command_timer();
-  if (!commands) early_count = 0;
+  forget_early();
 }
 
 // Reaps whatever ended.
@@ -287,7 +324,7 @@ inline void reap() {
     Process* p = processes;
     while (p && (p->pid != pid || p->state == kExited)) p = p->next;
     if (p) process_ended(p, status, wall_ns());
-    else if (commands && early_count < sizeof early / sizeof early[0]) early[early_count++] = Ended{pid, status, wall_ns()};
+    else if (commands) note_early({pid, status, wall_ns(), monotonic_ns()});
   }
 }
 

@@ -39,6 +39,7 @@ struct Process {
   bool close_input;
   Output out, err;
   Source console;  // the socket on which runc hands over the terminal
+  unsigned console_number;  // of the socket's file; 0: there is none
   uint16_t columns, rows;
 
   char id[128];  // the container's
@@ -239,6 +240,13 @@ inline bool console_path(char* to, size_t room, unsigned number) {
   return snprintf(to, room, "%s/t%u.sock", pod_dir, number) < static_cast<int>(room);
 }
 
+inline void close_console(Process* p) {
+  close_source(&p->console);
+  char path[512];
+  if (p->console_number && console_path(path, sizeof path, p->console_number)) unlink(path);
+  p->console_number = 0;
+}
+
 inline void take_terminal(Process* p) {
   if (p->console.fd < 0) return;
   int fd = accept4(p->console.fd, nullptr, nullptr, SOCK_CLOEXEC);
@@ -253,7 +261,7 @@ inline void take_terminal(Process* p) {
   m.msg_controllen = sizeof control;
   ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
   close(fd);
-  close_source(&p->console);
+  close_console(p);
   cmsghdr* h = n >= 0 ? CMSG_FIRSTHDR(&m) : nullptr;
   if (!h || h->cmsg_type != SCM_RIGHTS) return;
   int master;
@@ -302,7 +310,7 @@ inline void forget_process(Process* p) {
   end_output(&p->err);
   p->pending_input.clear();
   close_source(&p->input);
-  close_source(&p->console);
+  close_console(p);
   p->log.close_file();
   for (Conn* c = conns; c; c = c->next)
     if (c->process == p) {

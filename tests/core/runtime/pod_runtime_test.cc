@@ -112,6 +112,7 @@ class PodRuntimeTest : public testing::Test {
   // Starts a container; gives its first process id.
   Task<int> start(std::string container, std::string script, ContainerStreams streams) {
     ContainerSpec s = spec({"sh", "-c", script});
+    s.process.terminal = streams.tty;
     auto ready = co_await runtime_->ensure_pod(uid_, "pod-host");
     EXPECT_TRUE(ready.ok()) << ready.error().message();
     Document config = oci_config(s);
@@ -371,6 +372,60 @@ TEST_F(PodRuntimeTest, exec_with_a_terminal_follows_its_size) {
     EXPECT_NE(out.find("24 80"), std::string::npos) << out;
     EXPECT_NE(out.find("/dev/pts/"), std::string::npos) << out;
     EXPECT_EQ(r.code, 7);
+  });
+}
+
+// Processes that nobody asked for end at the shim as well: those of a pod with the host's process ids, and whatever a runtime leaves.
+TEST_F(PodRuntimeTest, the_end_of_a_short_exec_is_not_lost_behind_orphans) {
+  runc_ = base_ + "/runc-with-orphans";
+  std::ofstream(runc_) << "#!/bin/sh\ncase \" $* \" in *' exec '*) ;; *) exec runc \"$@\";; esac\n"
+                          "i=0; while [ $i -lt 50 ]; do (true &); i=$((i+1)); done; sleep 0.2\n"
+                          "runc \"$@\"; code=$?; i=0; while [ $i -lt 50 ]; do (true &); i=$((i+1)); done; sleep 0.2; exit $code\n";
+  chmod(runc_.c_str(), 0755);
+  RUN({
+    ContainerStreams streams;
+    co_await start("a", "exec sleep 1000", streams);
+    OciProcess p = spec({"sh", "-c", "echo done; exit 3"}).process;
+    auto session = co_await runtime_->exec(uid_, id("a"), p, false);
+    EXPECT_TRUE(session.ok()) << session.error().message();
+    if (!session.ok()) co_return;
+    ExecResult r;
+    Event ended;
+    TaskGroup tasks;
+    auto collecting = [&r, &ended](ExecSession* s) -> Task<void> {
+      ExecResult all = co_await collect(s);
+      r = all;
+      ended.set();
+    };
+    tasks.start(collecting(session->get()));
+    Timer late([&ended] { ended.set(); });
+    late.arm_ms(5000);
+    co_await ended.wait();
+    co_await sleep_ms(0);
+    EXPECT_EQ(r.out, "done\n");
+    EXPECT_EQ(r.code, 3);
+  });
+}
+
+TEST_F(PodRuntimeTest, a_terminal_leaves_no_socket) {
+  RUN({
+    ContainerStreams streams;
+    streams.tty = true;
+    co_await start("a", "exec sleep 1000", streams);
+    OciProcess p = spec({"sh", "-c", "tty"}).process;
+    p.terminal = true;
+    auto session = co_await runtime_->exec(uid_, id("a"), p, false);
+    EXPECT_TRUE(session.ok()) << session.error().message();
+    if (!session.ok()) co_return;
+    ExecResult r = co_await collect(session->get());
+    EXPECT_EQ(r.code, 0);
+    p.args = {"no-such-program"};
+    auto failed = co_await runtime_->exec(uid_, id("a"), p, false);
+    EXPECT_FALSE(failed.ok());
+    std::vector<std::string> sockets;
+    for (const auto& e : fs::directory_iterator(runtime_->pod_dir(uid_)))
+      if (e.is_socket()) sockets.push_back(e.path().filename().string());
+    EXPECT_EQ(sockets, std::vector<std::string>{"shim.sock"});
   });
 }
 
