@@ -1,4 +1,4 @@
-// Small files of the node: reading and writing whole ones. Blocking; any thread.
+// Small files of the node: base/files.h by the names that the kubelet's stages use. Blocking; any thread.
 #pragma once
 
 #include <string>

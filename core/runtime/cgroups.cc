@@ -8,21 +8,13 @@
 
 #include <algorithm>
 
+#include "core/base/files.h"
 #include "core/base/log.h"
 #include "core/base/unique_fd.h"
 
 namespace bramble {
 
 namespace {
-
-std::string read_text(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::string out;
-  char buffer[4096];
-  ssize_t n;
-  while (fd.valid() && (n = read(fd.get(), buffer, sizeof buffer)) > 0) out.append(buffer, static_cast<size_t>(n));
-  return out;
-}
 
 Status write_text(const std::string& path, const std::string& text) {
   UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
@@ -43,7 +35,7 @@ std::vector<std::string> folders_of(const std::string& path) {
 
 void kill_all_in(const std::string& path) {
   for (const auto& child : folders_of(path)) kill_all_in(cat(path, "/", child));
-  std::string procs = read_text(cat(path, "/cgroup.procs"));
+  std::string procs = read_file_start(cat(path, "/cgroup.procs"));
   for (auto line : split(procs, '\n'))
     if (auto pid = parse_int64(line)) kill(static_cast<pid_t>(*pid), SIGKILL);
 }
@@ -67,7 +59,7 @@ uint64_t cpu_weight_of_shares(uint64_t shares) {
 Result<Cgroups> Cgroups::open(Options options) {
   Cgroups c;
   c.options_ = std::move(options);
-  std::string unified = read_text(cat(c.options_.mount, "/cgroup.controllers"));
+  std::string unified = read_file_start(cat(c.options_.mount, "/cgroup.controllers"));
   struct stat s;
   if (stat(cat(c.options_.mount, "/cgroup.controllers").c_str(), &s) == 0) {
     c.v2_ = true;
@@ -76,7 +68,7 @@ Result<Cgroups> Cgroups::open(Options options) {
       if (!name.empty()) c.v2_controllers_[std::string(name)] = true;
     return c;
   }
-  std::string mounts = read_text(c.options_.mountinfo);
+  std::string mounts = read_file_start(c.options_.mountinfo);
   for (auto line : split(mounts, '\n')) {
     // id parent major:minor root mount-point options... - type source super-options
     auto halves = cut(line, " - ");
@@ -127,7 +119,7 @@ Status Cgroups::make_dir(const std::string& path) {
           }
       }
       at = cat(at, "/", part);
-      if (mkdir(at.c_str(), 0755) != 0 && errno != EEXIST) return Error::from_errno(errno, at);
+      TRY(make_folders(at));
     }
   }
   return ok();
@@ -144,7 +136,7 @@ Status Cgroups::prepare(uint64_t node_cpu_shares) {
     std::string at = mount;
     for (auto part : split(options_.shims, '/')) {
       at = cat(at, "/", part);
-      if (mkdir(at.c_str(), 0755) != 0 && errno != EEXIST) return Error::from_errno(errno, at);
+      TRY(make_folders(at));
     }
   }
   return ok();
@@ -201,7 +193,7 @@ Status Cgroups::remove_pod(std::string_view qos, std::string_view pod_uid) {
 }
 
 bool Cgroups::oom_killed(const std::string& cgroup_path) const {
-  std::string text = read_text(cat(dir("memory", cgroup_path), v2_ ? "/memory.events" : "/memory.oom_control"));
+  std::string text = read_file_start(cat(dir("memory", cgroup_path), v2_ ? "/memory.events" : "/memory.oom_control"));
   for (auto line : split(text, '\n')) {
     auto parts = cut(line, " ");
     if (parts && parts->first == "oom_kill") return parse_int64(parts->second).value_or(0) > 0;
@@ -210,7 +202,7 @@ bool Cgroups::oom_killed(const std::string& cgroup_path) const {
 }
 
 std::optional<int64_t> Cgroups::memory_usage_bytes(const std::string& cgroup_path) const {
-  return parse_int64(trim(read_text(cat(dir("memory", cgroup_path), v2_ ? "/memory.current" : "/memory.usage_in_bytes"))));
+  return parse_int64(trim(read_file_start(cat(dir("memory", cgroup_path), v2_ ? "/memory.current" : "/memory.usage_in_bytes"))));
 }
 
 std::vector<std::pair<std::string, std::string>> Cgroups::pods() const {

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "core/base/limits.h"
+#include "core/base/files.h"
 #include "core/base/unique_fd.h"
 
 namespace bramble {
@@ -54,11 +54,9 @@ std::string read_below_root(const std::string& root, const std::string& path) {
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   UniqueFd fd(static_cast<int>(syscall(SYS_openat2, folder.get(), path.c_str(), &how, sizeof how)));
   struct stat s;
-  if (!fd.valid() || fstat(fd.get(), &s) != 0 || !S_ISREG(s.st_mode) || static_cast<size_t>(s.st_size) > limits::kSmallFileBytesMax) return {};
-  std::string out(static_cast<size_t>(s.st_size), '\0');
-  ssize_t n = read(fd.get(), out.data(), out.size());
-  out.resize(n > 0 ? static_cast<size_t>(n) : 0);
-  return out;
+  if (!fd.valid() || fstat(fd.get(), &s) != 0 || !S_ISREG(s.st_mode)) return {};
+  auto text = read_rest(fd.get(), path);
+  return text.ok() ? std::move(*text) : std::string();
 }
 
 Result<ResolvedUser> resolve_user(std::string_view user, std::string_view passwd, std::string_view group) {

@@ -12,25 +12,17 @@
 #include <thread>
 #include <vector>
 
+#include "core/base/files.h"
 #include "core/base/unique_fd.h"
 
 namespace bramble {
 
 namespace {
 
-std::string read_whole(const char* path) {
-  UniqueFd fd(open(path, O_RDONLY | O_CLOEXEC));
-  std::string out;
-  char buffer[16 * 1024];
-  ssize_t n;
-  while (fd.valid() && (n = read(fd.get(), buffer, sizeof buffer)) > 0) out.append(buffer, static_cast<size_t>(n));
-  return out;
-}
-
 // Mount points at or below path, in mountinfo's order (later ones on top).
 std::vector<std::string> mounts_below(const std::string& path) {
   std::vector<std::string> out;
-  std::string text = read_whole("/proc/self/mountinfo");
+  std::string text = read_file_start("/proc/self/mountinfo", kNoLimit);
   for (auto line : split(text, '\n')) {
     auto fields = split(line, ' ');
     if (fields.size() < 5) continue;

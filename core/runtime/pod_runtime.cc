@@ -1,14 +1,13 @@
 #include "core/runtime/pod_runtime.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 
+#include "core/base/files.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
-#include "core/base/unique_fd.h"
 #include "core/crypto/hash.h"
 #include "core/loop/loop.h"
 #include "core/runtime/pod_namespaces.h"
@@ -19,34 +18,6 @@ namespace bramble {
 namespace fs = std::filesystem;
 
 namespace {
-
-Status make_dirs(const std::string& path) {
-  std::error_code ec;
-  fs::create_directories(path, ec);
-  return ec ? Status(Error::from_errno(ec.value(), cat("mkdir ", path))) : ok();
-}
-
-Status write_whole(const std::string& path, std::string_view bytes, mode_t mode) {
-  std::string tmp = cat(path, ".tmp");
-  UniqueFd fd(::open(tmp.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
-  if (!fd.valid()) return Error::from_errno(errno, tmp);
-  for (size_t at = 0; at < bytes.size();) {
-    ssize_t n = write(fd.get(), bytes.data() + at, bytes.size() - at);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return Error::from_errno(errno, tmp);
-    at += static_cast<size_t>(n);
-  }
-  fd.reset();  // a program still open for writing cannot be executed
-  if (rename(tmp.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path);
-  return ok();
-}
-
-std::string read_small(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  char buffer[256];
-  ssize_t n = fd.valid() ? read(fd.get(), buffer, sizeof buffer) : 0;
-  return std::string(buffer, n > 0 ? static_cast<size_t>(n) : 0);
-}
 
 std::vector<std::string> folder_names(const std::string& path) {
   std::vector<std::string> out;
@@ -68,13 +39,10 @@ std::string text_body(std::initializer_list<std::string_view> texts) {
 }  // namespace
 
 bool may_lower_oom_score() {
-  UniqueFd fd(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
-  char buffer[4096];
-  ssize_t n = fd.valid() ? read(fd.get(), buffer, sizeof buffer) : 0;
-  std::string_view text(buffer, n > 0 ? static_cast<size_t>(n) : 0);
+  std::string text = read_file_start("/proc/self/status");
   auto at = text.find("CapEff:\t");
   if (at == text.npos) return false;
-  uint64_t caps = strtoull(std::string(text.substr(at + 8, 16)).c_str(), nullptr, 16);
+  uint64_t caps = strtoull(text.substr(at + 8, 16).c_str(), nullptr, 16);
   return caps >> 24 & 1;
 }
 
@@ -97,12 +65,11 @@ Result<std::unique_ptr<PodRuntime>> PodRuntime::open(Options options, const Cgro
   std::unique_ptr<PodRuntime> r(new PodRuntime(std::move(options), cgroups));
   TRY_ASSIGN(r->runtime_path_, find_runtime(r->options_.runtime));
   std::string bin = cat(r->options_.data_dir, "/bin");
-  TRY(make_dirs(bin));
-  TRY(make_dirs(cat(r->options_.run_dir, "/pods")));
+  TRY(make_folders(bin));
+  TRY(make_folders(cat(r->options_.run_dir, "/pods")));
   r->shim_path_ = cat(bin, "/shim-", sha256_hex(shim_binary()).substr(0, 16));
-  struct stat s;
   // Shims of earlier versions keep running from their own files, so an old file is left alone.
-  if (stat(r->shim_path_.c_str(), &s) != 0 || static_cast<size_t>(s.st_size) != shim_binary().size()) TRY(write_whole(r->shim_path_, shim_binary(), 0755));
+  TRY(replace_file_durably(r->shim_path_, shim_binary(), 0755));
   return r;
 }
 
@@ -120,8 +87,8 @@ Task<bool> PodRuntime::shim_answers(std::string uid) {
 Task<Status> PodRuntime::ensure_pod(std::string uid, std::string hostname) {
   std::string dir = pod_dir(uid);
   auto prepare = [dir, hostname]() -> Status {
-    TRY(make_dirs(cat(dir, "/ns")));
-    TRY(make_dirs(cat(dir, "/containers")));
+    TRY(make_folders(cat(dir, "/ns")));
+    TRY(make_folders(cat(dir, "/containers")));
     TRY(make_pod_namespaces(cat(dir, "/ns"), hostname));
     return mount_shm(cat(dir, "/shm"));
   };
@@ -150,9 +117,9 @@ Task<Result<std::string>> PodRuntime::call(std::string uid, uint8_t type, std::s
 
 Task<Result<int>> PodRuntime::create(std::string uid, std::string id, Document config, std::string log_path, ContainerStreams streams) {
   auto prepare = [dir = container_dir(uid, id), log_path, config]() -> Status {
-    TRY(make_dirs(dir));
-    TRY(make_dirs(fs::path(log_path).parent_path().string()));
-    return write_whole(cat(dir, "/config.json"), *config.bytes(), 0600);
+    TRY(make_folders(dir));
+    TRY(make_folders(folder_of(log_path)));
+    return replace_file(cat(dir, "/config.json"), *config.bytes(), 0600);
   };
   Task<Status> preparing = offload(std::move(prepare));
   auto prepared = co_await preparing;
@@ -225,7 +192,7 @@ Task<Result<std::unique_ptr<ExecSession>>> PodRuntime::open_session(std::string 
 Task<Result<std::unique_ptr<ExecSession>>> PodRuntime::exec(std::string uid, std::string id, OciProcess process, bool stdin_on) {
   std::string path = cat(container_dir(uid, id), "/exec-", ++exec_count_, ".json");
   Document document = oci_process(process);
-  CO_TRY(write_whole(path, *document.bytes(), 0600));
+  CO_TRY(replace_file(path, *document.bytes(), 0600));
   std::string body(1, static_cast<char>((process.terminal ? shim::kTty : 0) | (stdin_on ? shim::kStdin : 0)));
   body += text_body({id, path});
   auto session = co_await open_session(uid, shim::kExec, std::move(body));
@@ -263,8 +230,8 @@ std::vector<ContainerState> PodRuntime::read_states(const std::string& uid) cons
     s.phase = ContainerState::kExited;
     s.exit_code = 137;
     s.signal = 9;
-    s.pid = static_cast<int>(parse_int64(trim(read_small(cat(container_dir(uid, id), "/pid")))).value_or(0));
-    std::string text = read_small(cat(container_dir(uid, id), "/exit"));
+    s.pid = static_cast<int>(parse_int64(trim(read_file_start(cat(container_dir(uid, id), "/pid")))).value_or(0));
+    std::string text = read_file_start(cat(container_dir(uid, id), "/exit"));
     auto fields = split(trim(text), ' ');
     if (fields.size() == 3) {
       s.exit_code = static_cast<int>(parse_int64(fields[0]).value_or(137));

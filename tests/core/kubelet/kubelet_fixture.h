@@ -161,6 +161,7 @@ class FolderImages final : public ImageStore {
   Status mount_rootfs(const std::string&, const std::string& work, const std::string& target) override {
     fs::create_directories(work + "/upper");
     fs::create_directories(work + "/work");
+    chmod((work + "/upper").c_str(), 0755);
     std::string o = cat("lowerdir=", rootfs_, ",upperdir=", work, "/upper,workdir=", work, "/work");
     if (mount("overlay", target.c_str(), "overlay", 0, o.c_str()) != 0) return Error::from_errno(errno, "overlay");
     return ok();

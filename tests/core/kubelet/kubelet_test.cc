@@ -203,6 +203,29 @@ TEST_F(KubeletTest, clears_what_nobody_owns_before_it_takes_on_pods) {
   });
 }
 
+// The server's mask keeps others out of its own files, and must not keep containers and log shippers out of theirs.
+TEST_F(KubeletTest, a_container_that_is_not_root_reaches_its_files_whatever_the_mask) {
+  mode_t before = umask(077);
+  client_.put_json(kConfigMaps, R"({"metadata":{"name":"cm","namespace":"default"},"data":{"k":"shown"}})");
+  start_kubelet();
+  put_pod("p", R"("restartPolicy":"Never","securityContext":{"runAsUser":1000,"runAsGroup":1000},"containers":[{"name":"c","image":"busybox:1",
+    "command":["sh","-c","cat /cm/a/b && cat /etc/hosts /etc/resolv.conf /etc/hostname >/dev/null && ls / >/dev/null && echo x >/e/f && echo x >/e2/f && echo ended >/dev/termination-log && umask"],
+    "volumeMounts":[{"name":"cm","mountPath":"/cm"},{"name":"e","mountPath":"/e"},{"name":"e","mountPath":"/e2","subPath":"s/t"}]}],
+    "volumes":[{"name":"cm","configMap":{"name":"cm","items":[{"key":"k","path":"a/b"}]}},{"name":"e","emptyDir":{}}])");
+  RUN({
+    Document d = co_await until_phase("p", "Succeeded");
+    Value ended = d["status"]["containerStatuses"].item(0)["state"]["terminated"];
+    EXPECT_EQ(ended["message"].str(), "ended\n") << log_of("p", "c");
+    std::string log = log_of("p", "c");
+    EXPECT_NE(log.find("shown"), std::string::npos) << log;
+    EXPECT_NE(log.find("0022"), std::string::npos) << log;
+  });
+  umask(before);
+  std::string logs = base_ + "/pods/default_p_uid-p";
+  for (const std::string& path : {base_ + "/pods", logs, logs + "/c", base_ + "/containers"}) EXPECT_EQ(fs::status(path).permissions(), fs::perms(0755)) << path;
+  EXPECT_EQ(fs::status(base_ + "/run/pods/uid-p/records.json").permissions(), fs::perms(0600));
+}
+
 // A reboot empties /run and with it what was known of containers; what they wrote is on the disk.
 TEST_F(KubeletTest, removes_the_layers_of_containers_that_no_record_names) {
   std::string disk = disk_of("p");
