@@ -1,4 +1,6 @@
 // The binary's entrance: chooses a command by the first argument, or a CNI plugin by the name it was called with.
+#include <sys/stat.h>
+
 #include <cstdio>
 #include <cstdlib>
 
@@ -58,6 +60,7 @@ static int run(int argc, char** argv) {
     print(cat("bramble version ", version_text(), "\nkubernetes ", kubernetes_version(), "\n"));
     return 0;
   }
+  umask(077);  // what others may reach is given its mode where it is made
   for (const Command& c : all_commands())
     if (c.name == args[0]) return c.run(std::vector<std::string>(args.begin() + 1, args.end()));
   return fail(cat("unknown command ", go_quote(args[0]), "; see bramble --help"));

@@ -1,9 +1,13 @@
 #include "storage/sqlite/database.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "core/base/limits.h"
+#include "core/base/unique_fd.h"
 #include "storage/sqlite/disk_failure.h"
 #include "storage/sqlite/row_sum.h"
 
@@ -278,6 +282,10 @@ Result<std::unique_ptr<Database::Copy>> Database::copy_to(const std::string& pat
   Database& to = *copy->to_;
   to.path_ = path;
   to.stage_ = DiskStage::kCopying;
+  // SQLite makes files that others may read, and its own beside this one with the mode of this one. The folder may be anybody's.
+  UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file.valid() || fchmod(file.get(), 0600) != 0) return directory_failure(errno, path, "create a copy");
+  file.reset();  // before SQLite opens it: closing a file gives up the locks that the process has on it
   int rc = sqlite3_open_v2(path.c_str(), &to.db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   if (rc != SQLITE_OK) return to.failure(rc, "create a copy");
   copy->backup_ = sqlite3_backup_init(to.db_, "main", db_, "main");

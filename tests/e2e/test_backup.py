@@ -41,6 +41,7 @@ def test_restore_keeps_what_runs_until_it_is_confirmed(cluster):
     early = running(cluster, ns, "early")
     file = backup(cluster, "save").stdout.strip()
     assert os.path.getsize(file) > 0 and file in backup(cluster, "list").stdout
+    assert os.stat(file).st_mode & 0o077 == 0, "others may read it"
     late = running(cluster, ns, "late")
     version = int(cluster.get(f"/api/v1/namespaces/{ns}/pods/late")["metadata"]["resourceVersion"])
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -97,6 +98,18 @@ TEST_F(Backup, epoch_counts_as_changed_until_it_is_confirmed_whatever_the_clock_
     EXPECT_FALSE(store_->health().epoch_changed);
     EXPECT_EQ(store_->health().epoch, epoch);
   }
+}
+
+// A stick may hold a folder that everybody can read; Secrets are in the copy.
+TEST_F(Backup, nobody_else_may_read_it_also_in_a_folder_that_is_open_to_all) {
+  put("/registry/secrets/a/b", "password");
+  std::filesystem::create_directories(backups());
+  std::filesystem::permissions(backups(), std::filesystem::perms(0755));
+  mode_t before = umask(022);
+  std::string file = backup();
+  umask(before);
+  EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600));
+  EXPECT_EQ(std::filesystem::status(backups()).permissions(), std::filesystem::perms(0755)) << "the folder is somebody else's";
 }
 
 TEST_F(Backup, keeps_the_newest_ones) {
