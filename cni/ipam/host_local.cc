@@ -9,33 +9,13 @@
 #include <cerrno>
 #include <set>
 
+#include "core/base/files.h"
 #include "core/base/strings.h"
 
 namespace bramble {
 namespace {
 
 constexpr std::string_view kLastFile = "last_reserved_ip.0", kLockFile = "lock";
-
-Result<std::string> read_line(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return Error::from_errno(errno, path);
-  char buf[512];
-  ssize_t n = read(fd.get(), buf, sizeof buf);
-  if (n < 0) return Error::from_errno(errno, path);
-  return std::string(trim(std::string_view(buf, static_cast<size_t>(n))));
-}
-
-// True when the file was made now; false when it was there.
-Result<bool> make_file(const std::string& path, std::string_view text, int flags) {
-  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600));
-  if (!fd.valid()) return errno == EEXIST ? Result<bool>(false) : Result<bool>(Error::from_errno(errno, path));
-  if (write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-    int err = errno;
-    unlink(path.c_str());
-    return Error::from_errno(err, path);
-  }
-  return true;
-}
 
 uint64_t hosts_of(const IpPrefix& range) {
   int bits = (range.v6 ? 128 : 32) - range.length;
@@ -63,12 +43,13 @@ Result<std::vector<HostLocal::Lease>> HostLocal::leases() const {
   std::vector<Lease> out;
   DIR* d = opendir(directory_.c_str());
   if (!d) return Error::from_errno(errno, directory_);
-  while (dirent* e = readdir(d)) {
-    if (!IpPrefix::parse(e->d_name)) continue;
-    auto id = read_line(cat(directory_, "/", e->d_name));
-    if (id.ok()) out.push_back({e->d_name, std::move(*id)});
-  }
+  while (dirent* e = readdir(d))
+    if (IpPrefix::parse(e->d_name)) out.push_back({e->d_name, ""});
   closedir(d);
+  for (Lease& l : out) {
+    TRY_ASSIGN(std::string text, read_file(cat(directory_, "/", l.file)));  // one that cannot be read is not free
+    l.container_id = trim(text);
+  }
   return out;
 }
 
@@ -107,20 +88,17 @@ Result<IpPrefix> HostLocal::add(const std::string& container_id) {
     }
   }
   uint64_t hosts = hosts_of(range_), last = 1;
-  auto last_text = read_line(cat(directory_, "/", kLastFile));
-  if (last_text.ok()) {
-    for (uint64_t n = 2; n + 1 < hosts; n++)
-      if (range_.host(n).address_text() == *last_text) last = n;
-  }
+  std::string last_file = cat(directory_, "/", kLastFile), last_text = read_file_start(last_file);
+  for (uint64_t n = 2; n + 1 < hosts; n++)
+    if (range_.host(n).address_text() == trim(last_text)) last = n;
   for (uint64_t step = 1; step < hosts; step++) {
     uint64_t n = (last + step) % hosts;
     if (n < 2 || (n + 1 == hosts && !range_.v6)) continue;
     IpPrefix candidate = range_.host(n);
     std::string text = candidate.address_text();
     if (used.contains(text)) continue;
-    TRY_ASSIGN(bool made, make_file(cat(directory_, "/", text), container_id, O_EXCL));
-    if (!made) continue;
-    TRY(make_file(cat(directory_, "/", kLastFile), text, O_TRUNC));
+    TRY(replace_file(cat(directory_, "/", text), container_id, 0600));
+    TRY(replace_file(last_file, text, 0600));
     candidate.length = range_.length;
     return candidate;
   }

@@ -8,7 +8,6 @@
 #include "core/app/local_call.h"
 #include "core/app/server_flags.h"
 #include "core/app/server_setup.h"
-#include "core/app/small_files.h"
 #include "core/loop/loop.h"
 #include "core/quarantine/quarantine.h"
 

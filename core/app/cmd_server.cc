@@ -12,8 +12,8 @@
 #include "core/app/renewal.h"
 #include "core/app/server_flags.h"
 #include "core/app/server_setup.h"
-#include "core/app/small_files.h"
 #include "core/app/version.h"
+#include "core/base/files.h"
 #include "core/base/heap.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
@@ -22,10 +22,9 @@ namespace bramble {
 namespace {
 
 Status write_kubeconfig(const ServerSetup& s, const Credentials& credentials) {
-  size_t slash = s.kubeconfig_path.rfind('/');
-  if (slash != std::string::npos && slash > 0) TRY(make_directories(s.kubeconfig_path.substr(0, slash), 0755));
+  TRY(make_folders(folder_of(s.kubeconfig_path)));
   std::string host = s.plane.bind_address == "0.0.0.0" || s.plane.bind_address.empty() ? "127.0.0.1" : s.plane.bind_address;
-  return write_file_atomically(s.kubeconfig_path, make_kubeconfig(cat("https://", host, ":", s.plane.port), credentials.server_ca_pem, credentials.admin),
+  return replace_file_durably(s.kubeconfig_path, make_kubeconfig(cat("https://", host, ":", s.plane.port), credentials.server_ca_pem, credentials.admin),
                                s.kubeconfig_mode);
 }
 
@@ -92,7 +91,7 @@ Status serve(ServerSetup setup) {
   RealRandom random;
   Loop loop;
   if (setup.agent) TRY(Node::check_host(setup.node));
-  TRY(make_directories(setup.plane.data_dir, 0700));
+  TRY(make_folders(setup.plane.data_dir, 0700));
   setup.credentials.time_floor_s = setup.plane.time_floor_s = issuing_floor_s(setup.plane.data_dir);
   setup.credentials.in_use = has_store(setup);
   TRY_ASSIGN(Credentials credentials, load_or_make_credentials(setup.credentials, clock));

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <set>
 
-#include "core/app/small_files.h"
 #include "core/app/host_facts.h"
 #include "core/app/version.h"
+#include "core/base/files.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/crypto/tls.h"
@@ -45,9 +45,11 @@ Error ControlPlane::port_refused(const Error& error) const {
   return Error(Code::kAlreadyExists, cat("port ", options_.port, " is taken by ", owner, "; stop it, or give --https-listen-port"));
 }
 
+std::string quarantine_path(const std::string& run_dir) { return run_dir + "/quarantine"; }
+
 // Before anything reads an object.
 Status ControlPlane::open_quarantine() {
-  TRY(make_directories(options_.run_dir, 0700));
+  TRY(make_folders(options_.run_dir, 0700));
   TRY_ASSIGN(quarantine_, Quarantine::open(quarantine_path(options_.run_dir)));
   for (const Quarantine::Entry& e : quarantine_->set_aside()) log_warning("quarantine: ", Quarantine::text_of(e));
   quarantine_->watch_for_crashes();
@@ -58,7 +60,7 @@ Status ControlPlane::open_store(Loop& loop) {
   SqliteOptions store;
   store.dir = options_.store_dir;
   store.backup_dir = options_.backup_dir;
-  TRY(make_directories(store.dir, 0700));
+  TRY(make_folders(store.dir, 0700));
   TRY_ASSIGN(store_, SqliteStore::open(std::move(store), loop, clock_, random_));
   TRY(open_quarantine());
   cache_ = std::make_unique<WatchCache>(clock_);
@@ -95,7 +97,7 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   api.tokens.time_floor_s = options_.time_floor_s;
   api.tokens.sign = std::make_shared<const PrivateKey>(std::move(key));
   if (!options_.token_file.empty()) {
-    TRY_ASSIGN(std::string csv, read_small_file(options_.token_file));
+    TRY_ASSIGN(std::string csv, read_file(options_.token_file));
     auto listed = StaticTokens::parse(csv);
     if (!listed.ok()) return listed.error().prefixed(options_.token_file);
     api.tokens.listed = std::move(*listed);

@@ -35,6 +35,8 @@ struct ControlPlaneOptions {
   std::function<void()> doubt_over;  // of what the store may have lost (StoreCare): the node looks again
 };
 
+std::string quarantine_path(const std::string& run_dir);  // core/quarantine's file
+
 class ControlPlane {
  public:
   // Opens the store and the port. Errors are one line that says what and what to do.

@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "cni/netlink/rtnetlink.h"
-#include "core/app/small_files.h"
 #include "core/app/version.h"
+#include "core/base/files.h"
 #include "core/crypto/issuing_time.h"
 
 namespace bramble {
@@ -25,8 +25,8 @@ Result<std::optional<CertificateAuthority>> present_authority(const std::string&
   if (path_exists(certificate_path) != path_exists(key_path))
     return Error(Code::kCorrupt, cat(path_exists(key_path) ? certificate_path : key_path, ": missing; restore it from a backup"));
   if (!path_exists(certificate_path)) return std::optional<CertificateAuthority>();
-  TRY_ASSIGN(std::string certificate, read_small_file(certificate_path));
-  TRY_ASSIGN(std::string key, read_small_file(key_path));
+  TRY_ASSIGN(std::string certificate, read_file(certificate_path));
+  TRY_ASSIGN(std::string key, read_file(key_path));
   auto ca = CertificateAuthority::from_pem(certificate, key);
   if (!ca.ok()) return ca.error().prefixed(certificate_path);
   return std::optional<CertificateAuthority>(std::move(*ca));
@@ -39,8 +39,8 @@ Result<CertificateAuthority> authority(const CredentialOptions& options, std::st
   std::string certificate_path = cat(directory, "/", name, ".crt"), key_path = cat(directory, "/", name, ".key");
   TRY_ASSIGN(CertificateAuthority ca, CertificateAuthority::create(cat(common_name, "@", now_s), now_s + kAuthorityLife_s));
   // The key first: a crash between the two leaves a key alone, which nobody trusts yet.
-  TRY(write_file_atomically(key_path, ca.key_pem(), 0600));
-  TRY(write_file_atomically(certificate_path, ca.certificate_pem(), 0644));
+  TRY(replace_file_durably(key_path, ca.key_pem(), 0600));
+  TRY(replace_file_durably(certificate_path, ca.certificate_pem(), 0644));
   return ca;
 }
 
@@ -63,8 +63,8 @@ bool same_subject(const CertificateInfo& info, const CertificateSubject& subject
 Result<CertifiedKey> leaf(const std::string& directory, std::string_view name, const CertificateAuthority& ca,
                           const CertificateSubject& subject, LeafOptions options, int64_t now_s, int64_t* renew_at_s) {
   std::string certificate_path = cat(directory, "/", name, ".crt"), key_path = cat(directory, "/", name, ".key");
-  auto old_certificate = read_small_file(certificate_path);
-  auto old_key = read_small_file(key_path);
+  auto old_certificate = read_file(certificate_path);
+  auto old_key = read_file(key_path);
   if (old_certificate.ok() && old_key.ok()) {
     auto info = parse_certificate(*old_certificate);
     auto key = PrivateKey::from_pem(*old_key);
@@ -77,8 +77,8 @@ Result<CertifiedKey> leaf(const std::string& directory, std::string_view name, c
   }
   options.not_after_s = now_s + kLeafLife_s;
   TRY_ASSIGN(CertifiedKey made, ca.issue_with_key(subject, options));
-  TRY(write_file_atomically(key_path, made.key_pem, 0600));
-  TRY(write_file_atomically(certificate_path, made.certificate_pem, 0644));
+  TRY(replace_file_durably(key_path, made.key_pem, 0600));
+  TRY(replace_file_durably(certificate_path, made.certificate_pem, 0644));
   TRY_ASSIGN(CertificateInfo info, parse_certificate(made.certificate_pem));
   *renew_at_s = std::min(*renew_at_s, renewal_of(info, ca));
   return made;
@@ -86,13 +86,13 @@ Result<CertifiedKey> leaf(const std::string& directory, std::string_view name, c
 
 Result<std::string> service_account_key(const std::string& path) {
   if (path_exists(path)) {
-    TRY_ASSIGN(std::string pem, read_small_file(path));
+    TRY_ASSIGN(std::string pem, read_file(path));
     auto key = PrivateKey::from_pem(pem);
     if (!key.ok()) return key.error().prefixed(path);
     return pem;
   }
   TRY_ASSIGN(PrivateKey key, PrivateKey::generate_p256());
-  TRY(write_file_atomically(path, key.pem(), 0600));
+  TRY(replace_file_durably(path, key.pem(), 0600));
   return key.pem();
 }
 
@@ -122,7 +122,7 @@ int64_t issuing_floor_s(const std::string& data_dir) {
 }
 
 Result<Credentials> load_or_make_credentials(const CredentialOptions& options, const Clock& clock) {
-  TRY(make_directories(options.directory, 0700));
+  TRY(make_folders(options.directory, 0700));
   int64_t now_s = issuing_time_s(clock, options.time_floor_s);
   const std::string& dir = options.directory;
   TRY_ASSIGN(CertificateAuthority server_ca, authority(options, "server-ca", "bramble-server-ca", now_s));

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "core/app/small_files.h"
+#include "core/base/files.h"
 #include "core/base/log.h"
 #include "core/json/yaml.h"
 
@@ -50,7 +50,7 @@ Result<std::string> scalar(Value v, std::string_view where, std::string_view key
 
 // One YAML file on top of what earlier files gave.
 Status read_file_layer(const std::string& path, std::span<const FlagSpec> specs, Layer* layer) {
-  TRY_ASSIGN(std::string text, read_small_file(path));
+  TRY_ASSIGN(std::string text, read_file(path));
   if (trim(text).empty()) return ok();
   auto parsed = parse_yaml(text);
   if (!parsed.ok()) return parsed.error().prefixed(path);

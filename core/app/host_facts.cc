@@ -1,7 +1,6 @@
 #include "core/app/host_facts.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -11,19 +10,12 @@
 #include <cstring>
 
 #include "cni/netlink/rtnetlink.h"
+#include "core/base/files.h"
 #include "core/base/strings.h"
 #include "core/base/unique_fd.h"
 
 namespace bramble {
 namespace {
-
-std::string read_text(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::string out;
-  char buf[8192];
-  for (ssize_t n; fd.valid() && (n = read(fd.get(), buf, sizeof buf)) > 0;) out.append(buf, static_cast<size_t>(n));
-  return out;
-}
 
 // The inode of the listening socket on `port` in /proc/net/tcp or tcp6 (proc(5)): state 0A is LISTEN.
 std::string listening_inode(const std::string& table, uint16_t port) {
@@ -59,7 +51,7 @@ std::string holder_of(const std::string& inode) {
     }
     if (fds) closedir(fds);
     if (found) {
-      out = cat(trim(read_text(cat("/proc/", process->d_name, "/comm"))), " (pid ", process->d_name, ")");
+      out = cat(trim(read_file_start(cat("/proc/", process->d_name, "/comm"))), " (pid ", process->d_name, ")");
       break;
     }
   }
@@ -99,7 +91,7 @@ Result<std::string> host_address() {
 
 std::string port_owner(uint16_t port) {
   for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
-    std::string inode = listening_inode(read_text(table), port);
+    std::string inode = listening_inode(read_file_start(table, kNoLimit), port);
     if (!inode.empty()) return holder_of(inode);
   }
   return {};

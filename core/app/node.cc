@@ -4,8 +4,8 @@
 #include "core/app/host_facts.h"
 #include "core/app/late_network.h"
 #include "core/app/local_api.h"
-#include "core/app/small_files.h"
 #include "core/app/version.h"
+#include "core/base/files.h"
 #include "core/crypto/tls.h"
 #include "core/dns/dns_server.h"
 #include "core/http/server.h"
@@ -158,8 +158,8 @@ Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials&
   auto parts = std::make_unique<Parts>();
   parts->options = std::move(options);
   const NodeOptions& o = parts->options;
-  TRY(make_directories(o.data_dir + "/agent", 0700));
-  TRY(make_directories(o.run_dir, 0700));
+  TRY(make_folders(o.data_dir + "/agent", 0700));
+  TRY(make_folders(o.run_dir, 0700));
   parts->client = clients(node_identity(o.name));
   parts->proxy_client = clients({"system:kube-proxy", "", {"system:authenticated"}, {}});
   parts->dns_client = clients(dns_identity());

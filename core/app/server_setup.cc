@@ -9,7 +9,7 @@
 #include "core/apiserver/static_tokens.h"
 #include "core/app/host_facts.h"
 #include "core/app/server_flags.h"
-#include "core/app/small_files.h"
+#include "core/base/files.h"
 #include "core/base/limits.h"
 
 namespace bramble {
@@ -125,16 +125,11 @@ Check check_authorities(const std::string& directory, bool in_use) {
 }
 
 Check check_tokens(const std::string& path) {
-  auto csv = read_small_file(path);
+  auto csv = read_file(path);
   if (!csv.ok()) return {"tokens", Check::Verdict::kWrong, csv.error().message(), "see --kube-apiserver-arg token-auth-file"};
   auto tokens = StaticTokens::parse(*csv);
   if (!tokens.ok()) return {"tokens", Check::Verdict::kWrong, cat(path, ": ", tokens.error().message()), "mend that line"};
   return {"tokens", Check::Verdict::kGood, cat(path, ", ", tokens->size()), ""};
-}
-
-std::string folder_of(const std::string& path) {
-  size_t slash = path.rfind('/');
-  return slash == std::string::npos ? std::string(".") : slash == 0 ? std::string("/") : path.substr(0, slash);
 }
 
 }  // namespace

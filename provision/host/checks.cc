@@ -1,14 +1,13 @@
 #include "provision/host/checks.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "core/base/files.h"
 #include "core/base/strings.h"
-#include "core/base/unique_fd.h"
 #include "core/runtime/pod_runtime.h"
 
 namespace bramble {
@@ -16,13 +15,7 @@ namespace {
 
 using Verdict = Check::Verdict;
 
-std::string read_text(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  std::string out;
-  char buf[4096];
-  for (ssize_t n; fd.valid() && (n = read(fd.get(), buf, sizeof buf)) > 0;) out.append(buf, static_cast<size_t>(n));
-  return out;
-}
+std::string read_text(const std::string& path) { return read_file_start(path, kNoLimit); }
 
 bool there(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
 

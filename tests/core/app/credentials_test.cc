@@ -1,11 +1,11 @@
 // Keys and certificates that are made at the first start, and what a power cut leaves of them.
 #include "core/app/credentials.h"
+#include "core/base/files.h"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "core/app/small_files.h"
 
 namespace bramble {
 namespace {
@@ -46,12 +46,12 @@ TEST_F(CredentialFiles, half_an_authority_of_a_cluster_that_ran_is_named_and_kep
   ASSERT_TRUE(load_or_make_credentials(options_, clock_).ok());
   options_.in_use = true;
   for (const char* lost : {"server-ca.crt", "client-ca.key"}) {
-    auto kept = read_small_file(file(lost));
+    auto kept = read_file(file(lost));
     ASSERT_EQ(unlink(file(lost).c_str()), 0);
     auto refused = load_or_make_credentials(options_, clock_);
     ASSERT_FALSE(refused.ok()) << lost;
     EXPECT_NE(refused.error().message().find(lost), std::string::npos) << refused.error().message();
-    ASSERT_TRUE(write_file_atomically(file(lost), *kept, 0600).ok());
+    ASSERT_TRUE(replace_file_durably(file(lost), *kept, 0600).ok());
     EXPECT_TRUE(load_or_make_credentials(options_, clock_).ok()) << lost;
   }
 }

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "core/app/server_flags.h"
-#include "core/app/small_files.h"
+#include "core/base/files.h"
 
 namespace bramble {
 namespace {
@@ -20,7 +20,7 @@ class FlagSources : public testing::Test {
     ASSERT_EQ(mkdir((dir_ + "/config.yaml.d").c_str(), 0755), 0);
   }
   void TearDown() override { EXPECT_EQ(system(("rm -rf " + dir_).c_str()), 0); }
-  void file(const std::string& name, const std::string& text) { ASSERT_TRUE(write_file_atomically(dir_ + "/" + name, text, 0600).ok()); }
+  void file(const std::string& name, const std::string& text) { ASSERT_TRUE(replace_file_durably(dir_ + "/" + name, text, 0600).ok()); }
   Result<Flags> read(std::vector<std::string> argv) {
     Flags::Source s;
     s.specs = server_flags();

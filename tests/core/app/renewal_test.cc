@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "core/app/small_files.h"
 #include "core/app/version.h"
+#include "core/base/files.h"
 #include "tests/core/loop/run_task.h"
 
 namespace bramble {
@@ -84,9 +84,9 @@ TEST_F(Renewal, counts_from_the_floor_where_the_clock_is_not_set) {
 
 TEST_F(Renewal, the_floor_is_the_last_write_of_the_store_or_the_release) {
   EXPECT_EQ(issuing_floor_s(options.directory), build_time_s());
-  ASSERT_TRUE(make_directories(options.directory + "/server/db", 0700).ok());
+  ASSERT_TRUE(make_folders(options.directory + "/server/db", 0700).ok());
   std::string file = options.directory + "/server/db/state.db";
-  ASSERT_TRUE(write_file_atomically(file, "x", 0600).ok());
+  ASSERT_TRUE(replace_file_durably(file, "x", 0600).ok());
   timespec times[2] = {{build_time_s() + 1000, 0}, {build_time_s() + 1000, 0}};
   ASSERT_EQ(utimensat(AT_FDCWD, file.c_str(), times, 0), 0);
   EXPECT_EQ(issuing_floor_s(options.directory), build_time_s() + 1000);

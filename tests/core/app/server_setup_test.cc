@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "core/app/server_flags.h"
-#include "core/app/small_files.h"
+#include "core/base/files.h"
 
 namespace bramble {
 namespace {
@@ -76,12 +76,15 @@ TEST_F(ServerSetupTest, a_service_range_of_ones_own_moves_the_dns_address) {
 TEST_F(ServerSetupTest, checks_what_the_server_would_stumble_over) {
   EXPECT_EQ(wrong({}), List());
   EXPECT_EQ(wrong({cat("--kube-apiserver-arg=token-auth-file=", dir, "/none.csv")}).size(), 1u) << "a token file that is not there";
-  ASSERT_TRUE(write_file_atomically(dir + "/tokens.csv", "t,user\n", 0600).ok());
+  ASSERT_TRUE(replace_file_durably(dir + "/tokens.csv", "t,user\n", 0600).ok());
   List tokens = wrong({cat("--kube-apiserver-arg=token-auth-file=", dir, "/tokens.csv")});
   ASSERT_EQ(tokens.size(), 1u);
   EXPECT_TRUE(tokens[0].starts_with(cat("tokens: ", dir, "/tokens.csv: line 1"))) << tokens[0];
-  ASSERT_TRUE(make_directories(dir + "/data-dir/server/tls", 0700).ok());
-  ASSERT_TRUE(write_file_atomically(dir + "/data-dir/server/tls/client-ca.key", "x", 0600).ok());
+  ASSERT_TRUE(make_folders(dir + "/data-dir/server/tls", 0700).ok());
+  ASSERT_TRUE(replace_file_durably(dir + "/data-dir/server/tls/client-ca.key", "x", 0600).ok());
+  EXPECT_EQ(wrong({}), List()) << "a first start that was cut off goes on";
+  ASSERT_TRUE(make_folders(dir + "/data-dir/server/db", 0700).ok());
+  ASSERT_TRUE(replace_file_durably(dir + "/data-dir/server/db/state.db", "x", 0600).ok());
   EXPECT_EQ(wrong({}), List{cat("authorities: ", dir, "/data-dir/server/tls/client-ca.crt: missing; restore it from a backup")});
 }
 
