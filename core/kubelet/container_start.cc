@@ -55,9 +55,8 @@ bool PodWorker::image_missing(Value container, const std::string& name) {
   }
   std::string why = present ? cat("image \"", *normal, "\" is on this node, but imagePullPolicy Always asks its registry first and this version does not pull from registries; use imagePullPolicy IfNotPresent")
                             : cat("image \"", *normal, "\" is not on this node and this version does not pull from registries; import it with: bramble images import <archive>");
-  ImageRetry& retry = image_retries_[name];
-  int64_t now = parts_.clock.monotonic_us();
-  if (now < retry.until_us) {
+  Retry& retry = image_retries_[name];
+  if (put_off(retry)) {
     std::string text = cat("Back-off pulling image \"", image, "\"");
     WaitingReason waiting{"ImagePullBackOff", cat(text, ": ErrImagePull: ", why)};
     if (facts_.waiting[name] != waiting) {
@@ -65,15 +64,13 @@ bool PodWorker::image_missing(Value container, const std::string& name) {
       event("Warning", "Failed", "Error: ImagePullBackOff", name, init);
     }
     facts_.waiting[name] = waiting;
-    wake_in_ms((retry.until_us - now) / 1000 + 1);
     return true;
   }
   event("Normal", "Pulling", cat("Pulling image \"", image, "\""), name, init);
   event("Warning", "Failed", cat("Failed to pull image \"", image, "\": ", why), name, init);
   event("Warning", "Failed", "Error: ErrImagePull", name, init);
   facts_.waiting[name] = {"ErrImagePull", why};
-  retry.delay_ms = std::min(limits::kImageRetryMaxMs, std::max(limits::kImageRetryFirstMs, 2 * retry.delay_ms));
-  retry.until_us = now + retry.delay_ms * 1000;
+  try_later(retry, limits::kImageRetryFirstMs, limits::kImageRetryMaxMs);
   poke();  // shows ErrImagePull first, then ImagePullBackOff until the next try
   return true;
 }
@@ -238,7 +235,7 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
     r->reason = "StartError";
     r->message = error.message();
     r->finished_us = parts_.clock.wall_us();
-    unsettled_.insert(id);
+    unsettled_.try_emplace(id);
     save();
     poke();
     co_return error;

@@ -43,6 +43,8 @@ bool should_restart(const ContainerRecord& r, std::string_view policy) {
 int attempt_after_status(const PodView& pod, std::string_view name) {
   Value status = pod.container_status(name);
   if (!status || status["containerID"].str().empty()) return 0;
+  bool ran = !status["state"].has("waiting") || status["lastState"].has("terminated");
+  if (!ran) return static_cast<int>(status["restartCount"].integer());
   return static_cast<int>(status["restartCount"].integer()) + 1;
 }
 

@@ -89,7 +89,7 @@ Task<void> PodWorker::stop_containers(std::vector<std::string> names, int64_t gr
     std::vector<std::pair<std::string, bool>> running;  // id, sidecar
     bool main_running = false;
     for (const auto& r : facts_.records) {
-      if (r.phase == ContainerRecord::Phase::kExited || std::find(names.begin(), names.end(), r.name) == names.end()) continue;
+      if (r.phase != ContainerRecord::Phase::kRunning || std::find(names.begin(), names.end(), r.name) == names.end()) continue;
       bool sidecar = r.kind == ContainerRecord::Kind::kInit && PodView::is_sidecar(PodView(pod_).container(r.name));
       running.emplace_back(r.id, sidecar);
       main_running = main_running || !sidecar;
@@ -144,7 +144,7 @@ Task<void> PodWorker::end_pod() {
   facts_.terminating = true;
   std::vector<std::string> names;
   for (const auto& r : facts_.records)
-    if (r.phase != ContainerRecord::Phase::kExited) names.push_back(r.name);
+    if (r.phase == ContainerRecord::Phase::kRunning) names.push_back(r.name);
   int64_t grace_ms = gone_ ? limits::kGraceMsMin : std::max(limits::kGraceMsMin, PodView(pod_).deletion_grace_seconds() * 1000);
   if (!names.empty()) co_await stop_containers(names, grace_ms, "");
   facts_.all_stopped = true;
@@ -157,7 +157,10 @@ Task<void> PodWorker::end_pod() {
   if (!deleted) co_return try_end_again(limits::kStatusRetryMs, limits::kStatusRetryMaxMs);
   // The last of it: logs, and what names the pod on this node.
   auto ended = co_await parts_.runtime.remove_pod(uid_);
-  if (!ended.ok()) log_warning("pod ", PodView(pod_).key(), ": ", ended.error().message());
+  if (!ended.ok()) {
+    log_warning("pod ", PodView(pod_).key(), ": ", ended.error().message());
+    co_return try_end_again(limits::kSetupRetryFirstMs, limits::kSetupRetryMaxMs);
+  }
   std::vector<LogFiles> logs;
   for (const auto& r : facts_.records) logs.push_back(log_files(r));
   Task<int> removing = offload([logs, folder = parts_.log_folder(pod_.root())] {
@@ -187,7 +190,7 @@ bool PodWorker::end_is_put_off() {
 Task<void> PodWorker::release() {
   if (released_) co_return;
   co_await settle_ended();
-  if (end_is_put_off()) co_return;
+  if (!unsettled_.empty() || end_is_put_off()) co_return;
   PodNetworkRequest request = network_request();
   PodNetwork* network = &parts_.network;
   Cgroups* cgroups = &parts_.cgroups;
@@ -208,11 +211,15 @@ Task<void> PodWorker::release() {
     log_warning("pod ", PodView(pod_).key(), ": clean up: ", done.error().message());
     co_return try_end_again(limits::kSetupRetryFirstMs, limits::kSetupRetryMaxMs);
   }
-  end_retry_ms_ = 0;
   facts_.sandbox_ready = false;
   released_ = true;
   auto ended = co_await parts_.runtime.remove_pod(uid_);  // the shim goes; the directory with it
-  if (!ended.ok()) log_debug("pod ", PodView(pod_).key(), ": ", ended.error().message());
+  if (!ended.ok()) {
+    released_ = false;
+    log_warning("pod ", PodView(pod_).key(), ": clean up: ", ended.error().message());
+    co_return try_end_again(limits::kSetupRetryFirstMs, limits::kSetupRetryMaxMs);
+  }
+  end_retry_ms_ = 0;
   if (!ending()) {  // an ended pod stays known until the API lets it go
     Status made = make_node_dirs(parts_.runtime.pod_dir(uid_));
     if (made.ok()) save();

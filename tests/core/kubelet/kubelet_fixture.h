@@ -218,12 +218,17 @@ class MovedClock final : public Clock {
 class FixedNetwork final : public PodNetwork {
  public:
   Status ready() override { return why_not.empty() ? ok() : Status(Error(Code::kUnavailable, why_not)); }
-  Result<PodNetworkResult> add(const PodNetworkRequest& r) override { return adds++, last = r, PodNetworkResult{{"10.99.0.2"}}; }
+  Result<PodNetworkResult> add(const PodNetworkRequest& r) override {
+    adds++;
+    last = r;
+    if (refuse_adds) return Error(Code::kIo, "no");
+    return PodNetworkResult{{"10.99.0.2"}};
+  }
   Status del(const PodNetworkRequest&) override { return dels++, refuse_dels ? Status(Error(Code::kIo, "no")) : ok(); }
   Status collect(const std::vector<std::string>&) override { return ok(); }
   Status down() override { return ok(); }
   std::atomic<int> adds = 0, dels = 0;
-  std::atomic<bool> refuse_dels = false;
+  std::atomic<bool> refuse_adds = false, refuse_dels = false;
   std::string why_not;
   PodNetworkRequest last;
 };
@@ -275,6 +280,7 @@ class KubeletTest : public testing::Test {
     o.shim_cgroup = "bkt-shims-" + tag_;
     o.alarms = clock_.alarms();
     o.quarantine = quarantine_;
+    if (!runtime_.empty()) o.runtime = runtime_;
     auto k = Kubelet::open(o, client_, *images_, network_, clock_, random_);
     ASSERT_TRUE(k.ok()) << k.error().message();
     kubelet_ = std::move(*k);
@@ -362,6 +368,7 @@ class KubeletTest : public testing::Test {
   std::string base_, tag_;
   bool late_ = false;
   Quarantine* quarantine_ = nullptr;
+  std::string runtime_;  // runc, when empty
   Document node_;
   Loop loop_;
   MemoryClient client_;
