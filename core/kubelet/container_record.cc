@@ -11,6 +11,7 @@ Document ContainerRecord::to_json() const {
   r.set("attempt", attempt);
   r.set("image", image);
   r.set("imageID", image_id);
+  r.set("specImage", spec_image);
   r.set("logPath", log_path);
   r.set("messagePath", message_path);
   r.set("stopSignal", stop_signal);
@@ -23,6 +24,7 @@ Document ContainerRecord::to_json() const {
   r.set("signal", signal);
   r.set("reason", reason);
   r.set("message", message);
+  r.set("replaced", replaced);
   r.set("removed", removed);
   return b.finish();
 }
@@ -36,6 +38,7 @@ std::optional<ContainerRecord> ContainerRecord::from_json(Value v) {
   r.attempt = static_cast<int>(v["attempt"].integer());
   r.image = v["image"].text();
   r.image_id = v["imageID"].text();
+  r.spec_image = v["specImage"].text();
   r.log_path = v["logPath"].text();
   r.message_path = v["messagePath"].text();
   r.stop_signal = v["stopSignal"].text();
@@ -49,6 +52,7 @@ std::optional<ContainerRecord> ContainerRecord::from_json(Value v) {
   r.signal = static_cast<int>(v["signal"].integer());
   r.reason = v["reason"].text();
   r.message = v["message"].text();
+  r.replaced = v["replaced"].boolean();
   r.removed = v["removed"].boolean();
   return r;
 }

@@ -89,13 +89,16 @@ Task<void> PodWorker::start_container(PodActions::Start start) {
   record.image = image->names.empty() ? container["image"].text() : image->names[0];
   auto normal = normalize_image_name(container["image"].str());
   if (normal.ok()) record.image = *normal;
+  record.spec_image = container["image"].text();
   record.image_id = image->digests.empty() ? image->id : image->digests[0];
   record.stop_signal = container["lifecycle"]["stopSignal"].text(image->config.stop_signal);
   record.created_us = parts_.clock.wall_us();
   record.log_path = cat(parts_.log_folder(pod_.root()), "/", name, "/", start.attempt, ".log");
   record.message_path = cat(parts_.pod_root(uid_), "/containers/", name, "/", record.id.substr(0, 8));
   // A restart counts against the back-off, whether or not it comes to life.
-  if (const ContainerRecord* before = latest_record(facts_.records, name)) backoff_.note_restart(name, before->finished_us);
+  const ContainerRecord* before = latest_record(facts_.records, name);
+  if (before && before->replaced) backoff_.forget(name);
+  else if (before) backoff_.note_restart(name, before->finished_us);
   std::string id = record.id;
   auto done = co_await create_and_start(record, container, *image, start);
   if (!done.ok()) co_return;

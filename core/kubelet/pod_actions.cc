@@ -25,6 +25,10 @@ void RestartBackoff::note_restart(std::string_view container, int64_t finished_u
   e.updated_us = finished_us;
 }
 
+void RestartBackoff::forget(std::string_view container) {
+  if (auto it = entries_.find(container); it != entries_.end()) entries_.erase(it);
+}
+
 std::string go_duration(int64_t us) {
   int64_t s = us / 1000000;
   if (s < 60) return cat(s, "s");
@@ -35,7 +39,7 @@ std::string go_duration(int64_t us) {
 namespace {
 
 bool should_restart(const ContainerRecord& r, std::string_view policy) {
-  if (policy == "Always") return true;
+  if (policy == "Always" || r.replaced) return true;
   return policy == "OnFailure" && r.exit_code != 0;
 }
 
@@ -58,13 +62,16 @@ struct Planner {
   // Starts what never ran, or ended and is to be restarted. False: it ended and stays so.
   bool keep_running(std::string_view name, ContainerRecord::Kind kind, std::string_view policy) {
     const ContainerRecord* r = latest_record(records, name);
-    if (r && r->phase == ContainerRecord::Phase::kRunning) return true;
+    if (r && r->phase == ContainerRecord::Phase::kRunning) {
+      compare(*r, kind);
+      return true;
+    }
     if (!r) {
       out.start.push_back({std::string(name), kind, attempt_after_status(pod, name)});
       return true;
     }
     if (r->phase == ContainerRecord::Phase::kExited && !should_restart(*r, policy)) return false;
-    int64_t wait = backoff.wait_us(name, r->finished_us, now_us);
+    int64_t wait = r->replaced ? 0 : backoff.wait_us(name, r->finished_us, now_us);
     if (wait > 0) {
       out.waiting.push_back(std::string(name));
       out.again_us = std::min(out.again_us.value_or(now_us + wait), now_us + wait);
@@ -72,6 +79,14 @@ struct Planner {
       out.start.push_back({std::string(name), kind, r->attempt + 1});
     }
     return true;
+  }
+
+  // What upstream's hash of a container is made of: its name and image.
+  void compare(const ContainerRecord& r, ContainerRecord::Kind kind) {
+    Value container = pod.container(r.name);
+    bool init = kind == ContainerRecord::Kind::kInit;
+    if (r.spec_image.empty() || container["image"].str() == r.spec_image || (init && !PodView::is_sidecar(container))) return;
+    out.replace.push_back({r.name, init ? cat("Init container ", r.name, " definition changed") : cat("Container ", r.name, " definition changed, will be restarted")});
   }
 
   // Init containers, in order. True when all are done.

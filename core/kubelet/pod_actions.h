@@ -20,6 +20,7 @@ class RestartBackoff {
   int64_t wait_us(std::string_view container, int64_t finished_us, int64_t now_us) const;
   int64_t delay_us(std::string_view container) const;
   void note_restart(std::string_view container, int64_t finished_us);
+  void forget(std::string_view container);  // another definition begins anew
 
  private:
   struct Entry {
@@ -38,6 +39,10 @@ struct PodActions {
     int attempt = 0;
   };
   std::vector<Start> start;         // now, in order
+  struct Replace {
+    std::string container, message;  // of the event Killing
+  };
+  std::vector<Replace> replace;      // run, but of another definition
   std::vector<std::string> waiting;  // names of containers in crash-loop back-off
   std::optional<int64_t> again_us;  // when the first of them may start
   std::vector<std::string> stop;    // sidecars and others to be stopped because the pod's work is done

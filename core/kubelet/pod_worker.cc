@@ -149,6 +149,13 @@ Task<void> PodWorker::step() {
     co_await stop_containers(plan.stop, PodView(pod_).grace_seconds() * 1000, "");
     poke();  // it has used up wake-ups that others asked for
   }
+  for (const auto& replace : plan.replace) {
+    for (auto& r : facts_.records) r.replaced = r.replaced || (r.name == replace.container && r.phase == ContainerRecord::Phase::kRunning);
+    save();
+    std::vector<std::string> names = {replace.container};
+    co_await stop_containers(names, PodView(pod_).grace_seconds() * 1000, replace.message);
+    poke();
+  }
   bool started = false;
   for (const auto& start : plan.start) {
     if (ending()) break;
