@@ -393,6 +393,7 @@ TEST_F(KubeletTest, says_why_a_container_cannot_start) {
     Value last = pod("cmd")["status"]["containerStatuses"].item(0)["lastState"]["terminated"];
     EXPECT_EQ(last["reason"].str(), "StartError");
     EXPECT_EQ(last["exitCode"].integer(), 128);
+    EXPECT_EQ(last["startedAt"].str(), "1970-01-01T00:00:00Z");
   });
 }
 
