@@ -18,6 +18,7 @@ Document ContainerRecord::to_json() const {
   r.set("createdUs", created_us);
   r.set("startedUs", started_us);
   r.set("finishedUs", finished_us);
+  r.set("endedUs", ended_us);
   r.set("phase", static_cast<int>(phase));
   r.set("pid", pid);
   r.set("exitCode", exit_code);
@@ -45,6 +46,7 @@ std::optional<ContainerRecord> ContainerRecord::from_json(Value v) {
   r.created_us = v["createdUs"].integer();
   r.started_us = v["startedUs"].integer();
   r.finished_us = v["finishedUs"].integer();
+  r.ended_us = v["endedUs"].integer();
   int64_t phase = v["phase"].integer();
   r.phase = phase == 2 ? Phase::kExited : phase == 1 ? Phase::kRunning : Phase::kCreated;
   r.pid = static_cast<int>(v["pid"].integer());

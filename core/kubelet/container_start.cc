@@ -98,7 +98,7 @@ Task<void> PodWorker::start_container(PodActions::Start start) {
   // A restart counts against the back-off, whether or not it comes to life.
   const ContainerRecord* before = latest_record(facts_.records, name);
   if (before && before->replaced) backoff_.forget(name);
-  else if (before) backoff_.note_restart(name, before->finished_us);
+  else if (before) backoff_.note_restart(name, before->ended_us);
   std::string id = record.id;
   auto done = co_await create_and_start(record, container, *image, start);
   if (!done.ok()) co_return;
@@ -238,6 +238,7 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
     r->reason = "StartError";
     r->message = error.message();
     r->finished_us = parts_.clock.wall_us();
+    r->ended_us = parts_.clock.monotonic_us();
     unsettled_.try_emplace(id);
     save();
     poke();

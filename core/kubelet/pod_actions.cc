@@ -7,10 +7,10 @@
 
 namespace bramble {
 
-int64_t RestartBackoff::wait_us(std::string_view container, int64_t finished_us, int64_t now_us) const {
+int64_t RestartBackoff::wait_us(std::string_view container, int64_t ended_us, int64_t now_us) const {
   auto it = entries_.find(container);
-  if (it == entries_.end() || finished_us - it->second.updated_us > 2 * limits::kCrashBackoffMaxUs) return 0;
-  return std::max<int64_t>(0, finished_us + it->second.delay_us - now_us);
+  if (it == entries_.end() || ended_us - it->second.updated_us > 2 * limits::kCrashBackoffMaxUs) return 0;
+  return std::max<int64_t>(0, ended_us + it->second.delay_us - now_us);
 }
 
 int64_t RestartBackoff::delay_us(std::string_view container) const {
@@ -18,11 +18,11 @@ int64_t RestartBackoff::delay_us(std::string_view container) const {
   return it == entries_.end() ? 0 : it->second.delay_us;
 }
 
-void RestartBackoff::note_restart(std::string_view container, int64_t finished_us) {
+void RestartBackoff::note_restart(std::string_view container, int64_t ended_us) {
   Entry& e = entries_[std::string(container)];
-  bool forgotten = finished_us - e.updated_us > 2 * limits::kCrashBackoffMaxUs;
+  bool forgotten = ended_us - e.updated_us > 2 * limits::kCrashBackoffMaxUs;
   e.delay_us = e.delay_us == 0 || forgotten ? limits::kCrashBackoffFirstUs : std::min(2 * e.delay_us, limits::kCrashBackoffMaxUs);
-  e.updated_us = finished_us;
+  e.updated_us = ended_us;
 }
 
 void RestartBackoff::forget(std::string_view container) {
@@ -71,7 +71,7 @@ struct Planner {
       return true;
     }
     if (r->phase == ContainerRecord::Phase::kExited && !should_restart(*r, policy)) return false;
-    int64_t wait = r->replaced ? 0 : backoff.wait_us(name, r->finished_us, now_us);
+    int64_t wait = r->replaced ? 0 : backoff.wait_us(name, r->ended_us, now_us);
     if (wait > 0) {
       out.waiting.push_back(std::string(name));
       out.again_us = std::min(out.again_us.value_or(now_us + wait), now_us + wait);

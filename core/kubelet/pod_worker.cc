@@ -113,11 +113,11 @@ Task<void> PodWorker::step() {
     network_lost_ = facts_.sandbox_ready = false;
     co_return poke();
   }
-  int64_t now = parts_.clock.wall_us();
+  int64_t now = parts_.clock.monotonic_us();
   if (!facts_.sandbox_ready) {
     publish();
-    if (parts_.clock.monotonic_us() < next_setup_us_) {
-      wake_in_ms((next_setup_us_ - parts_.clock.monotonic_us()) / 1000 + 1);
+    if (now < next_setup_us_) {
+      wake_in_ms((next_setup_us_ - now) / 1000 + 1);
       co_return;
     }
     auto done = co_await set_up();
@@ -349,6 +349,7 @@ Task<void> PodWorker::tell_end(ContainerState end, std::string reason) {
   r->exit_code = end.exit_code;
   r->signal = 0;  // upstream's runtimes report 128 + signal only
   r->finished_us = end.finished_us;
+  r->ended_us = parts_.clock.monotonic_us();
   if (!r->started_us) r->started_us = r->created_us;
   r->reason = !reason.empty() ? reason : oom && r->exit_code == 137 ? "OOMKilled" : r->exit_code == 0 ? "Completed" : "Error";
   r->message = std::move(message);

@@ -180,13 +180,14 @@ class FolderImages final : public ImageStore {
 // The real time, and as much more as a test lets pass; alarms that are due then fire.
 class MovedClock final : public Clock {
  public:
-  int64_t wall_us() const override { return real_.wall_us() + passed_us_; }
+  int64_t wall_us() const override { return real_.wall_us() + passed_us_ + set_us_; }
   int64_t monotonic_us() const override { return real_.monotonic_us() + passed_us_; }
   void pass_us(int64_t us) {
     passed_us_ += us;
     for (MovedAlarm* a : alarms_)
       if (a->due_us && a->due_us <= monotonic_us()) a->timer.arm_ms(0);
   }
+  void set_wall_by_us(int64_t us) { set_us_ += us; }  // as somebody who sets the clock
   AlarmFactory alarms() {
     return [this](std::function<void()> fire) { return std::make_unique<MovedAlarm>(this, std::move(fire)); };
   }
@@ -211,7 +212,7 @@ class MovedClock final : public Clock {
     Timer timer;
   };
   RealClock real_;
-  int64_t passed_us_ = 0;
+  int64_t passed_us_ = 0, set_us_ = 0;
   std::set<MovedAlarm*> alarms_;
 };
 

@@ -22,7 +22,7 @@ ContainerRecord record(const char* name, Phase phase, int exit_code = 0, int att
   r.phase = phase;
   r.exit_code = exit_code;
   r.attempt = attempt;
-  r.finished_us = 1000 * 1000000LL;
+  r.ended_us = 1000 * 1000000LL;
   return r;
 }
 

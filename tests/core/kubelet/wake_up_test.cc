@@ -77,6 +77,27 @@ TEST_F(WakeUp, a_token_that_ended_and_cannot_be_renewed_is_told) {
   });
 }
 
+// Back-off goes by the time that passes, not by the clock on the wall.
+TEST_F(WakeUp, a_clock_that_is_set_back_holds_up_no_restart) {
+  start_kubelet();
+  put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","exit 1"]}])");
+  RUN({
+    auto restarts = [](int64_t n) {
+      return [n](const Document& d) {
+        Value s = d["status"]["containerStatuses"].item(0);
+        return s["restartCount"].integer() == n && s["state"]["waiting"]["reason"].str() == "CrashLoopBackOff";
+      };
+    };
+    std::function<bool(const Document&)> once = restarts(1), twice = restarts(2);
+    Task<Document> waiting = until("p", once);
+    Document d = co_await waiting;
+    clock_.set_wall_by_us(-24 * 60 * kMinuteUs);
+    clock_.pass_us(11 * 1000000);
+    waiting = until("p", twice);
+    d = co_await waiting;
+  });
+}
+
 // The report is woken while it is being written: that wake-up counts.
 TEST_F(WakeUp, images_that_come_while_the_node_is_reported_are_reported_next) {
   client_.on_patch = [this](const ResourceId& resource) {
