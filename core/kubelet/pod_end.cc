@@ -233,7 +233,10 @@ Task<bool> PodWorker::delete_from_api() {
   options.uid = uid_;
   ObjectKey key{std::string(PodView(pod_).ns()), std::string(PodView(pod_).name())};
   auto removed = co_await parts_.client.remove(resource_ids::kPods, key, options);
-  if (removed.ok() || removed.error().code() == Code::kNotFound || removed.error().code() == Code::kConflict) co_return true;
+  if (removed.ok() || removed.error().code() == Code::kNotFound) co_return true;
+  // Another pod has the name by now, or somebody else was faster at writing this one.
+  Document there = parts_.client.snapshot().get(resource_ids::kPods, key.ns, key.name);
+  if (removed.error().code() == Code::kConflict && (!there || uid_of(there) != uid_)) co_return true;
   log_warning("pod ", key.text(), ": delete: ", removed.error().message());
   co_return false;
 }

@@ -80,6 +80,10 @@ class MemoryClient final : public Client {
   Task<Result<Document>> remove(ResourceId resource, ObjectKey key, DeleteOptions options) override {
     Document old = objects.get(resource, key.ns, key.name);
     if (!old || (!options.uid.empty() && uid_of(old) != options.uid)) co_return Error(Code::kNotFound, "not found");
+    if (lose_removes && options.grace_period_s == 0) {
+      --lose_removes;
+      co_return Error(Code::kConflict, "somebody else was faster");
+    }
     int64_t grace = options.grace_period_s.value_or(PodView(old).grace_seconds());
     if (resource == kPods && grace > 0) {
       Builder b(old.root());
@@ -114,6 +118,7 @@ class MemoryClient final : public Client {
 
   MapSnapshot objects;
   bool refuse_tokens = false;
+  int lose_removes = 0;                            // so many final deletions conflict
   int tokens = 0;                                  // given out
   std::map<std::string, int> patches;              // by "pods/name"
   std::function<void(const ResourceId&)> on_patch;  // before it is carried out
