@@ -63,7 +63,9 @@ Task<void> PodWorker::go_on_stopping(std::string id, std::string why) {
   int number = SIGKILL;
   // After preStop there is always some time between the two signals, whatever is left of the grace period.
   int64_t kill_us = std::max(stop_deadline_us_, s.signalled_us + limits::kGraceMsMin * 1000);
-  if (!s.signalled_us) {
+  bool first = !s.signalled_us;
+  if (first && s.first_retry_ms && now < s.next_us) co_return;
+  if (first) {
     s.signalled_us = now;
     s.next_us = std::max(stop_deadline_us_, now + limits::kGraceMsMin * 1000);
     number = signal_number(stop_signal);
@@ -77,7 +79,15 @@ Task<void> PodWorker::go_on_stopping(std::string id, std::string why) {
     s.next_us = now + s.kill_retry_ms * 1000;
   }
   auto sent = co_await parts_.runtime.kill(uid_, id, number);
-  if (!sent.ok()) log_debug("container ", id, ": ", sent.error().message());
+  if (sent.ok()) co_return;
+  log_debug("container ", id, ": ", sent.error().message());
+  auto it = stopping_.find(id);
+  now = parts_.clock.monotonic_us();
+  if (it == stopping_.end() || !first || now >= stop_deadline_us_) co_return;
+  Stopping& again = it->second;
+  again.signalled_us = 0;  // it did not get through
+  again.first_retry_ms = std::min(limits::kSetupRetryMaxMs, std::max(limits::kKillRetryMs, 2 * again.first_retry_ms));
+  again.next_us = std::min(stop_deadline_us_, now + again.first_retry_ms * 1000);
 }
 
 // Ends these containers: preStop, the stop signal, after the grace period SIGKILL. Returns when they have ended. The pod's

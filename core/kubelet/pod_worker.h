@@ -106,7 +106,7 @@ class PodWorker {
   struct Stopping {
     std::unique_ptr<TaskGroup> hook;  // preStop, while it runs
     bool begun = false, hook_over = false;
-    int64_t signalled_us = 0, next_us = 0, kill_retry_ms = 0;
+    int64_t signalled_us = 0, next_us = 0, first_retry_ms = 0, kill_retry_ms = 0;
   };
   Task<void> stop_containers(std::vector<std::string> names, int64_t grace_ms, std::string why);
   Task<void> go_on_stopping(std::string id, std::string why);
