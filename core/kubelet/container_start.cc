@@ -26,6 +26,19 @@ void PodWorker::fail_container(const std::string& name, std::string reason, cons
   facts_.waiting[name] = waiting;
 }
 
+bool PodWorker::create_is_put_off(const std::string& name, const std::string& missing) {
+  auto it = create_retries_.find(name);
+  return it != create_retries_.end() && it->second.missing == missing && put_off(it->second);
+}
+
+void PodWorker::fail_create(const std::string& name, std::string reason, const Error& error, const std::string& id, const std::string& missing) {
+  fail_container(name, std::move(reason), error);
+  CreateRetry& retry = create_retries_[name];
+  retry.id = id;
+  retry.missing = missing;
+  try_later(retry, limits::kImageRetryFirstMs, limits::kSetupRetryMaxMs);
+}
+
 // Notes why the image cannot be used. This version pulls from no registry, so each pull fails: of an absent image, and with the
 // policy Always of a present one too. Always is a promise that the registry was asked (it may have a newer image, or refuse
 // this pod); upstream's kubelet keeps it when the registry is out of reach, and an air-gapped node says IfNotPresent or Never.
@@ -78,11 +91,16 @@ bool PodWorker::image_missing(Value container, const std::string& name) {
 Task<void> PodWorker::start_container(PodActions::Start start) {
   Document container = Document::of(PodView(pod_).container(start.container));
   std::string name = start.container;
+  auto env = container_environment(parts_.client.snapshot(), downward(), container.root());
+  std::string missing = env.ok() ? std::string() : env.error().message();
+  if (create_is_put_off(name, missing)) co_return;
   if (image_missing(container.root(), name)) co_return;
   auto image = parts_.images.find(container["image"].str());
   if (!image) co_return poke();
   ContainerRecord record;
-  record.id = parts_.random.hex_token(32);
+  if (auto retry = create_retries_.find(name); retry != create_retries_.end()) record.id = retry->second.id;
+  if (record.id.empty()) record.id = parts_.random.hex_token(32);
+  if (!env.ok()) co_return fail_create(name, "CreateContainerConfigError", env.error(), record.id, missing);
   record.name = name;
   record.kind = start.kind;
   record.attempt = start.attempt;
@@ -100,7 +118,7 @@ Task<void> PodWorker::start_container(PodActions::Start start) {
   if (before && before->replaced) backoff_.forget(name);
   else if (before) backoff_.note_restart(name, before->ended_us);
   std::string id = record.id;
-  auto done = co_await create_and_start(record, container, *image, start);
+  auto done = co_await create_and_start(record, container, *image, std::move(*env));
   if (!done.ok()) co_return;
   facts_.waiting.erase(name);
   if (container["lifecycle"].has("postStart")) co_await run_post_start(id, name);
@@ -138,21 +156,15 @@ Task<void> PodWorker::run_post_start(std::string id, std::string name) {
   co_await stop_containers(names, PodView(pod_).grace_seconds() * 1000, why);
 }
 
-Task<Status> PodWorker::create_and_start(ContainerRecord record, Document container, ImageInfo image, PodActions::Start start) {
+Task<Status> PodWorker::create_and_start(ContainerRecord record, Document container, ImageInfo image, Environment env) {
   const std::string id = record.id, name = record.name;
-  bool init = start.kind == ContainerRecord::Kind::kInit;
+  bool init = record.kind == ContainerRecord::Kind::kInit;
   ContainerPlan plan;
   plan.pod = pod_.root();
   Document pod = pod_;  // keeps what plan borrows
   plan.container = container.root();
   plan.image = &image.config;
-  auto env = container_environment(parts_.client.snapshot(), downward(), container.root());
-  if (!env.ok()) {
-    fail_container(name, "CreateContainerConfigError", env.error());
-    wake_in_ms(limits::kImageRetryFirstMs);
-    co_return env.error();
-  }
-  plan.env = std::move(*env);
+  plan.env = std::move(env);
   std::string disk = parts_.container_disk(uid_, id), root = parts_.pod_root(uid_);
   plan.rootfs = cat(disk, "/rootfs");
   plan.cgroups_path = cat(parts_.cgroups.pod_path(qos_, uid_), "/", id);
@@ -211,12 +223,13 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   }
   if (!spec.ok()) {
     bool config = prepared.status.ok() && spec.error().code() == Code::kInvalidArgument;
-    fail_container(name, config ? "CreateContainerConfigError" : "CreateContainerError", spec.error());
     auto discarded = co_await discard_files(id, message_path);
     if (!discarded.ok()) log_debug(discarded.error().message());
-    wake_in_ms(limits::kImageRetryFirstMs);
+    std::string none;
+    fail_create(name, config ? "CreateContainerConfigError" : "CreateContainerError", spec.error(), id, none);
     co_return spec.error();
   }
+  create_retries_.erase(name);
   facts_.records.push_back(record);
   save();
   ContainerStreams streams{container["tty"].boolean(), container["stdin"].boolean(), container["stdinOnce"].boolean()};

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/kubelet/container_record.h"
+#include "core/kubelet/environment.h"
 #include "core/kubelet/hooks.h"
 #include "core/kubelet/node_parts.h"
 #include "core/kubelet/payloads.h"
@@ -91,7 +92,9 @@ class PodWorker {
 
   // Containers.
   Task<void> start_container(PodActions::Start start);
-  Task<Status> create_and_start(ContainerRecord record, Document container, ImageInfo image, PodActions::Start start);
+  Task<Status> create_and_start(ContainerRecord record, Document container, ImageInfo image, Environment env);
+  bool create_is_put_off(const std::string& name, const std::string& missing);
+  void fail_create(const std::string& name, std::string reason, const Error& error, const std::string& id, const std::string& missing);
   bool image_missing(Value container, const std::string& name);
   void fail_container(const std::string& name, std::string reason, const Error& error);
   Task<void> run_post_start(std::string id, std::string name);
@@ -143,6 +146,12 @@ class PodWorker {
   };
   std::map<std::pair<std::string, int64_t>, Token> tokens_;
   std::map<std::string, Retry> image_retries_;
+  // Of containers that could not be made, by name. What comes to be needed later (a ConfigMap) is seen at once; its own text of
+  // what is missing and its id stay the same, so that nothing changes while it waits.
+  struct CreateRetry : Retry {
+    std::string id, missing;
+  };
+  std::map<std::string, CreateRetry> create_retries_;
 
   bool pending_ = false;
   int64_t armed_us_ = 0;  // when the alarm fires; 0: it is not set

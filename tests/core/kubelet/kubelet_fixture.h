@@ -164,6 +164,8 @@ class FolderImages final : public ImageStore {
   Result<std::vector<ImageInfo>> import_archive(std::string, std::function<void(int64_t, int64_t)>) override { return Error(Code::kInternal, "no"); }
   Status remove(std::string_view) override { return ok(); }
   Status mount_rootfs(const std::string&, const std::string& work, const std::string& target) override {
+    ++mounts;
+    if (refuse_mounts) return Error(Code::kIo, cat("mount ", target, ": no"));
     fs::create_directories(work + "/upper");
     fs::create_directories(work + "/work");
     std::string o = cat("lowerdir=", rootfs_, ",upperdir=", work, "/upper,workdir=", work, "/work");
@@ -175,6 +177,8 @@ class FolderImages final : public ImageStore {
     fs::remove_all(work);
     return ok();
   }
+  std::atomic<int> mounts = 0;
+  std::atomic<bool> refuse_mounts = false;
   std::atomic<bool> another = false;  // a second image, in the list only
 
  private:
