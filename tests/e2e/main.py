@@ -7,7 +7,7 @@ import traceback
 
 from cluster import Cluster
 
-MODULES = ["node", "service", "pod", "image", "stream", "verbs", "apply", "rollout", "controllers", "access", "refusals", "adoption", "backup", "quarantine"]
+MODULES = ["node", "service", "pod", "image", "stream", "verbs", "apply", "rollout", "controllers", "access", "refusals", "adoption", "kill", "backup", "quarantine"]
 
 
 def tests():

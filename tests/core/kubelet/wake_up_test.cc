@@ -117,7 +117,7 @@ TEST_F(WakeUp, a_missing_config_map_is_told_once_and_seen_when_it_comes) {
     return n;
   };
   auto task = [&]() -> Task<void> {
-    co_await until_event("p", "Failed: Error: configmap "m" not found");
+    co_await until_event("p", "Failed: Error: configmap \"m\" not found");
     for (int i = 0; i < 20; ++i) {
       client_.put_json(kConfigMaps, cat(R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x","namespace":"default","uid":"x"},"data":{"i":")", i, R"("}})"));
       co_await sleep_ms(20);
