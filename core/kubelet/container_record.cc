@@ -11,18 +11,21 @@ Document ContainerRecord::to_json() const {
   r.set("attempt", attempt);
   r.set("image", image);
   r.set("imageID", image_id);
+  r.set("specImage", spec_image);
   r.set("logPath", log_path);
   r.set("messagePath", message_path);
   r.set("stopSignal", stop_signal);
   r.set("createdUs", created_us);
   r.set("startedUs", started_us);
   r.set("finishedUs", finished_us);
+  r.set("endedUs", ended_us);
   r.set("phase", static_cast<int>(phase));
   r.set("pid", pid);
   r.set("exitCode", exit_code);
   r.set("signal", signal);
   r.set("reason", reason);
   r.set("message", message);
+  r.set("replaced", replaced);
   r.set("removed", removed);
   return b.finish();
 }
@@ -36,12 +39,14 @@ std::optional<ContainerRecord> ContainerRecord::from_json(Value v) {
   r.attempt = static_cast<int>(v["attempt"].integer());
   r.image = v["image"].text();
   r.image_id = v["imageID"].text();
+  r.spec_image = v["specImage"].text();
   r.log_path = v["logPath"].text();
   r.message_path = v["messagePath"].text();
   r.stop_signal = v["stopSignal"].text();
   r.created_us = v["createdUs"].integer();
   r.started_us = v["startedUs"].integer();
   r.finished_us = v["finishedUs"].integer();
+  r.ended_us = v["endedUs"].integer();
   int64_t phase = v["phase"].integer();
   r.phase = phase == 2 ? Phase::kExited : phase == 1 ? Phase::kRunning : Phase::kCreated;
   r.pid = static_cast<int>(v["pid"].integer());
@@ -49,6 +54,7 @@ std::optional<ContainerRecord> ContainerRecord::from_json(Value v) {
   r.signal = static_cast<int>(v["signal"].integer());
   r.reason = v["reason"].text();
   r.message = v["message"].text();
+  r.replaced = v["replaced"].boolean();
   r.removed = v["removed"].boolean();
   return r;
 }

@@ -16,11 +16,13 @@ struct ContainerRecord {
   std::string id, name;
   Kind kind = Kind::kMain;
   int attempt = 0;  // restart count
-  std::string image, image_id, log_path, message_path, stop_signal, qos_cgroup;
-  int64_t created_us = 0, started_us = 0, finished_us = 0;
+  std::string image, image_id, spec_image, log_path, message_path, stop_signal, qos_cgroup;
+  int64_t created_us = 0, started_us = 0, finished_us = 0;  // wall time
+  int64_t ended_us = 0;  // monotonic, of this boot, as the record: when its end was seen
   Phase phase = Phase::kCreated;
   int pid = 0, exit_code = 0, signal = 0;
   std::string reason, message;  // of the end: "Completed" "Error" "OOMKilled", and the termination message
+  bool replaced = false;        // it ends because its definition changed: another takes its place whatever the restart policy
   bool removed = false;         // its runtime state and root file system are gone; the record and the log stay
 
   Document to_json() const;

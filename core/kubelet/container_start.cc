@@ -26,6 +26,19 @@ void PodWorker::fail_container(const std::string& name, std::string reason, cons
   facts_.waiting[name] = waiting;
 }
 
+bool PodWorker::create_is_put_off(const std::string& name, const std::string& missing) {
+  auto it = create_retries_.find(name);
+  return it != create_retries_.end() && it->second.missing == missing && put_off(it->second);
+}
+
+void PodWorker::fail_create(const std::string& name, std::string reason, const Error& error, const std::string& id, const std::string& missing) {
+  fail_container(name, std::move(reason), error);
+  CreateRetry& retry = create_retries_[name];
+  retry.id = id;
+  retry.missing = missing;
+  try_later(retry, limits::kImageRetryFirstMs, limits::kSetupRetryMaxMs);
+}
+
 // Notes why the image cannot be used. This version pulls from no registry, so each pull fails: of an absent image, and with the
 // policy Always of a present one too. Always is a promise that the registry was asked (it may have a newer image, or refuse
 // this pod); upstream's kubelet keeps it when the registry is out of reach, and an air-gapped node says IfNotPresent or Never.
@@ -55,9 +68,8 @@ bool PodWorker::image_missing(Value container, const std::string& name) {
   }
   std::string why = present ? cat("image \"", *normal, "\" is on this node, but imagePullPolicy Always asks its registry first and this version does not pull from registries; use imagePullPolicy IfNotPresent")
                             : cat("image \"", *normal, "\" is not on this node and this version does not pull from registries; import it with: bramble images import <archive>");
-  ImageRetry& retry = image_retries_[name];
-  int64_t now = parts_.clock.monotonic_us();
-  if (now < retry.until_us) {
+  Retry& retry = image_retries_[name];
+  if (put_off(retry)) {
     std::string text = cat("Back-off pulling image \"", image, "\"");
     WaitingReason waiting{"ImagePullBackOff", cat(text, ": ErrImagePull: ", why)};
     if (facts_.waiting[name] != waiting) {
@@ -65,15 +77,13 @@ bool PodWorker::image_missing(Value container, const std::string& name) {
       event("Warning", "Failed", "Error: ImagePullBackOff", name, init);
     }
     facts_.waiting[name] = waiting;
-    wake_in_ms((retry.until_us - now) / 1000 + 1);
     return true;
   }
   event("Normal", "Pulling", cat("Pulling image \"", image, "\""), name, init);
   event("Warning", "Failed", cat("Failed to pull image \"", image, "\": ", why), name, init);
   event("Warning", "Failed", "Error: ErrImagePull", name, init);
   facts_.waiting[name] = {"ErrImagePull", why};
-  retry.delay_ms = std::min(limits::kImageRetryMaxMs, std::max(limits::kImageRetryFirstMs, 2 * retry.delay_ms));
-  retry.until_us = now + retry.delay_ms * 1000;
+  try_later(retry, limits::kImageRetryFirstMs, limits::kImageRetryMaxMs);
   poke();  // shows ErrImagePull first, then ImagePullBackOff until the next try
   return true;
 }
@@ -81,26 +91,34 @@ bool PodWorker::image_missing(Value container, const std::string& name) {
 Task<void> PodWorker::start_container(PodActions::Start start) {
   Document container = Document::of(PodView(pod_).container(start.container));
   std::string name = start.container;
+  auto env = container_environment(parts_.client.snapshot(), downward(), container.root());
+  std::string missing = env.ok() ? std::string() : env.error().message();
+  if (create_is_put_off(name, missing)) co_return;
   if (image_missing(container.root(), name)) co_return;
   auto image = parts_.images.find(container["image"].str());
   if (!image) co_return poke();
   ContainerRecord record;
-  record.id = parts_.random.hex_token(32);
+  if (auto retry = create_retries_.find(name); retry != create_retries_.end()) record.id = retry->second.id;
+  if (record.id.empty()) record.id = parts_.random.hex_token(32);
+  if (!env.ok()) co_return fail_create(name, "CreateContainerConfigError", env.error(), record.id, missing);
   record.name = name;
   record.kind = start.kind;
   record.attempt = start.attempt;
   record.image = image->names.empty() ? container["image"].text() : image->names[0];
   auto normal = normalize_image_name(container["image"].str());
   if (normal.ok()) record.image = *normal;
+  record.spec_image = container["image"].text();
   record.image_id = image->digests.empty() ? image->id : image->digests[0];
   record.stop_signal = container["lifecycle"]["stopSignal"].text(image->config.stop_signal);
   record.created_us = parts_.clock.wall_us();
   record.log_path = cat(parts_.log_folder(pod_.root()), "/", name, "/", start.attempt, ".log");
   record.message_path = cat(parts_.pod_root(uid_), "/containers/", name, "/", record.id.substr(0, 8));
   // A restart counts against the back-off, whether or not it comes to life.
-  if (const ContainerRecord* before = latest_record(facts_.records, name)) backoff_.note_restart(name, before->finished_us);
+  const ContainerRecord* before = latest_record(facts_.records, name);
+  if (before && before->replaced) backoff_.forget(name);
+  else if (before) backoff_.note_restart(name, before->ended_us);
   std::string id = record.id;
-  auto done = co_await create_and_start(record, container, *image, start);
+  auto done = co_await create_and_start(record, container, *image, std::move(*env));
   if (!done.ok()) co_return;
   facts_.waiting.erase(name);
   if (container["lifecycle"].has("postStart")) co_await run_post_start(id, name);
@@ -138,21 +156,15 @@ Task<void> PodWorker::run_post_start(std::string id, std::string name) {
   co_await stop_containers(names, PodView(pod_).grace_seconds() * 1000, why);
 }
 
-Task<Status> PodWorker::create_and_start(ContainerRecord record, Document container, ImageInfo image, PodActions::Start start) {
+Task<Status> PodWorker::create_and_start(ContainerRecord record, Document container, ImageInfo image, Environment env) {
   const std::string id = record.id, name = record.name;
-  bool init = start.kind == ContainerRecord::Kind::kInit;
+  bool init = record.kind == ContainerRecord::Kind::kInit;
   ContainerPlan plan;
   plan.pod = pod_.root();
   Document pod = pod_;  // keeps what plan borrows
   plan.container = container.root();
   plan.image = &image.config;
-  auto env = container_environment(parts_.client.snapshot(), downward(), container.root());
-  if (!env.ok()) {
-    fail_container(name, "CreateContainerConfigError", env.error());
-    wake_in_ms(limits::kImageRetryFirstMs);
-    co_return env.error();
-  }
-  plan.env = std::move(*env);
+  plan.env = std::move(env);
   std::string disk = parts_.container_disk(uid_, id), root = parts_.pod_root(uid_);
   plan.rootfs = cat(disk, "/rootfs");
   plan.cgroups_path = cat(parts_.cgroups.pod_path(qos_, uid_), "/", id);
@@ -211,12 +223,13 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   }
   if (!spec.ok()) {
     bool config = prepared.status.ok() && spec.error().code() == Code::kInvalidArgument;
-    fail_container(name, config ? "CreateContainerConfigError" : "CreateContainerError", spec.error());
     auto discarded = co_await discard_files(id, message_path);
     if (!discarded.ok()) log_debug(discarded.error().message());
-    wake_in_ms(limits::kImageRetryFirstMs);
+    std::string none;
+    fail_create(name, config ? "CreateContainerConfigError" : "CreateContainerError", spec.error(), id, none);
     co_return spec.error();
   }
+  create_retries_.erase(name);
   facts_.records.push_back(record);
   save();
   ContainerStreams streams{container["tty"].boolean(), container["stdin"].boolean(), container["stdinOnce"].boolean()};
@@ -238,7 +251,8 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
     r->reason = "StartError";
     r->message = error.message();
     r->finished_us = parts_.clock.wall_us();
-    unsettled_.insert(id);
+    r->ended_us = parts_.clock.monotonic_us();
+    unsettled_.try_emplace(id);
     save();
     poke();
     co_return error;

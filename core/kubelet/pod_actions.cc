@@ -7,10 +7,10 @@
 
 namespace bramble {
 
-int64_t RestartBackoff::wait_us(std::string_view container, int64_t finished_us, int64_t now_us) const {
+int64_t RestartBackoff::wait_us(std::string_view container, int64_t ended_us, int64_t now_us) const {
   auto it = entries_.find(container);
-  if (it == entries_.end() || finished_us - it->second.updated_us > 2 * limits::kCrashBackoffMaxUs) return 0;
-  return std::max<int64_t>(0, finished_us + it->second.delay_us - now_us);
+  if (it == entries_.end() || ended_us - it->second.updated_us > 2 * limits::kCrashBackoffMaxUs) return 0;
+  return std::max<int64_t>(0, ended_us + it->second.delay_us - now_us);
 }
 
 int64_t RestartBackoff::delay_us(std::string_view container) const {
@@ -18,11 +18,15 @@ int64_t RestartBackoff::delay_us(std::string_view container) const {
   return it == entries_.end() ? 0 : it->second.delay_us;
 }
 
-void RestartBackoff::note_restart(std::string_view container, int64_t finished_us) {
+void RestartBackoff::note_restart(std::string_view container, int64_t ended_us) {
   Entry& e = entries_[std::string(container)];
-  bool forgotten = finished_us - e.updated_us > 2 * limits::kCrashBackoffMaxUs;
+  bool forgotten = ended_us - e.updated_us > 2 * limits::kCrashBackoffMaxUs;
   e.delay_us = e.delay_us == 0 || forgotten ? limits::kCrashBackoffFirstUs : std::min(2 * e.delay_us, limits::kCrashBackoffMaxUs);
-  e.updated_us = finished_us;
+  e.updated_us = ended_us;
+}
+
+void RestartBackoff::forget(std::string_view container) {
+  if (auto it = entries_.find(container); it != entries_.end()) entries_.erase(it);
 }
 
 std::string go_duration(int64_t us) {
@@ -35,7 +39,7 @@ std::string go_duration(int64_t us) {
 namespace {
 
 bool should_restart(const ContainerRecord& r, std::string_view policy) {
-  if (policy == "Always") return true;
+  if (policy == "Always" || r.replaced) return true;
   return policy == "OnFailure" && r.exit_code != 0;
 }
 
@@ -43,6 +47,8 @@ bool should_restart(const ContainerRecord& r, std::string_view policy) {
 int attempt_after_status(const PodView& pod, std::string_view name) {
   Value status = pod.container_status(name);
   if (!status || status["containerID"].str().empty()) return 0;
+  bool ran = !status["state"].has("waiting") || status["lastState"].has("terminated");
+  if (!ran) return static_cast<int>(status["restartCount"].integer());
   return static_cast<int>(status["restartCount"].integer()) + 1;
 }
 
@@ -56,13 +62,16 @@ struct Planner {
   // Starts what never ran, or ended and is to be restarted. False: it ended and stays so.
   bool keep_running(std::string_view name, ContainerRecord::Kind kind, std::string_view policy) {
     const ContainerRecord* r = latest_record(records, name);
-    if (r && r->phase == ContainerRecord::Phase::kRunning) return true;
+    if (r && r->phase == ContainerRecord::Phase::kRunning) {
+      compare(*r, kind);
+      return true;
+    }
     if (!r) {
       out.start.push_back({std::string(name), kind, attempt_after_status(pod, name)});
       return true;
     }
     if (r->phase == ContainerRecord::Phase::kExited && !should_restart(*r, policy)) return false;
-    int64_t wait = backoff.wait_us(name, r->finished_us, now_us);
+    int64_t wait = r->replaced ? 0 : backoff.wait_us(name, r->ended_us, now_us);
     if (wait > 0) {
       out.waiting.push_back(std::string(name));
       out.again_us = std::min(out.again_us.value_or(now_us + wait), now_us + wait);
@@ -70,6 +79,14 @@ struct Planner {
       out.start.push_back({std::string(name), kind, r->attempt + 1});
     }
     return true;
+  }
+
+  // What upstream's hash of a container is made of: its name and image.
+  void compare(const ContainerRecord& r, ContainerRecord::Kind kind) {
+    Value container = pod.container(r.name);
+    bool init = kind == ContainerRecord::Kind::kInit;
+    if (r.spec_image.empty() || container["image"].str() == r.spec_image || (init && !PodView::is_sidecar(container))) return;
+    out.replace.push_back({r.name, init ? cat("Init container ", r.name, " definition changed") : cat("Container ", r.name, " definition changed, will be restarted")});
   }
 
   // Init containers, in order. True when all are done.

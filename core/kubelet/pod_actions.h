@@ -13,13 +13,14 @@
 namespace bramble {
 
 // Crash-loop back-off of the containers of one pod: 10 s, doubled at each restart, at most 5 min, forgotten after 10 min
-// without one. Pure values.
+// without one. Pure values; all times are monotonic, so that nobody who sets the clock sets the back-off.
 class RestartBackoff {
  public:
-  // How long to wait yet before a container that ended at finished_us may start again; 0: now.
-  int64_t wait_us(std::string_view container, int64_t finished_us, int64_t now_us) const;
+  // How long to wait yet before a container that ended at ended_us may start again; 0: now.
+  int64_t wait_us(std::string_view container, int64_t ended_us, int64_t now_us) const;
   int64_t delay_us(std::string_view container) const;
-  void note_restart(std::string_view container, int64_t finished_us);
+  void note_restart(std::string_view container, int64_t ended_us);
+  void forget(std::string_view container);  // another definition begins anew
 
  private:
   struct Entry {
@@ -38,6 +39,10 @@ struct PodActions {
     int attempt = 0;
   };
   std::vector<Start> start;         // now, in order
+  struct Replace {
+    std::string container, message;  // of the event Killing
+  };
+  std::vector<Replace> replace;      // run, but of another definition
   std::vector<std::string> waiting;  // names of containers in crash-loop back-off
   std::optional<int64_t> again_us;  // when the first of them may start
   std::vector<std::string> stop;    // sidecars and others to be stopped because the pod's work is done
@@ -45,6 +50,7 @@ struct PodActions {
   bool finished = false;            // nothing runs and nothing will be started again
 };
 
+// now_us is monotonic, as the records' ended_us.
 PodActions plan_pod(Value pod, const std::vector<ContainerRecord>& records, const RestartBackoff& backoff, int64_t now_us);
 
 }  // namespace bramble

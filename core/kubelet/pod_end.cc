@@ -63,7 +63,9 @@ Task<void> PodWorker::go_on_stopping(std::string id, std::string why) {
   int number = SIGKILL;
   // After preStop there is always some time between the two signals, whatever is left of the grace period.
   int64_t kill_us = std::max(stop_deadline_us_, s.signalled_us + limits::kGraceMsMin * 1000);
-  if (!s.signalled_us) {
+  bool first = !s.signalled_us;
+  if (first && s.first_retry_ms && now < s.next_us) co_return;
+  if (first) {
     s.signalled_us = now;
     s.next_us = std::max(stop_deadline_us_, now + limits::kGraceMsMin * 1000);
     number = signal_number(stop_signal);
@@ -77,7 +79,15 @@ Task<void> PodWorker::go_on_stopping(std::string id, std::string why) {
     s.next_us = now + s.kill_retry_ms * 1000;
   }
   auto sent = co_await parts_.runtime.kill(uid_, id, number);
-  if (!sent.ok()) log_debug("container ", id, ": ", sent.error().message());
+  if (sent.ok()) co_return;
+  log_debug("container ", id, ": ", sent.error().message());
+  auto it = stopping_.find(id);
+  now = parts_.clock.monotonic_us();
+  if (it == stopping_.end() || !first || now >= stop_deadline_us_) co_return;
+  Stopping& again = it->second;
+  again.signalled_us = 0;  // it did not get through
+  again.first_retry_ms = std::min(limits::kSetupRetryMaxMs, std::max(limits::kKillRetryMs, 2 * again.first_retry_ms));
+  again.next_us = std::min(stop_deadline_us_, now + again.first_retry_ms * 1000);
 }
 
 // Ends these containers: preStop, the stop signal, after the grace period SIGKILL. Returns when they have ended. The pod's
@@ -89,7 +99,7 @@ Task<void> PodWorker::stop_containers(std::vector<std::string> names, int64_t gr
     std::vector<std::pair<std::string, bool>> running;  // id, sidecar
     bool main_running = false;
     for (const auto& r : facts_.records) {
-      if (r.phase == ContainerRecord::Phase::kExited || std::find(names.begin(), names.end(), r.name) == names.end()) continue;
+      if (r.phase != ContainerRecord::Phase::kRunning || std::find(names.begin(), names.end(), r.name) == names.end()) continue;
       bool sidecar = r.kind == ContainerRecord::Kind::kInit && PodView::is_sidecar(PodView(pod_).container(r.name));
       running.emplace_back(r.id, sidecar);
       main_running = main_running || !sidecar;
@@ -144,7 +154,7 @@ Task<void> PodWorker::end_pod() {
   facts_.terminating = true;
   std::vector<std::string> names;
   for (const auto& r : facts_.records)
-    if (r.phase != ContainerRecord::Phase::kExited) names.push_back(r.name);
+    if (r.phase == ContainerRecord::Phase::kRunning) names.push_back(r.name);
   int64_t grace_ms = gone_ ? limits::kGraceMsMin : std::max(limits::kGraceMsMin, PodView(pod_).deletion_grace_seconds() * 1000);
   if (!names.empty()) co_await stop_containers(names, grace_ms, "");
   facts_.all_stopped = true;
@@ -157,7 +167,10 @@ Task<void> PodWorker::end_pod() {
   if (!deleted) co_return try_end_again(limits::kStatusRetryMs, limits::kStatusRetryMaxMs);
   // The last of it: logs, and what names the pod on this node.
   auto ended = co_await parts_.runtime.remove_pod(uid_);
-  if (!ended.ok()) log_warning("pod ", PodView(pod_).key(), ": ", ended.error().message());
+  if (!ended.ok()) {
+    log_warning("pod ", PodView(pod_).key(), ": ", ended.error().message());
+    co_return try_end_again(limits::kSetupRetryFirstMs, limits::kSetupRetryMaxMs);
+  }
   std::vector<LogFiles> logs;
   for (const auto& r : facts_.records) logs.push_back(log_files(r));
   Task<int> removing = offload([logs, folder = parts_.log_folder(pod_.root())] {
@@ -187,7 +200,7 @@ bool PodWorker::end_is_put_off() {
 Task<void> PodWorker::release() {
   if (released_) co_return;
   co_await settle_ended();
-  if (end_is_put_off()) co_return;
+  if (!unsettled_.empty() || end_is_put_off()) co_return;
   PodNetworkRequest request = network_request();
   PodNetwork* network = &parts_.network;
   Cgroups* cgroups = &parts_.cgroups;
@@ -208,11 +221,15 @@ Task<void> PodWorker::release() {
     log_warning("pod ", PodView(pod_).key(), ": clean up: ", done.error().message());
     co_return try_end_again(limits::kSetupRetryFirstMs, limits::kSetupRetryMaxMs);
   }
-  end_retry_ms_ = 0;
   facts_.sandbox_ready = false;
   released_ = true;
   auto ended = co_await parts_.runtime.remove_pod(uid_);  // the shim goes; the directory with it
-  if (!ended.ok()) log_debug("pod ", PodView(pod_).key(), ": ", ended.error().message());
+  if (!ended.ok()) {
+    released_ = false;
+    log_warning("pod ", PodView(pod_).key(), ": clean up: ", ended.error().message());
+    co_return try_end_again(limits::kSetupRetryFirstMs, limits::kSetupRetryMaxMs);
+  }
+  end_retry_ms_ = 0;
   if (!ending()) {  // an ended pod stays known until the API lets it go
     Status made = make_node_dirs(parts_.runtime.pod_dir(uid_));
     if (made.ok()) save();
@@ -226,7 +243,10 @@ Task<bool> PodWorker::delete_from_api() {
   options.uid = uid_;
   ObjectKey key{std::string(PodView(pod_).ns()), std::string(PodView(pod_).name())};
   auto removed = co_await parts_.client.remove(resource_ids::kPods, key, options);
-  if (removed.ok() || removed.error().code() == Code::kNotFound || removed.error().code() == Code::kConflict) co_return true;
+  if (removed.ok() || removed.error().code() == Code::kNotFound) co_return true;
+  // Another pod has the name by now, or somebody else was faster at writing this one.
+  Document there = parts_.client.snapshot().get(resource_ids::kPods, key.ns, key.name);
+  if (removed.error().code() == Code::kConflict && (!there || uid_of(there) != uid_)) co_return true;
   log_warning("pod ", key.text(), ": delete: ", removed.error().message());
   co_return false;
 }

@@ -193,6 +193,12 @@ Task<Status> PodWorker::write_pod_files() {
 
 Task<Status> PodWorker::set_up() {
   PodView pod(pod_);
+  Status made = make_node_dirs(parts_.runtime.pod_dir(uid_));
+  if (!made.ok()) {
+    note_setup_failure("FailedCreatePodSandBox", made.error().prefixed("Failed to create pod sandbox"));
+    co_return made;
+  }
+  save();  // from here on the node knows of it, and that this has not come to its end
   Status network_ready = parts_.network.ready();
   if (!network_ready.ok() && !pod.host_network()) {
     Error error = network_not_ready(network_ready.error()).prefixed("network is not ready");
@@ -232,7 +238,6 @@ Task<Status> PodWorker::set_up() {
     note_setup_failure("FailedCreatePodSandBox", ready.error().prefixed("Failed to create pod sandbox"));
     co_return ready;
   }
-  save();
   if (!PodView(pod_).host_network()) {
     PodNetworkRequest request = network_request();
     PodNetwork* network = &parts_.network;

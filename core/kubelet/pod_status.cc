@@ -22,8 +22,7 @@ struct StatusWriter {
     if (r.signal) t.set("signal", r.signal);
     t.set("reason", r.reason.empty() ? (r.exit_code == 0 ? "Completed" : "Error") : r.reason);
     if (!r.message.empty()) t.set("message", r.message);
-    if (r.started_us) t.set("startedAt", format_rfc3339(r.started_us));
-    else t.set_null("startedAt");
+    t.set("startedAt", format_rfc3339(r.started_us));  // of one that never started: 1970, as upstream's
     if (r.finished_us) t.set("finishedAt", format_rfc3339(r.finished_us));
     else t.set_null("finishedAt");
     t.set("containerID", cat("bramble://", r.id));

@@ -1,5 +1,8 @@
 #include "core/kubelet/pod_worker.h"
 
+#include <linux/magic.h>
+#include <sys/vfs.h>
+
 #include <algorithm>
 
 #include "core/base/limits.h"
@@ -55,6 +58,18 @@ void PodWorker::wake_in_ms(int64_t ms) {
   alarm_->set_in_ms(ms);
 }
 
+void PodWorker::try_later(Retry& retry, int64_t first_ms, int64_t max_ms) {
+  retry.delay_ms = std::min(max_ms, std::max(first_ms, 2 * retry.delay_ms));
+  retry.until_us = parts_.clock.monotonic_us() + retry.delay_ms * 1000;
+  wake_in_ms(retry.delay_ms);
+}
+
+bool PodWorker::put_off(const Retry& retry) {
+  int64_t left_us = retry.until_us - parts_.clock.monotonic_us();
+  if (left_us > 0) wake_in_ms(left_us / 1000 + 1);
+  return left_us > 0;
+}
+
 Task<void> PodWorker::next_wake() {
   while (!pending_) co_await woke_.wait();
   pending_ = false;
@@ -74,6 +89,8 @@ Task<void> PodWorker::life() {
 
 Task<void> PodWorker::step() {
   if (shim_lost_) co_await recover_from_lost_shim();
+  if (shim_lost_) co_return publish();
+  co_await finish_half_made();
   co_await settle_ended();
   if (ending()) {
     co_await end_pod();
@@ -84,11 +101,23 @@ Task<void> PodWorker::step() {
     publish();
     co_return;
   }
-  int64_t now = parts_.clock.wall_us();
+  // One that never started is begun anew when it is gone.
+  auto half_made = [](const ContainerRecord& r) { return r.phase == ContainerRecord::Phase::kCreated; };
+  if (std::any_of(facts_.records.begin(), facts_.records.end(), half_made)) co_return publish();
+  if (network_lost_) {
+    event("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
+    std::vector<std::string> running;
+    for (const auto& r : facts_.records)
+      if (r.phase != ContainerRecord::Phase::kExited) running.push_back(r.name);
+    co_await stop_containers(running, PodView(pod_).grace_seconds() * 1000, "");
+    network_lost_ = facts_.sandbox_ready = false;
+    co_return poke();
+  }
+  int64_t now = parts_.clock.monotonic_us();
   if (!facts_.sandbox_ready) {
     publish();
-    if (parts_.clock.monotonic_us() < next_setup_us_) {
-      wake_in_ms((next_setup_us_ - parts_.clock.monotonic_us()) / 1000 + 1);
+    if (now < next_setup_us_) {
+      wake_in_ms((next_setup_us_ - now) / 1000 + 1);
       co_return;
     }
     auto done = co_await set_up();
@@ -120,6 +149,13 @@ Task<void> PodWorker::step() {
     co_await stop_containers(plan.stop, PodView(pod_).grace_seconds() * 1000, "");
     poke();  // it has used up wake-ups that others asked for
   }
+  for (const auto& replace : plan.replace) {
+    for (auto& r : facts_.records) r.replaced = r.replaced || (r.name == replace.container && r.phase == ContainerRecord::Phase::kRunning);
+    save();
+    std::vector<std::string> names = {replace.container};
+    co_await stop_containers(names, PodView(pod_).grace_seconds() * 1000, replace.message);
+    poke();
+  }
   bool started = false;
   for (const auto& start : plan.start) {
     if (ending()) break;
@@ -127,34 +163,95 @@ Task<void> PodWorker::step() {
     started = started || !facts_.waiting.contains(start.container);
   }
   publish();
-  if (started || ending() || !unsettled_.empty()) poke();
+  if (started || ending()) poke();
 }
 
-// What an earlier bramble left of this pod.
+// What an earlier bramble left of this pod. It may have been killed in the middle of anything: what its records do not say to
+// have come to an end is gone on with, and the shim is asked what runs.
 Task<void> PodWorker::adopt() {
   std::string dir = parts_.runtime.pod_dir(uid_);
   auto stored = Document::parse(read_node_file(cat(dir, "/records.json")));
-  if (!stored.ok()) co_return;
-  for (Value v : (*stored)["containers"].items())
-    if (auto r = ContainerRecord::from_json(v)) facts_.records.push_back(std::move(*r));
-  for (Value ip : (*stored)["podIPs"].items()) facts_.pod_ips.push_back(ip.text());
-  if (int64_t start = (*stored)["startUs"].integer()) facts_.start_us = start;
-  released_ = (*stored)["released"].boolean();
-  if (!(*stored)["qos"].str().empty()) qos_ = (*stored)["qos"].text();
-  bool answers = co_await parts_.runtime.shim_answers(uid_);
-  if (!answers) {
-    bool running = false;
-    for (const auto& r : facts_.records) running = running || r.phase != ContainerRecord::Phase::kExited;
-    shim_lost_ = running;
+  bool set_up = false;
+  if (stored.ok()) {
+    for (Value v : (*stored)["containers"].items())
+      if (auto r = ContainerRecord::from_json(v)) facts_.records.push_back(std::move(*r));
+    for (Value ip : (*stored)["podIPs"].items()) facts_.pod_ips.push_back(ip.text());
+    if (int64_t start = (*stored)["startUs"].integer()) facts_.start_us = start;
+    released_ = (*stored)["released"].boolean();
+    set_up = (*stored)["setUp"].boolean(!facts_.records.empty());  // an older bramble does not say
+    if (!(*stored)["qos"].str().empty()) qos_ = (*stored)["qos"].text();
+  }
+  for (const auto& r : facts_.records)
+    if (r.phase == ContainerRecord::Phase::kExited && !r.removed) unsettled_.try_emplace(r.id);
+  co_await meet_shim();
+  if (!synced_) co_return;
+  facts_.sandbox_ready = set_up && !released_;
+  volumes_ready_ = facts_.sandbox_ready;
+  network_lost_ = facts_.sandbox_ready && network_lost();
+  log_info("pod ", PodView(pod_).key(), ": adopted");
+}
+
+// Follows the pod's shim from here on, if it has one.
+Task<void> PodWorker::meet_shim() {
+  Retry retry;
+  for (;;) {
+    PodRuntime::Shim shim = parts_.runtime.find_shim(uid_);
+    if (shim == PodRuntime::Shim::kNone) {
+      auto lives = [](const ContainerRecord& r) { return r.phase != ContainerRecord::Phase::kExited; };
+      shim_lost_ = std::any_of(facts_.records.begin(), facts_.records.end(), lives) || !parts_.runtime.container_ids(uid_).empty();
+      co_return;
+    }
+    if (shim == PodRuntime::Shim::kThere) {
+      shim_lost_ = false;
+      shim_tasks_.start(watch_shim());
+      while ((!synced_ || !telling_.empty()) && !shim_lost_) co_await next_wake();
+      if (synced_) co_return;
+    }
+    try_later(retry, limits::kSetupRetryFirstMs, limits::kSetupRetryMaxMs);
+    while (put_off(retry)) co_await next_wake();
+  }
+}
+
+// Containers in whose making an earlier bramble ended.
+Task<void> PodWorker::finish_half_made() {
+  std::vector<std::string> ids;
+  for (const auto& r : facts_.records)
+    if (r.phase == ContainerRecord::Phase::kCreated && !unsettled_.contains(r.id)) ids.push_back(r.id);
+  if (ids.empty()) co_return;
+  for (const auto& id : ids) co_await go_on_starting(id);
+  while (!telling_.empty() && !shim_lost_) co_await next_wake();
+  poke();  // it may have used up wake-ups that others asked for
+}
+
+// Maybe it runs, or only has to be started; else it is begun anew.
+Task<void> PodWorker::go_on_starting(std::string id) {
+  auto state = co_await parts_.runtime.settled(uid_, id);
+  if (state.ok()) on_state(*state);
+  ContainerRecord* r = find_record(id);
+  if (!r || telling_.contains(id) || r->phase == ContainerRecord::Phase::kExited) co_return;
+  bool wanted = !ending() && !PodView(pod_).is_terminal() && facts_.failed_reason.empty();
+  if (state.ok() && wanted && r->phase == ContainerRecord::Phase::kCreated) {
+    auto started = co_await parts_.runtime.start(uid_, id);
+    r = find_record(id);
+    if (!r || telling_.contains(id)) co_return;
+    if (!started.ok()) log_warning("container ", id, ": ", started.error().message());
+    if (started.ok() && r->phase == ContainerRecord::Phase::kCreated) r->phase = ContainerRecord::Phase::kRunning;
+    if (started.ok() && !r->started_us) r->started_us = parts_.clock.wall_us();
+  }
+  if (r->phase != ContainerRecord::Phase::kRunning) {
+    unsettled_.try_emplace(id);
     co_return;
   }
-  shim_tasks_.start(watch_shim());
-  while ((!synced_ || !telling_.empty()) && !shim_lost_) co_await next_wake();
-  facts_.sandbox_ready = !released_ && synced_;
-  volumes_ready_ = facts_.sandbox_ready;
-  for (auto& r : facts_.records)  // created and never started, or lost between two writes: begin anew
-    if (r.phase == ContainerRecord::Phase::kCreated || (r.phase == ContainerRecord::Phase::kExited && !r.removed)) unsettled_.insert(r.id);
-  log_info("pod ", PodView(pod_).key(), ": adopted");
+  save();
+  std::string name = r->name;
+  event("Normal", "Started", "Container started", name, r->kind == ContainerRecord::Kind::kInit);
+  if (wanted && PodView(pod_).container(name)["lifecycle"].has("postStart")) co_await run_post_start(id, name);
+}
+
+bool PodWorker::network_lost() const {
+  struct statfs fs;
+  bool there = statfs(network_request().netns_path.c_str(), &fs) == 0 && fs.f_type == NSFS_MAGIC;
+  return !PodView(pod_).host_network() && !there;
 }
 
 Task<void> PodWorker::watch_shim() {
@@ -162,6 +259,7 @@ Task<void> PodWorker::watch_shim() {
   std::function<void(ContainerState)> state = [this](ContainerState s) { on_state(s); };
   std::function<void()> synced = [this] {
     synced_ = true;
+    recovery_ = {};
     poke();
   };
   auto end = co_await parts_.runtime.watch(uid_, state, synced);
@@ -175,7 +273,10 @@ Task<void> PodWorker::watch_shim() {
 
 void PodWorker::on_state(const ContainerState& s) {
   ContainerRecord* r = find_record(s.id);
-  if (!r) return;
+  if (!r || r->removed) {  // nobody will miss it
+    unsettled_.try_emplace(s.id);
+    return poke();
+  }
   r->pid = s.pid;
   if (s.phase == ContainerState::kRunning && r->phase == ContainerRecord::Phase::kCreated) {
     r->phase = ContainerRecord::Phase::kRunning;
@@ -190,15 +291,30 @@ void PodWorker::on_state(const ContainerState& s) {
 }
 
 // The shim died (somebody killed it): its containers have lost their streams and their parent. They are ended; a new shim
-// and new containers take their place by the restart policy.
+// and new containers take their place by the restart policy. One that cannot be ended is not taken for ended. If the shim is
+// there, only the connection was lost.
 Task<void> PodWorker::recover_from_lost_shim() {
-  shim_lost_ = false;
-  facts_.sandbox_ready = false;
+  if (put_off(recovery_)) co_return;
+  try_later(recovery_, limits::kSetupRetryFirstMs, limits::kSetupRetryMaxMs);
   shim_tasks_.cancel_all();
+  PodRuntime::Shim shim = parts_.runtime.find_shim(uid_);
+  if (shim == PodRuntime::Shim::kUnsure) co_return;
+  shim_lost_ = false;
+  if (shim == PodRuntime::Shim::kThere) {
+    synced_ = false;
+    shim_tasks_.start(watch_shim());
+    co_return;
+  }
+  facts_.sandbox_ready = false;
+  std::set<std::string> left;
   auto states = parts_.runtime.read_states(uid_);
   for (const auto& s : states) {
     auto removed = co_await parts_.runtime.remove(uid_, s.id);
-    if (!removed.ok()) log_warning("container ", s.id, ": ", removed.error().message());
+    if (!removed.ok()) {
+      log_warning("container ", s.id, ": ", removed.error().message());
+      left.insert(s.id);
+      continue;
+    }
     const ContainerRecord* r = find_record(s.id);
     if (!r || r->phase == ContainerRecord::Phase::kExited || s.phase != ContainerState::kExited) continue;
     ContainerState ended = s;
@@ -208,7 +324,9 @@ Task<void> PodWorker::recover_from_lost_shim() {
   }
   std::vector<std::string> lost;
   for (const auto& r : facts_.records)
-    if (r.phase != ContainerRecord::Phase::kExited) lost.push_back(r.id);
+    if (r.phase != ContainerRecord::Phase::kExited && !left.contains(r.id)) lost.push_back(r.id);
+  shim_lost_ = !left.empty();
+  if (!shim_lost_) recovery_ = {};
   for (const auto& id : lost) {
     ContainerState ended;
     ended.id = id;
@@ -231,34 +349,43 @@ Task<void> PodWorker::tell_end(ContainerState end, std::string reason) {
   r->exit_code = end.exit_code;
   r->signal = 0;  // upstream's runtimes report 128 + signal only
   r->finished_us = end.finished_us;
+  r->ended_us = parts_.clock.monotonic_us();
   if (!r->started_us) r->started_us = r->created_us;
   r->reason = !reason.empty() ? reason : oom && r->exit_code == 137 ? "OOMKilled" : r->exit_code == 0 ? "Completed" : "Error";
   r->message = std::move(message);
-  unsettled_.insert(r->id);
+  unsettled_.try_emplace(r->id);
   parts_.followers->wake();
   poke();
 }
 
-// Frees the runtime state and the root file system of each container that ended.
+// Frees the runtime state and the root file system of each container that ended. The record says so when it is done; what
+// fails is tried again.
 Task<void> PodWorker::settle_ended() {
-  while (!unsettled_.empty()) {
-    std::string id = *unsettled_.begin();
-    unsettled_.erase(unsettled_.begin());
+  for (;;) {
+    auto due = unsettled_.begin();
+    while (due != unsettled_.end() && put_off(due->second)) ++due;
+    if (due == unsettled_.end()) co_return;
+    std::string id = due->first;
     ContainerRecord* r = find_record(id);
-    if (!r || r->removed) continue;
-    bool never_started = r->phase == ContainerRecord::Phase::kCreated;
-    if (!never_started) {
-      r->removed = true;
+    bool never_started = r && r->phase == ContainerRecord::Phase::kCreated;
+    std::string message_path = r ? r->message_path : std::string();
+    if (r && !never_started) {
       save();
       publish();
     }
     auto removed = co_await parts_.runtime.remove(uid_, id);
-    if (!removed.ok()) log_warning("container ", id, ": ", removed.error().message());
-    r = find_record(id);
-    std::string message_path = r ? r->message_path : std::string();
-    auto discarded = co_await discard_files(id, message_path);
-    if (!discarded.ok()) log_warning("container ", id, ": ", discarded.error().message());
+    if (removed.ok()) {
+      auto discarded = co_await discard_files(id, message_path);
+      removed = discarded;
+    }
+    if (!removed.ok()) {
+      log_warning("container ", id, ": ", removed.error().message());
+      try_later(unsettled_[id], limits::kSetupRetryFirstMs, limits::kSetupRetryMaxMs);
+      continue;
+    }
+    unsettled_.erase(id);
     if (never_started) std::erase_if(facts_.records, [&](const ContainerRecord& x) { return x.id == id; });
+    else if (r = find_record(id); r) r->removed = true;
     auto old_logs = prune();
     save();
     if (old_logs.empty()) continue;
@@ -302,6 +429,7 @@ void PodWorker::save() {
   b.root().set("startUs", facts_.start_us);
   b.root().set("qos", qos_);
   b.root().set("released", released_);
+  b.root().set("setUp", facts_.sandbox_ready);
   std::string dir = parts_.runtime.pod_dir(uid_);
   Status saved = write_node_file(cat(dir, "/records.json"), b.dump(), 0600);
   if (saved.ok()) saved = write_node_file(cat(dir, "/pod.json"), *pod_.bytes(), 0600);

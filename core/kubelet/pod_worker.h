@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/kubelet/container_record.h"
+#include "core/kubelet/environment.h"
 #include "core/kubelet/hooks.h"
 #include "core/kubelet/node_parts.h"
 #include "core/kubelet/payloads.h"
@@ -52,9 +53,19 @@ class PodWorker {
   Task<void> next_wake();
   void wake_in_ms(int64_t ms);  // at the latest
   void wake() { poke(); }
+  // What failed and is tried again: not before its time, whoever wakes the pod.
+  struct Retry {
+    int64_t delay_ms = 0, until_us = 0;
+  };
+  void try_later(Retry& retry, int64_t first_ms, int64_t max_ms);
+  bool put_off(const Retry& retry);  // asks to be woken then
 
   // Adoption and what the shim tells.
   Task<void> adopt();
+  Task<void> meet_shim();
+  Task<void> finish_half_made();
+  Task<void> go_on_starting(std::string id);
+  bool network_lost() const;
   Task<void> watch_shim();
   Task<void> recover_from_lost_shim();
   void on_state(const ContainerState& state);
@@ -81,7 +92,9 @@ class PodWorker {
 
   // Containers.
   Task<void> start_container(PodActions::Start start);
-  Task<Status> create_and_start(ContainerRecord record, Document container, ImageInfo image, PodActions::Start start);
+  Task<Status> create_and_start(ContainerRecord record, Document container, ImageInfo image, Environment env);
+  bool create_is_put_off(const std::string& name, const std::string& missing);
+  void fail_create(const std::string& name, std::string reason, const Error& error, const std::string& id, const std::string& missing);
   bool image_missing(Value container, const std::string& name);
   void fail_container(const std::string& name, std::string reason, const Error& error);
   Task<void> run_post_start(std::string id, std::string name);
@@ -96,7 +109,7 @@ class PodWorker {
   struct Stopping {
     std::unique_ptr<TaskGroup> hook;  // preStop, while it runs
     bool begun = false, hook_over = false;
-    int64_t signalled_us = 0, next_us = 0, kill_retry_ms = 0;
+    int64_t signalled_us = 0, next_us = 0, first_retry_ms = 0, kill_retry_ms = 0;
   };
   Task<void> stop_containers(std::vector<std::string> names, int64_t grace_ms, std::string why);
   Task<void> go_on_stopping(std::string id, std::string why);
@@ -120,8 +133,9 @@ class PodWorker {
   PodStatusFacts facts_;
   RestartBackoff backoff_;
   std::set<std::string> telling_;    // ids of containers that ended and whose last words are being read
-  std::set<std::string> unsettled_;  // and of those that hold something yet
-  bool gone_ = false, released_ = false, finished_ = false, volumes_ready_ = false, shim_watched_ = false, shim_lost_ = false, synced_ = false;
+  std::map<std::string, Retry> unsettled_;  // by id: those that hold something yet, and what no record names
+  Retry recovery_;
+  bool gone_ = false, released_ = false, finished_ = false, volumes_ready_ = false, shim_watched_ = false, shim_lost_ = false, synced_ = false, network_lost_ = false;
   size_t payload_hash_ = 0;
   int64_t setup_retry_ms_ = 0, next_setup_us_ = 0, payload_retry_ms_ = 0, stop_deadline_us_ = 0, end_retry_ms_ = 0, next_end_us_ = 0;
   std::map<std::string, Stopping> stopping_;  // by container id
@@ -131,10 +145,13 @@ class PodWorker {
     int64_t refresh_us = 0, expires_us = 0;  // wall time, as the token's own
   };
   std::map<std::pair<std::string, int64_t>, Token> tokens_;
-  struct ImageRetry {
-    int64_t delay_ms = 0, until_us = 0;
+  std::map<std::string, Retry> image_retries_;
+  // Of containers that could not be made, by name. What comes to be needed later (a ConfigMap) is seen at once; its own text of
+  // what is missing and its id stay the same, so that nothing changes while it waits.
+  struct CreateRetry : Retry {
+    std::string id, missing;
   };
-  std::map<std::string, ImageRetry> image_retries_;
+  std::map<std::string, CreateRetry> create_retries_;
 
   bool pending_ = false;
   int64_t armed_us_ = 0;  // when the alarm fires; 0: it is not set

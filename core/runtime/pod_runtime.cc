@@ -1,5 +1,7 @@
 #include "core/runtime/pod_runtime.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,12 +78,13 @@ Result<std::unique_ptr<PodRuntime>> PodRuntime::open(Options options, const Cgro
 std::vector<std::string> PodRuntime::pod_uids() const { return folder_names(cat(options_.run_dir, "/pods")); }
 std::vector<std::string> PodRuntime::container_ids(const std::string& uid) const { return folder_names(cat(pod_dir(uid), "/containers")); }
 
-Task<bool> PodRuntime::shim_answers(std::string uid) {
-  std::string path = socket_path(uid);
-  struct stat s;
-  if (stat(path.c_str(), &s) != 0) co_return false;
-  auto connection = co_await ShimConnection::connect(path);
-  co_return connection.ok();
+PodRuntime::Shim PodRuntime::find_shim(const std::string& uid) const {
+  auto address = SocketAddress::unix_path(socket_path(uid));
+  if (!address.ok()) return Shim::kNone;  // nor could one listen there
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return Shim::kUnsure;
+  if (::connect(fd.get(), address->raw(), address->raw_bytes()) == 0) return Shim::kThere;
+  return errno == ENOENT || errno == ECONNREFUSED ? Shim::kNone : Shim::kUnsure;
 }
 
 Task<Status> PodRuntime::ensure_pod(std::string uid, std::string hostname) {
@@ -95,14 +98,16 @@ Task<Status> PodRuntime::ensure_pod(std::string uid, std::string hostname) {
   Task<Status> preparing = offload(std::move(prepare));
   auto prepared = co_await preparing;
   if (!prepared.ok()) co_return prepared;
-  bool answers = co_await shim_answers(uid);
-  if (answers) co_return ok();
+  Shim shim = find_shim(uid);
+  if (shim == Shim::kUnsure) co_return shim_unsure(uid);
+  if (shim == Shim::kThere) co_return ok();
   ProcessSpec spec;
   spec.argv = {shim_path_, dir, runtime_path_, cat(options_.run_dir, "/runc"), cat(options_.command_ms)};
   for (const auto& file : cgroups_.shim_procs_files()) spec.argv.push_back(file);
   spec.timeout_ms = options_.command_ms;
   auto result = co_await run_process(std::move(spec));
   if (!result.ok()) co_return result.error().prefixed("start shim");
+  if (result->exit_code != 0 && find_shim(uid) == Shim::kThere) co_return ok();  // another was just being started
   if (!result->err.empty()) log_warning("shim of pod ", uid, ": ", trim(result->err));
   if (result->exit_code != 0) co_return Error(Code::kInternal, cat("start shim: ", trim(result->err)));
   co_return ok();
@@ -150,9 +155,19 @@ Task<Status> PodRuntime::kill(std::string uid, std::string id, int signal) {
   co_return ok();
 }
 
+Task<Result<ContainerState>> PodRuntime::settled(std::string uid, std::string id) {
+  std::string body = text_body({id});
+  auto answer = co_await call(uid, shim::kSettle, std::move(body));
+  if (!answer.ok()) co_return answer.error();
+  auto state = decode_container_state(*answer);
+  if (!state) co_return Error(Code::kInternal, "shim: malformed answer");
+  co_return std::move(*state);
+}
+
 Task<Status> PodRuntime::remove(std::string uid, std::string id) {
-  bool answers = co_await shim_answers(uid);
-  if (answers) {
+  Shim shim = find_shim(uid);
+  if (shim == Shim::kUnsure) co_return shim_unsure(uid);
+  if (shim == Shim::kThere) {
     std::string body = text_body({id});
     auto answer = co_await call(uid, shim::kDelete, std::move(body));
     if (!answer.ok()) co_return answer.error();
@@ -170,8 +185,9 @@ Task<Status> PodRuntime::remove(std::string uid, std::string id) {
 }
 
 Task<Status> PodRuntime::remove_pod(std::string uid) {
-  bool answers = co_await shim_answers(uid);
-  if (answers) {
+  Shim shim = find_shim(uid);
+  if (shim == Shim::kUnsure) co_return shim_unsure(uid);
+  if (shim == Shim::kThere) {
     auto answer = co_await call(uid, shim::kShutdown, std::string());
     if (!answer.ok()) co_return answer.error();
   }

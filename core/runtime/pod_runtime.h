@@ -45,7 +45,9 @@ class PodRuntime {
 
   // Makes the pod's directory, its ipc and uts namespaces and /dev/shm, and starts its shim unless one answers.
   Task<Status> ensure_pod(std::string uid, std::string hostname);
-  Task<bool> shim_answers(std::string uid);
+  // Whether the pod has a shim. Unsure: nobody could be asked just now (descriptors, the socket's backlog), which says nothing.
+  enum class Shim { kThere, kNone, kUnsure };
+  Shim find_shim(const std::string& uid) const;
   // Ends the shim (kFailed while it has containers), unmounts and removes the directory.
   Task<Status> remove_pod(std::string uid);
 
@@ -53,7 +55,10 @@ class PodRuntime {
   Task<Result<int>> create(std::string uid, std::string id, Document config, std::string log_path, ContainerStreams streams);
   Task<Status> start(std::string uid, std::string id);
   Task<Status> kill(std::string uid, std::string id, int signal);
-  Task<Status> remove(std::string uid, std::string id);  // kills what still runs
+  Task<Status> remove(std::string uid, std::string id);  // kills what still runs; what is not there is removed
+  // What has become of a container, once what an earlier caller asked for has come to its end. An error: the shim has no such
+  // container, cannot tell (an older one), or does not answer.
+  Task<Result<ContainerState>> settled(std::string uid, std::string id);
   Task<Result<std::unique_ptr<ExecSession>>> exec(std::string uid, std::string id, OciProcess process, bool stdin_on);
   Task<Result<std::unique_ptr<ExecSession>>> attach(std::string uid, std::string id, bool stdin_on);
 
@@ -67,6 +72,7 @@ class PodRuntime {
   // For the shim to end its command and tell of it; an older shim does not end them.
   int64_t call_ms() const { return options_.command_ms + options_.command_ms / 10; }
   std::string socket_path(const std::string& uid) const { return cat(pod_dir(uid), "/shim.sock"); }
+  Error shim_unsure(const std::string& uid) const { return Error(Code::kUnavailable, cat("shim of pod ", uid, ": cannot be reached just now")); }
   Task<Result<std::string>> call(std::string uid, uint8_t type, std::string body);
   Task<Result<std::unique_ptr<ExecSession>>> open_session(std::string uid, uint8_t type, std::string body);
 

@@ -79,6 +79,24 @@ inline Command* find_command(pid_t pid) {
   return nullptr;
 }
 
+// Answers those who wait until no command works at a container.
+inline void tell_settled() {
+  for (Conn* c = conns; c; c = c->next) {
+    const Command* k = c->settling ? commands : nullptr;
+    while (k && k->process != c->settling) k = k->next;
+    if (!c->settling || k) continue;
+    send_state(c, c->settling);
+    c->settling = nullptr;
+  }
+}
+
+// A container that is deleted, whatever else still works at it.
+inline void forget_container(Process* p) {
+  for (Command* c = commands; c; c = c->next)
+    if (c->process == p) c->process = nullptr;
+  forget_process(p);
+}
+
 inline uint64_t monotonic_ns() {
   timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -300,7 +318,7 @@ inline void command_ended(Command* c, int status) {
     p->state = kRunning;
     broadcast_state(p);
   } else if (c->type == kDelete && good) {
-    if (p) forget_process(p);
+    if (p) forget_container(p);
     send_frame(c->conn, kDone, pid_bytes, 4);
   }
   Command** at = &commands;
@@ -308,6 +326,7 @@ inline void command_ended(Command* c, int status) {
   *at = c->next;
   free(c);
   arm_command_timer();
+  tell_settled();
   forget_early();
 }
 

@@ -22,6 +22,7 @@ struct Conn {
   Conn* next;
   Bytes in, out;
   Process* process;  // whose streams it carries
+  Process* settling;  // whose commands it waits for
   bool subscribed, attached, closing;
 };
 
@@ -316,6 +317,11 @@ inline void forget_process(Process* p) {
     if (c->process == p) {
       c->process = nullptr;
       shutdown(c->source.fd, SHUT_RDWR);
+    }
+  for (Conn* c = conns; c; c = c->next)
+    if (c->settling == p) {
+      c->settling = nullptr;
+      send_failed(c, "no such container");
     }
   bury(&p->input);
 }

@@ -3,6 +3,7 @@
 // (wire.h), and leaves exit codes in files. It starts nothing by itself: bramble decides, and finds it again by its socket.
 //   bramble-shim <pod directory> <runtime> <runtime root> <milliseconds for a command> [<cgroup.procs file to join>...]
 // It returns when the socket listens; the work is done by its child. Lost when it dies: the containers' streams.
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -25,7 +26,7 @@ static void close_conn(Conn* c) {
   for (Command* k = commands; k; k = k->next)
     if (k->conn == c) k->conn = nullptr;
   Process* p = c->process;
-  c->process = nullptr;
+  c->process = c->settling = nullptr;
   c->in.clear();
   c->out.clear();
   bury(&c->source);
@@ -106,6 +107,12 @@ static void start(Conn* c, const char* id) {
   if (!start_simple(kStart, p, c, args)) send_failed(c, strerror(errno));
 }
 
+static void settle_container(Conn* c, const char* id) {
+  c->settling = find_container(id);
+  if (!c->settling) return send_failed(c, "no such container");
+  tell_settled();
+}
+
 static void kill_container(Conn* c, int signal_number, const char* id) {
   Process* p = find_container(id);
   if (!p) return send_failed(c, "no such container");
@@ -159,7 +166,7 @@ static bool serve(Conn* c, uint8_t version, uint8_t type, const uint8_t* body, s
       if (!p->is_exec && p->pid) send_state(c, p);
     return send_frame(c, kSynced, nullptr, 0), true;
   }
-  if (type < kCreate || type > kAttach) return send_failed(c, "unknown frame type"), false;
+  if ((type < kCreate || type > kAttach) && type != kSettle) return send_failed(c, "unknown frame type"), false;
   const char* id = payload.text();
   if (!good_id(id)) return send_failed(c, "malformed container id"), false;
   const char* path = nullptr;
@@ -174,6 +181,7 @@ static bool serve(Conn* c, uint8_t version, uint8_t type, const uint8_t* body, s
     case kKill: kill_container(c, signal_number, id); break;
     case kDelete: remove(c, id); break;
     case kAttach: attach(c, id); break;
+    case kSettle: settle_container(c, id); break;
   }
   return true;
 }
@@ -228,7 +236,18 @@ static void signals_ready(Source* s, uint32_t) {
   reap();
 }
 
+// A bramble that is killed while it starts a shim may be followed by one that starts another: the pod has the first.
+static bool only_one() {
+  char path[1024];
+  snprintf(path, sizeof path, "%s/shim.lock", pod_dir);
+  int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0) return true;  // held as long as the shim lives
+  dprintf(2, "%s: %s\n", path, errno == EWOULDBLOCK ? "the pod has a shim" : strerror(errno));
+  return false;
+}
+
 static bool set_up(int argc, char** argv) {
+  if (!only_one()) return false;
   for (int i = 5; i < argc; ++i) {
     int fd = open(argv[i], O_WRONLY | O_CLOEXEC);
     if (fd < 0 || write(fd, "0", 1) != 1) dprintf(2, "%s: %s\n", argv[i], strerror(errno));

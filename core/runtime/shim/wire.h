@@ -25,6 +25,7 @@ enum Type : uint8_t {
   kExec = 6,       // flags (kTty, kStdin), id, path of process.json -> kStarted | kFailed; streams; kExit
   kAttach = 7,     // flags (kStdin), id -> kStarted | kFailed; streams; kExit
   kShutdown = 8,   // ends the shim -> kDone | kFailed (there are containers)
+  kSettle = 9,     // id: when no command of the runtime works at it (any more) -> kState | kFailed (no such container)
   // In a stream, to the shim.
   kStdinData = 20,
   kStdinClose = 21,

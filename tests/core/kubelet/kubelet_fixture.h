@@ -80,6 +80,10 @@ class MemoryClient final : public Client {
   Task<Result<Document>> remove(ResourceId resource, ObjectKey key, DeleteOptions options) override {
     Document old = objects.get(resource, key.ns, key.name);
     if (!old || (!options.uid.empty() && uid_of(old) != options.uid)) co_return Error(Code::kNotFound, "not found");
+    if (lose_removes && options.grace_period_s == 0) {
+      --lose_removes;
+      co_return Error(Code::kConflict, "somebody else was faster");
+    }
     int64_t grace = options.grace_period_s.value_or(PodView(old).grace_seconds());
     if (resource == kPods && grace > 0) {
       Builder b(old.root());
@@ -114,6 +118,7 @@ class MemoryClient final : public Client {
 
   MapSnapshot objects;
   bool refuse_tokens = false;
+  int lose_removes = 0;                            // so many final deletions conflict
   int tokens = 0;                                  // given out
   std::map<std::string, int> patches;              // by "pods/name"
   std::function<void(const ResourceId&)> on_patch;  // before it is carried out
@@ -149,7 +154,7 @@ class FolderImages final : public ImageStore {
     info_.config.cmd = {"sh"};
   }
   std::optional<ImageInfo> find(std::string_view name) override {
-    return name == "busybox:1" || name == info_.id ? std::optional<ImageInfo>(info_) : std::nullopt;
+    return name == "busybox:1" || name == "busybox:2" || name == info_.id ? std::optional<ImageInfo>(info_) : std::nullopt;
   }
   std::vector<ImageInfo> list() override {
     std::vector<ImageInfo> out = {info_};
@@ -159,6 +164,8 @@ class FolderImages final : public ImageStore {
   Result<std::vector<ImageInfo>> import_archive(std::string, std::function<void(int64_t, int64_t)>) override { return Error(Code::kInternal, "no"); }
   Status remove(std::string_view) override { return ok(); }
   Status mount_rootfs(const std::string&, const std::string& work, const std::string& target) override {
+    ++mounts;
+    if (refuse_mounts) return Error(Code::kIo, cat("mount ", target, ": no"));
     fs::create_directories(work + "/upper");
     fs::create_directories(work + "/work");
     chmod((work + "/upper").c_str(), 0755);
@@ -171,6 +178,8 @@ class FolderImages final : public ImageStore {
     fs::remove_all(work);
     return ok();
   }
+  std::atomic<int> mounts = 0;
+  std::atomic<bool> refuse_mounts = false;
   std::atomic<bool> another = false;  // a second image, in the list only
 
  private:
@@ -181,13 +190,14 @@ class FolderImages final : public ImageStore {
 // The real time, and as much more as a test lets pass; alarms that are due then fire.
 class MovedClock final : public Clock {
  public:
-  int64_t wall_us() const override { return real_.wall_us() + passed_us_; }
+  int64_t wall_us() const override { return real_.wall_us() + passed_us_ + set_us_; }
   int64_t monotonic_us() const override { return real_.monotonic_us() + passed_us_; }
   void pass_us(int64_t us) {
     passed_us_ += us;
     for (MovedAlarm* a : alarms_)
       if (a->due_us && a->due_us <= monotonic_us()) a->timer.arm_ms(0);
   }
+  void set_wall_by_us(int64_t us) { set_us_ += us; }  // as somebody who sets the clock
   AlarmFactory alarms() {
     return [this](std::function<void()> fire) { return std::make_unique<MovedAlarm>(this, std::move(fire)); };
   }
@@ -212,19 +222,24 @@ class MovedClock final : public Clock {
     Timer timer;
   };
   RealClock real_;
-  int64_t passed_us_ = 0;
+  int64_t passed_us_ = 0, set_us_ = 0;
   std::set<MovedAlarm*> alarms_;
 };
 
 class FixedNetwork final : public PodNetwork {
  public:
   Status ready() override { return why_not.empty() ? ok() : Status(Error(Code::kUnavailable, why_not)); }
-  Result<PodNetworkResult> add(const PodNetworkRequest& r) override { return adds++, last = r, PodNetworkResult{{"10.99.0.2"}}; }
+  Result<PodNetworkResult> add(const PodNetworkRequest& r) override {
+    adds++;
+    last = r;
+    if (refuse_adds) return Error(Code::kIo, "no");
+    return PodNetworkResult{{"10.99.0.2"}};
+  }
   Status del(const PodNetworkRequest&) override { return dels++, refuse_dels ? Status(Error(Code::kIo, "no")) : ok(); }
   Status collect(const std::vector<std::string>&) override { return ok(); }
   Status down() override { return ok(); }
   std::atomic<int> adds = 0, dels = 0;
-  std::atomic<bool> refuse_dels = false;
+  std::atomic<bool> refuse_adds = false, refuse_dels = false;
   std::string why_not;
   PodNetworkRequest last;
 };
@@ -276,6 +291,7 @@ class KubeletTest : public testing::Test {
     o.shim_cgroup = "bkt-shims-" + tag_;
     o.alarms = clock_.alarms();
     o.quarantine = quarantine_;
+    if (!runtime_.empty()) o.runtime = runtime_;
     auto k = Kubelet::open(o, client_, *images_, network_, clock_, random_);
     ASSERT_TRUE(k.ok()) << k.error().message();
     kubelet_ = std::move(*k);
@@ -364,6 +380,7 @@ class KubeletTest : public testing::Test {
   std::string base_, tag_;
   bool late_ = false;
   Quarantine* quarantine_ = nullptr;
+  std::string runtime_;  // runc, when empty
   Document node_;
   Loop loop_;
   MemoryClient client_;

@@ -386,6 +386,26 @@ TEST_F(KubeletTest, uses_a_present_image_without_asking_when_the_policy_lets_it)
   });
 }
 
+TEST_F(KubeletTest, restarts_a_container_whose_image_changed) {
+  start_kubelet();
+  put_pod("p", R"("restartPolicy":"Never","terminationGracePeriodSeconds":1,"containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 3' TERM; while :; do sleep 0.1; done"]}])");
+  RUN({
+    Document d = co_await until_phase("p", "Running");
+    Builder b(d.root());
+    b.root()["spec"]["containers"].item(0).set("image", "busybox:2");
+    client_.put(kPods, b.finish());
+    std::function<bool(const Document&)> good = [](const Document& now) {
+      Value s = now["status"]["containerStatuses"].item(0);
+      return s["restartCount"].integer() == 1 && s["state"].has("running");
+    };
+    Task<Document> waiting = until("p", good);
+    d = co_await waiting;
+    EXPECT_EQ(d["status"]["containerStatuses"].item(0)["lastState"]["terminated"]["exitCode"].integer(), 3);
+    EXPECT_EQ(d["status"]["containerStatuses"].item(0)["image"].str(), "docker.io/library/busybox:2");
+    co_await until_event("p", "Killing: Container c definition changed, will be restarted");
+  });
+}
+
 TEST_F(KubeletTest, says_why_a_container_cannot_start) {
   struct Row {
     const char* name;
@@ -416,6 +436,7 @@ TEST_F(KubeletTest, says_why_a_container_cannot_start) {
     Value last = pod("cmd")["status"]["containerStatuses"].item(0)["lastState"]["terminated"];
     EXPECT_EQ(last["reason"].str(), "StartError");
     EXPECT_EQ(last["exitCode"].integer(), 128);
+    EXPECT_EQ(last["startedAt"].str(), "1970-01-01T00:00:00Z");
   });
 }
 

@@ -22,13 +22,14 @@ ContainerRecord record(const char* name, Phase phase, int exit_code = 0, int att
   r.phase = phase;
   r.exit_code = exit_code;
   r.attempt = attempt;
-  r.finished_us = 1000 * 1000000LL;
+  r.ended_us = 1000 * 1000000LL;
   return r;
 }
 
 std::string text_of(const PodActions& a) {
   std::string out;
   for (const auto& s : a.start) out += cat("start ", s.container, "#", s.attempt, " ");
+  for (const auto& r : a.replace) out += cat("replace ", r.container, " (", r.message, ") ");
   for (const auto& w : a.waiting) out += cat("wait ", w, " ");
   for (const auto& s : a.stop) out += cat("stop ", s, " ");
   if (a.finished) out += "finished ";
@@ -75,6 +76,36 @@ TEST(PodActions, follow_restart_policy_init_order_and_sidecars) {
     RestartBackoff none;
     Document pod = pod_of(row.spec);
     EXPECT_EQ(text_of(plan_pod(pod.root(), row.records, none, 2000 * 1000000LL)), row.expected) << row.name;
+  }
+}
+
+TEST(PodActions, replace_what_runs_of_another_image) {
+  auto of_image = [](ContainerRecord r, const char* image, bool replaced = false) {
+    r.spec_image = image;
+    r.replaced = replaced;
+    return r;
+  };
+  constexpr const char* kImages = R"({"restartPolicy":"Never","initContainers":[{"name":"s","image":"s:1","restartPolicy":"Always"},{"name":"i","image":"i:1"}],"containers":[{"name":"a","image":"a:1"}]})";
+  ContainerRecord sidecar = of_image(record("s", Phase::kRunning, 0, 0, Kind::kInit), "s:1"), init = record("i", Phase::kExited, 0, 0, Kind::kInit);
+  struct Row {
+    const char* name;
+    std::vector<ContainerRecord> records;
+    const char* expected;
+  };
+  const Row rows[] = {
+      {"the same", {sidecar, init, of_image(record("a", Phase::kRunning), "a:1")}, ""},
+      {"of an older bramble", {sidecar, init, record("a", Phase::kRunning)}, ""},
+      {"another", {sidecar, init, of_image(record("a", Phase::kRunning), "a:0")}, "replace a (Container a definition changed, will be restarted)"},
+      {"of a sidecar", {of_image(sidecar, "s:0"), init}, "start a#0 replace s (Init container s definition changed)"},
+      {"not of an init container", {sidecar, of_image(record("i", Phase::kRunning, 0, 0, Kind::kInit), "i:0")}, ""},
+      {"it has ended", {sidecar, init, of_image(record("a", Phase::kExited, 137), "a:0", true)}, "start a#1"},
+      {"it had ended before", {sidecar, init, of_image(record("a", Phase::kExited, 1), "a:0")}, "stop s"},
+  };
+  for (const auto& row : rows) {
+    RestartBackoff backoff;
+    backoff.note_restart("a", 999 * 1000000LL);
+    Document pod = pod_of(kImages);
+    EXPECT_EQ(text_of(plan_pod(pod.root(), row.records, backoff, 1001 * 1000000LL)), row.expected) << row.name;
   }
 }
 

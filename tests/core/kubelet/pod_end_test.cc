@@ -1,4 +1,5 @@
 // How pods and their containers end: hooks, grace, what is given back, and what happens when that fails.
+#include <sys/resource.h>
 #include <time.h>
 
 #include "core/loop/socket.h"
@@ -48,6 +49,40 @@ TEST_F(PodEnd, pre_stop_hooks_of_a_pod_run_beside_each_other) {
     Document d = co_await until_phase("p", "Running");
     co_await remove_pod("p", 1000);
     co_await until_gone("p");  // each waits for the other's
+  });
+}
+
+TEST_F(PodEnd, a_last_deletion_that_lost_its_race_is_tried_again) {
+  start_kubelet();
+  put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 0' TERM; while :; do sleep 0.1; done"]}])");
+  RUN({
+    Document d = co_await until_phase("p", "Running");
+    client_.lose_removes = 1;
+    co_await remove_pod("p", 5);
+    co_await until_gone("p");
+    EXPECT_EQ(client_.lose_removes, 0);
+  });
+}
+
+TEST_F(PodEnd, a_stop_signal_that_did_not_get_through_is_sent_again) {
+  start_kubelet();
+  put_pod("p", R"("restartPolicy":"Never","containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 7' TERM; while :; do sleep 0.1; done"]}])");
+  RUN({
+    Document d = co_await until_phase("p", "Running");
+    rlimit all{}, none{};
+    getrlimit(RLIMIT_NOFILE, &all);
+    int free_fd = dup(0);
+    close(free_fd);
+    none = all;
+    none.rlim_cur = static_cast<rlim_t>(free_fd);
+    setrlimit(RLIMIT_NOFILE, &none);
+    co_await remove_pod("p", 1000);
+    co_await until_event("p", "Killing: Stopping container c");
+    co_await sleep_ms(50);
+    setrlimit(RLIMIT_NOFILE, &all);
+    std::function<bool(const Document&)> good = [](const Document& now) { return !now || now["status"]["containerStatuses"].item(0)["state"]["terminated"]["exitCode"].integer() == 7; };
+    Task<Document> waiting = until("p", good);
+    d = co_await waiting;
   });
 }
 

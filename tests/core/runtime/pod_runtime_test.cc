@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -529,8 +530,66 @@ TEST_F(PodRuntimeTest, shim_refuses_malformed_frames_and_goes_on) {
       close(fd);
       EXPECT_NE(answer.find(row.answer), std::string::npos) << row.name;
     }
-    bool answers = co_await runtime_->shim_answers(uid_);
-    EXPECT_TRUE(answers);
+    EXPECT_EQ(runtime_->find_shim(uid_), PodRuntime::Shim::kThere);
+  });
+}
+
+TEST_F(PodRuntimeTest, what_became_of_a_container_is_told_when_nothing_works_at_it) {
+  let_runc_hang_at("start");
+  open_runtime();
+  Loop loop;
+  auto task = [this]() -> Task<void> {
+    auto ready = co_await runtime_->ensure_pod(uid_, "h");
+    EXPECT_TRUE(ready.ok());
+    auto unknown = co_await runtime_->settled(uid_, id("a"));
+    EXPECT_EQ(unknown.ok() ? "" : unknown.error().message(), "no such container");
+    Document config = oci_config(spec({"sleep", "1000"}));
+    ContainerStreams streams;
+    auto pid = co_await runtime_->create(uid_, id("a"), config, log("a"), streams);
+    EXPECT_TRUE(pid.ok());
+    auto created = co_await runtime_->settled(uid_, id("a"));
+    EXPECT_TRUE(created.ok() && created->phase == ContainerState::kCreated && created->pid == *pid);
+    TaskGroup tasks;  // a start whose caller goes away, and which is killed for its slowness
+    auto start = [](PodRuntime* runtime, std::string uid, std::string container) -> Task<void> {
+      auto started = co_await runtime->start(uid, container);
+      EXPECT_FALSE(started.ok());
+    };
+    tasks.start(start(runtime_.get(), uid_, id("a")));
+    for (int i = 0; i < 1000 && !fs::exists(base_ + "/hung"); ++i) co_await sleep_ms(10);
+    tasks.cancel_all();
+    auto after = co_await runtime_->settled(uid_, id("a"));
+    EXPECT_TRUE(after.ok() && after->phase == ContainerState::kCreated);
+    EXPECT_NE(kill(static_cast<pid_t>(atoi(slurp(base_ + "/hung").c_str())), 0), 0);
+  };
+  run(loop, task());
+}
+
+TEST_F(PodRuntimeTest, a_pod_has_one_shim_and_is_not_without_it_when_nobody_can_ask) {
+  RUN({
+    int pid = co_await start("a", "sleep 1000", {});
+    std::string socket = runtime_->pod_dir(uid_) + "/shim.sock";
+    EXPECT_EQ(rename(socket.c_str(), (socket + "-away").c_str()), 0);
+    EXPECT_EQ(runtime_->find_shim(uid_), PodRuntime::Shim::kNone);
+    auto second = co_await runtime_->ensure_pod(uid_, "h");
+    EXPECT_FALSE(second.ok());
+    EXPECT_EQ(rename((socket + "-away").c_str(), socket.c_str()), 0);
+    rlimit all{}, none{};
+    getrlimit(RLIMIT_NOFILE, &all);
+    int free_fd = dup(0);
+    close(free_fd);
+    none = all;
+    none.rlim_cur = static_cast<rlim_t>(free_fd);
+    setrlimit(RLIMIT_NOFILE, &none);
+    PodRuntime::Shim shim = runtime_->find_shim(uid_);
+    auto removed = co_await runtime_->remove(uid_, id("a"));
+    auto pod = co_await runtime_->remove_pod(uid_);
+    setrlimit(RLIMIT_NOFILE, &all);
+    EXPECT_EQ(shim, PodRuntime::Shim::kUnsure);
+    EXPECT_FALSE(removed.ok());
+    EXPECT_FALSE(pod.ok());
+    EXPECT_EQ(kill(pid, 0), 0);
+    auto state = co_await runtime_->settled(uid_, id("a"));
+    EXPECT_TRUE(state.ok() && state->phase == ContainerState::kRunning);
   });
 }
 
