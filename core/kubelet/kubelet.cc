@@ -1,5 +1,7 @@
 #include "core/kubelet/kubelet.h"
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <set>
 
@@ -25,7 +27,7 @@ Result<std::unique_ptr<Kubelet>> Kubelet::open(KubeletOptions options, Client& c
   TRY(cgroups->check_memory());
   MachineFacts machine = read_machine(options.root_dir);
   TRY(cgroups->prepare(cpu_shares_of_milli(machine.cpus * 1000)));
-  for (const auto& dir : {options.root_dir, cat(options.root_dir, "/pods"), options.data_dir, cat(options.data_dir, "/pods"), options.log_dir}) TRY(make_node_dirs(dir));
+  for (const auto& dir : {options.root_dir, cat(options.root_dir, "/pods"), options.data_dir, cat(options.data_dir, "/pods"), cat(options.data_dir, "/pod-marks"), options.log_dir}) TRY(make_node_dirs(dir));
   TRY_ASSIGN(auto runtime, PodRuntime::open({options.run_dir, options.data_dir, options.runtime}, *cgroups));
   std::unique_ptr<Kubelet> kubelet(new Kubelet(std::move(cgroups), std::move(runtime), std::move(options), client, images, network, clock, random, std::move(machine)));
   return kubelet;
@@ -195,6 +197,11 @@ void Kubelet::adopt_orphans() {
     const bool known = pod.ok() && uid_of(*pod) == uid;
     Document document = known ? *pod : b.finish();
     PodView view(document);
+    std::string mark = read_node_file(parts_.mark_path(uid));
+    if (!mark.empty() && mark != parts_.store_mark()) {
+      log_warning("pod ", view.key(), ": of another cluster's store; what runs of it is left alone");
+      continue;
+    }
     if (parts_.client.snapshot().may_be_lost(kPods, view.ns(), known ? view.name() : std::string_view())) {
       log_warning("pod ", view.key(), ": not in the cluster, which may have lost it; what runs of it is left alone");
       continue;
@@ -236,22 +243,36 @@ static void remove_each(const std::vector<std::string>& folders) {
   }
 }
 
-// Folders, cgroups and addresses of pods, and layers of containers, from before a reboot or a crash between two steps.
+// Folders, cgroups and addresses of pods, and layers of containers, from before a reboot or a crash between two steps. Only of
+// pods that this store had: the folders and the cgroup's parent have the names that every kubelet uses, and others may have pods
+// on this machine.
 Task<Status> Kubelet::clear_unknown(std::set<std::string> known) {
   Cgroups* cgroups = cgroups_.get();
   PodNetwork* network = &parts_.network;
   PodRuntime* runtime = runtime_.get();
-  std::string volumes = cat(parts_.options.root_dir, "/pods"), layers = cat(parts_.options.data_dir, "/pods");
-  auto work = [cgroups, network, runtime, volumes, layers, known]() -> Status {
-    for (const auto& [qos, uid] : cgroups->pods()) {
-      if (known.contains(uid)) continue;
-      Status removed = cgroups->remove_pod(qos, uid);
-      if (!removed.ok()) log_warning(removed.error().message());
+  std::string marks = cat(parts_.options.data_dir, "/pod-marks"), mark = parts_.store_mark();
+  std::string layers = cat(parts_.options.data_dir, "/pods/");
+  std::vector<std::string> roots = {cat(parts_.options.root_dir, "/pods/"), layers};
+  auto work = [cgroups, network, runtime, marks, mark, layers, roots, known]() -> Status {
+    std::set<std::string> ours, failed;
+    std::error_code ec;
+    for (std::filesystem::directory_iterator it(marks, ec), end; !ec && it != end; it.increment(ec)) {
+      std::string uid = it->path().filename().string();
+      if (!mark.empty() && !known.contains(uid) && read_node_file(it->path().string()) == mark) ours.insert(uid);
     }
-    remove_each(folders_except(volumes, known));
-    remove_each(folders_except(layers, known));
+    auto note = [&failed](const std::string& uid, const Status& removed) {
+      if (removed.ok()) return;
+      log_warning(removed.error().message());
+      failed.insert(uid);
+    };
+    for (const auto& [qos, uid] : cgroups->pods())
+      if (ours.contains(uid)) note(uid, cgroups->remove_pod(qos, uid));
+    for (const auto& uid : ours) {
+      for (const auto& root : roots) note(uid, remove_volumes(root + uid));
+      if (!failed.contains(uid)) unlink(cat(marks, "/", uid).c_str());
+    }
     for (const auto& uid : known)
-      if (auto containers = known_containers(*runtime, uid)) remove_each(folders_except(cat(layers, "/", uid), *containers));
+      if (auto containers = known_containers(*runtime, uid)) remove_each(folders_except(layers + uid, *containers));
     return network->collect(std::vector<std::string>(known.begin(), known.end()));
   };
   Task<Status> working = offload(std::move(work));

@@ -55,6 +55,13 @@ struct NodeParts {
 
   std::string pod_root(const std::string& uid) const { return cat(options.root_dir, "/pods/", uid); }
   std::string container_disk(const std::string& uid, const std::string& id) const { return cat(options.data_dir, "/pods/", uid, "/", id); }
+  // Whose pods these are: what stands there names the store that they came from.
+  std::string mark_path(const std::string& uid) const { return cat(options.data_dir, "/pod-marks/", uid); }
+  // The store's name: a cluster is known by the uid of its first namespace. "" before there is one.
+  std::string store_mark() const {
+    Document first = client.snapshot().get(resource_ids::kNamespaces, "", "kube-system");
+    return first ? cat("store ", uid_of(first), "\n") : std::string();
+  }
   std::string log_folder(Value pod) const { return cat(options.log_dir, "/", meta(pod, "namespace"), "_", meta(pod, "name"), "_", meta(pod, "uid")); }
 };
 

@@ -205,15 +205,17 @@ Task<void> PodWorker::release() {
   PodNetwork* network = &parts_.network;
   Cgroups* cgroups = &parts_.cgroups;
   bool host_network = PodView(pod_).host_network();
-  std::string uid = uid_, qos = qos_, root = parts_.pod_root(uid_), disk = cat(parts_.options.data_dir, "/pods/", uid_);
-  auto work = [network, cgroups, request, host_network, uid, qos, root, disk]() -> Status {
+  std::string uid = uid_, qos = qos_, root = parts_.pod_root(uid_), disk = cat(parts_.options.data_dir, "/pods/", uid_), mark = parts_.mark_path(uid_);
+  auto work = [network, cgroups, request, host_network, uid, qos, root, disk, mark]() -> Status {
     if (!host_network) {
       TRY(network->del(request));
       TRY(remove_netns(request.netns_path));
     }
     TRY(cgroups->remove_pod(qos, uid));
     TRY(remove_volumes(root));
-    return remove_volumes(disk);
+    TRY(remove_volumes(disk));
+    if (unlink(mark.c_str()) != 0 && errno != ENOENT) return Error::from_errno(errno, mark);
+    return ok();
   };
   Task<Status> working = offload(std::move(work));
   auto done = co_await working;

@@ -194,6 +194,12 @@ Task<Status> PodWorker::write_pod_files() {
 Task<Status> PodWorker::set_up() {
   PodView pod(pod_);
   Status made = make_node_dirs(parts_.runtime.pod_dir(uid_));
+  std::string mark = parts_.store_mark();
+  if (made.ok() && !mark.empty()) {
+    auto work = [path = parts_.mark_path(uid_), mark] { return write_node_file(path, mark, 0600); };
+    Task<Status> marking = offload(std::move(work));
+    made = co_await marking;
+  }
   if (!made.ok()) {
     note_setup_failure("FailedCreatePodSandBox", made.error().prefixed("Failed to create pod sandbox"));
     co_return made;

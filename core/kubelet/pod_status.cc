@@ -65,7 +65,9 @@ struct StatusWriter {
     s.set("name", name);
     Mut state = s.object("state");
     Mut last = s.object("lastState");
-    bool running = r && r->phase == ContainerRecord::Phase::kRunning;
+    // One that makes room for its successor is told as ended together with the successor's start, so that no pod seems to end.
+    bool makes_room = r && r->phase == ContainerRecord::Phase::kExited && r->replaced && !waits && !facts.terminating;
+    bool running = r && (r->phase == ContainerRecord::Phase::kRunning || makes_room);
     bool ready = running, started = running;
     auto probed = facts.probed.find(name);
     if (running && probed != facts.probed.end()) {

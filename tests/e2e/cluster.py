@@ -99,6 +99,7 @@ class Server:
         """As a crash or the kernel's OOM killer would."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+        until("a child that it was just starting has let go of its port", lambda: not listens(self.port))
 
     def stop(self):
         self.process.terminate()
@@ -109,6 +110,15 @@ class Server:
         done = subprocess.run([*prefix, *self.arguments()], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout,
                               env=dict(os.environ, **(self.env or {})))
         return done.returncode, done.stderr
+
+
+def listens(port):
+    """Whether a TCP socket of this network namespace listens on the port (proc(5))."""
+    rows = []
+    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError), open(path) as f:
+            rows += [line.split() for line in f.readlines()[1:]]
+    return any(row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port for row in rows)
 
 
 def tail(path, lines):

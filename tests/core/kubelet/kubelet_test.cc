@@ -191,14 +191,26 @@ TEST_F(KubeletTest, runs_init_containers_in_order_and_ends_succeeded) {
 }
 
 TEST_F(KubeletTest, clears_what_nobody_owns_before_it_takes_on_pods) {
-  fs::create_directories(base_ + "/kubelet/pods/old/volumes");
-  fs::create_directories(base_ + "/data/pods/old/x");
+  client_.put_json(kNamespaces, R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"kube-system","uid":"ours"}})");
+  fs::create_directories(base_ + "/data/pod-marks");
+  for (const char* name : {"old", "others", "foreign"}) {
+    fs::create_directories(cat(base_, "/kubelet/pods/", name, "/volumes"));
+    fs::create_directories(cat(base_, "/data/pods/", name, "/x"));
+  }
+  std::ofstream(base_ + "/data/pod-marks/old") << "store ours\n";
+  std::ofstream(base_ + "/data/pod-marks/others") << "store theirs\n";
   start_kubelet();
   put_pod("new", R"("containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])");
   RUN({
     Document d = co_await until_phase("new", "Running");
     EXPECT_FALSE(fs::exists(base_ + "/kubelet/pods/old"));
     EXPECT_FALSE(fs::exists(base_ + "/data/pods/old"));
+    EXPECT_FALSE(fs::exists(base_ + "/data/pod-marks/old"));
+    // Of another kubelet, or of another store: none of ours.
+    for (const char* name : {"others", "foreign"}) {
+      EXPECT_TRUE(fs::exists(cat(base_, "/kubelet/pods/", name, "/volumes"))) << name;
+      EXPECT_TRUE(fs::exists(cat(base_, "/data/pods/", name, "/x"))) << name;
+    }
     EXPECT_TRUE(fs::exists(base_ + "/kubelet/pods/uid-new/etc-hosts"));
   });
 }
@@ -261,6 +273,25 @@ TEST_F(KubeletTest, ends_what_runs_for_a_pod_that_the_cluster_no_longer_has) {
     EXPECT_FALSE(fs::exists(base_ + "/run/pods/uid-gone"));
     EXPECT_FALSE(fs::exists(base_ + "/kubelet/pods/uid-gone"));
     EXPECT_NE(::kill(pid, 0), 0);
+  });
+}
+
+TEST_F(KubeletTest, leaves_alone_what_came_from_another_store) {
+  client_.put_json(kNamespaces, R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"kube-system","uid":"ours"}})");
+  start_kubelet();
+  put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; while :; do sleep 0.1; done"]}])");
+  RUN({
+    Document d = co_await until_phase("p", "Running");
+    std::string id = d["status"]["containerStatuses"].item(0)["containerID"].text();
+    int pid = static_cast<int>(parse_int64(slurp(base_ + "/run/pods/uid-p/containers/" + id.substr(10) + "/pid")).value_or(0));
+    kubelet_.reset();
+    client_.objects.remove(kPods, key("p"));
+    client_.put_json(kNamespaces, R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"kube-system","uid":"theirs"}})");
+    start_kubelet();
+    put_pod("other", R"("containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])");
+    d = co_await until_phase("other", "Running");
+    EXPECT_EQ(::kill(pid, 0), 0);
+    EXPECT_TRUE(fs::exists(base_ + "/kubelet/pods/uid-p/etc-hosts"));
   });
 }
 
