@@ -60,10 +60,12 @@ Status set_up_empty_dir(const std::string& path, Value empty_dir, std::optional<
   return ok();
 }
 
+// An empty file, unless one is there.
 Status touch(const std::string& path, mode_t mode) {
   UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-  if (!fd.valid()) return errno == EEXIST ? ok() : Status(Error::from_errno(errno, path));
-  return fchmod(fd.get(), mode) == 0 ? ok() : Status(Error::from_errno(errno, path));
+  if (fd.valid() && fchmod(fd.get(), mode) != 0) return Error::from_errno(errno, path);
+  if (!fd.valid() && errno == EEXIST) fd.reset(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, mode));  // also behind a link
+  return fd.valid() ? ok() : Status(Error::from_errno(errno, path));
 }
 
 Status set_up_host_path(Value host_path) {
