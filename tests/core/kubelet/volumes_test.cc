@@ -180,6 +180,15 @@ TEST_F(Volumes, have_the_same_modes_whatever_mask_the_server_was_started_with) {
   for (const auto& row : rows) EXPECT_EQ(access_of(row.path), row.expected) << row.path;
 }
 
+TEST_F(Volumes, a_file_of_the_host_is_made_also_behind_a_link_and_no_folder_above_it) {
+  auto file = [&](const std::string& path) { return pod(cat(R"({"name":"f","hostPath":{"type":"FileOrCreate","path":")", path, "\"}}")); };
+  fs::create_symlink(elsewhere_ + "/target", base_ + "/link");
+  for (int i = 0; i < 2; i++) EXPECT_TRUE(set_up(file(base_ + "/link")).ok());
+  EXPECT_EQ(access_of(elsewhere_ + "/target"), "0644 0");
+  EXPECT_FALSE(set_up(file(elsewhere_ + "/no/folder")).ok());
+  EXPECT_FALSE(fs::exists(elsewhere_ + "/no"));
+}
+
 using AtomicWriter = Volumes;
 
 TEST_F(AtomicWriter, swaps_the_whole_set_and_refuses_to_climb) {
