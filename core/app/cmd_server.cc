@@ -7,9 +7,11 @@
 
 #include "core/app/command.h"
 #include "core/app/control_plane.h"
+#include "core/app/first_start.h"
 #include "core/app/host_facts.h"
 #include "core/app/node.h"
 #include "core/app/renewal.h"
+#include "core/app/node_flags.h"
 #include "core/app/server_flags.h"
 #include "core/app/server_setup.h"
 #include "core/app/version.h"
@@ -93,7 +95,9 @@ Status serve(ServerSetup setup) {
   if (setup.agent) TRY(Node::check_host(setup.node));
   TRY(make_folders(setup.plane.data_dir, 0700));
   setup.credentials.time_floor_s = setup.plane.time_floor_s = issuing_floor_s(setup.plane.data_dir);
-  setup.credentials.in_use = has_store(setup);
+  TRY_ASSIGN(FirstStart first, FirstStart::begin(setup.plane.data_dir, setup.credentials.directory));
+  setup.plane.sign_of_cluster = first.sign();
+  setup.credentials.in_use = has_store(setup) || !first.sign().empty();
   TRY_ASSIGN(Credentials credentials, load_or_make_credentials(setup.credentials, clock));
   setup.credentials.in_use = true;  // when they are renewed
 
@@ -105,6 +109,7 @@ Status serve(ServerSetup setup) {
     if (running.node) running.node->look_again();
   };
   TRY_ASSIGN(running.plane, ControlPlane::open(setup.plane, credentials, loop, clock, random));
+  TRY(first.done());
 
   TaskGroup stopping;
   auto stop = [&] {
@@ -139,7 +144,7 @@ int run_server(const std::vector<std::string>& argv) {
   if (flags->on("debug")) set_log_level(LogLevel::kDebug);
   keep_heap_small();
   signal(SIGPIPE, SIG_IGN);
-  auto setup = read_server_setup(*flags);
+  auto setup = read_server_setup(*flags, check_own_address);
   if (!setup.ok()) return fail(cat("server: ", setup.error().message()));
   Status served = serve(std::move(*setup));
   return fail(cat("server: ", served.error().message()));

@@ -89,6 +89,29 @@ def test_damaged_store_is_repaired_from_the_backup_and_deletes_nothing(cluster):
     assert any(".damaged-" in name for name in os.listdir(os.path.dirname(file)))
 
 
+def test_empty_store_comes_back_from_the_backup_and_ends_nothing(cluster):
+    """What a power cut leaves of state.db may be its name alone. With no backup a start is refused in one line."""
+    ns = cluster.namespace("empty")
+    saved = running(cluster, ns, "saved")
+    backup(cluster, "save")
+    lost = running(cluster, ns, "lost")
+    cluster.server.kill()
+    db = f"{cluster.state}/data/server/db"
+    os.rename(f"{db}/backups", f"{db}/elsewhere")
+    open(f"{db}/state.db", "w").close()
+    os.remove(f"{db}/state.db-wal")
+    code, said = cluster.server.refused()
+    last = said.strip().splitlines()[-1]
+    assert code == 1 and f"{db}/state.db is empty" in last and f"{cluster.state}/data/server/tls" in last and "put the file back" in last, said
+    os.rename(f"{db}/elsewhere", f"{db}/backups")
+    cluster.server.start()
+    cluster.wait_node_ready()
+    cluster.wait_running(ns, "saved")
+    assert "state.db is empty; store restored from" in open(cluster.server.log, errors="replace").read()
+    confirm(cluster, ns, "lost", lost)
+    assert alive(*saved)
+
+
 def test_unclean_stop_renews_leases(cluster):
     """Renewals are on disk late; after a crash every Lease counts as renewed at the start."""
     ns = cluster.namespace("lease")
