@@ -78,13 +78,18 @@ Status check_cluster_ranges(const IpPrefix& pods, const IpPrefix& services) {
 Result<std::string> parse_node_address(const std::string& text) {
   auto address = IpPrefix::parse(text);
   if (!address || address->v6 || text.find('/') != std::string::npos) return wrong("node-ip", text, "is not an IPv4 address");
-  const char* never = address->bytes[0] == 127                                       ? "can't be loopback address"
-                      : address->bytes[0] >= 224                                     ? "can't be a multicast address"
-                      : address->bytes[0] == 169 && address->bytes[1] == 254         ? "can't be a link-local unicast address"
-                      : address->address_text() == "0.0.0.0"                         ? "can't be an all zeros address"
-                                                                                     : nullptr;
-  if (never) return wrong("node-ip", text, never);
   return address->address_text();
+}
+
+Status check_node_address(const std::string& text) {
+  auto address = IpPrefix::parse(text);
+  const unsigned char* bytes = address ? address->bytes : nullptr;
+  if (!bytes) return wrong("node-ip", text, "is not an IPv4 address");
+  if (bytes[0] == 127) return wrong("node-ip", text, "can't be loopback address");
+  if (bytes[0] >= 224) return wrong("node-ip", text, "can't be a multicast address");
+  if (bytes[0] == 169 && bytes[1] == 254) return wrong("node-ip", text, "can't be a link-local unicast address");
+  if (text == "0.0.0.0") return wrong("node-ip", text, "can't be an all zeros address");
+  return ok();
 }
 
 Status check_own_address(const std::string& address) {

@@ -16,8 +16,10 @@ Status check_node_taints(const std::vector<std::string>& taints);  // "key=value
 Status check_cluster_domain(const std::string& domain);
 // Pods and services do not overlap; there is a range for at least one node in that of the pods.
 Status check_cluster_ranges(const IpPrefix& pods, const IpPrefix& services);
-// An IPv4 address of a host, neither of a loopback nor of many. Gives it without a prefix length.
+// An IPv4 address, in its plain form.
 Result<std::string> parse_node_address(const std::string& text);
+// One by which others reach a host: neither of a loopback nor of many.
+Status check_node_address(const std::string& address);
 // One of this machine's interfaces has it. Reads the kernel's tables.
 Status check_own_address(const std::string& address);
 

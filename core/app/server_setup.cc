@@ -82,10 +82,12 @@ Status read_node(const Flags& flags, const OwnAddress& is_own_address, ServerSet
   }
   TRY(check_node_name(n.name));
   n.address = flags.text("node-ip");
+  s->follows_address = n.address.empty();
   if (n.address.empty()) {
     TRY_ASSIGN(n.address, host_address());
   } else {
     TRY_ASSIGN(n.address, parse_node_address(n.address));
+    if (s->agent) TRY(check_node_address(n.address));
     if (s->agent) TRY(is_own_address(n.address));
   }
   TRY_ASSIGN(n.data_dir, folder(flags, "data-dir"));

@@ -23,6 +23,7 @@ struct ServerSetup {
   std::string kubeconfig_path;
   mode_t kubeconfig_mode = 0600;
   bool agent = true;
+  bool follows_address = false;  // no flag gives the node's address
 };
 
 // Whether this machine has an address; else an Error that says so.
