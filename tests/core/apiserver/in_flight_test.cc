@@ -69,6 +69,12 @@ TEST_F(InFlightTest, only_what_competes_is_refused) {
 }
 
 TEST_F(InFlightTest, streams_of_a_user_and_of_all_have_a_limit_and_leave_their_place) {
+  groups = {"system:masters"};
+  auto bound = call("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+                    R"({"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":"readers"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"system:aggregate-to-view"},)"
+                    R"("subjects":[{"kind":"Group","apiGroup":"rbac.authorization.k8s.io","name":"readers"}]})");
+  ASSERT_EQ(bound->status, 201) << bound->body;
+  groups = {"readers"};
   std::vector<std::shared_ptr<KeptAnswer>> open;
   auto begin = [&](std::string who) {
     user = std::move(who);
@@ -86,7 +92,7 @@ TEST_F(InFlightTest, streams_of_a_user_and_of_all_have_a_limit_and_leave_their_p
   EXPECT_EQ(begin("jack"), 429) << "three in all";
   groups = {"system:masters"};
   EXPECT_EQ(begin("root"), 200) << "masters are let through";
-  groups = {};
+  groups = {"readers"};
   EXPECT_EQ(begin("jack"), 429) << "theirs count too";
   for (size_t gone : {size_t{0}, size_t{1}}) open[gone]->gone().set();
   settle();

@@ -134,10 +134,15 @@ TEST(DnsForward, goes_to_the_servers_of_now) {
   auto thread = DnsThread::start("127.0.0.1", port, {});
   ASSERT_TRUE(thread.ok()) << thread.error().message();
   EXPECT_EQ(rcode(ask(port, SOCK_DGRAM)), dns_rcode::kRefused);
+  auto becomes = [&](int wanted) {  // a question may overtake what the other thread was told
+    for (int i = 0; i < 1000; i++)
+      if (rcode(ask(port, SOCK_DGRAM)) == wanted) return true;
+    return false;
+  };
   (*thread)->forward_to({upstream.address()});
-  EXPECT_EQ(rcode(ask(port, SOCK_DGRAM)), dns_rcode::kNoError);
+  EXPECT_TRUE(becomes(dns_rcode::kNoError));
   (*thread)->forward_to({});
-  EXPECT_EQ(rcode(ask(port, SOCK_DGRAM)), dns_rcode::kRefused);
+  EXPECT_TRUE(becomes(dns_rcode::kRefused));
 }
 
 TEST(UpstreamWatch, tells_of_all_that_changes_what_the_file_says) {
