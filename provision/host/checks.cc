@@ -1,6 +1,7 @@
 #include "provision/host/checks.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
