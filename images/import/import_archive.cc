@@ -71,9 +71,9 @@ class LayerEntry {
   bool at_end_ = false;
 };
 
-Result<int64_t> unpack_entry(TarReader& tar, const ArchiveLayer& layer, LayerDirs& layers) {
+Result<int64_t> unpack_entry(TarReader& tar, const ArchiveLayer& layer, LayerDirs& layers, std::vector<std::string>* implied) {
   LayerEntry entry(tar, layer);
-  TRY_ASSIGN(int64_t unpacked, layers.unpack(entry.source(), layer.diff_id));
+  TRY_ASSIGN(int64_t unpacked, layers.unpack(entry.source(), layer.diff_id, implied));
   Status whole = entry.check_digest();
   if (whole.ok()) return unpacked;
   TRY(layers.discard(layer.diff_id));
@@ -124,6 +124,7 @@ Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path,
 
   // Layers unpacked by this import go again if it fails.
   std::map<std::string, int64_t> fresh;  // and their sizes
+  std::map<std::string, std::vector<std::string>> implied;  // of them
   auto has = [&](const std::string& diff_id) { return fresh.contains(diff_id) || layers_.has(diff_id); };
   auto unpack_all = [&]() -> Status {
     TRY(file.rewind());
@@ -143,7 +144,7 @@ Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path,
         if (!good.ok()) return good.error().prefixed(cat("layer ", go_quote(name)));
         continue;
       }
-      auto bytes = unpack_entry(tar, layer->second, layers_);
+      auto bytes = unpack_entry(tar, layer->second, layers_, &implied[layer->second.diff_id]);
       if (!bytes.ok()) return bytes.error().prefixed(cat("layer ", go_quote(name)));
       fresh[layer->second.diff_id] = *bytes;
     }
@@ -157,6 +158,14 @@ Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path,
   auto enter_all = [&]() -> Status {
     std::vector<std::string> names;
     for (const auto& [diff_id, bytes] : fresh) names.push_back(diff_id);
+    for (const ArchiveImage& image : index->images) {
+      std::vector<std::string> below;  // the uppermost first
+      for (const ArchiveLayer& l : image.layers) {
+        // A layer that several images have is as the first of them wants it.
+        if (auto own = implied.extract(l.diff_id); !own.empty()) TRY(layers_.inherit(l.diff_id, own.mapped(), below));
+        below.insert(below.begin(), l.diff_id);
+      }
+    }
     TRY(layers_.keep(names));
     Records next = records_;
     for (const ArchiveImage& image : index->images) {

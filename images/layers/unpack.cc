@@ -39,12 +39,11 @@ Result<std::string> clean_path(std::string_view raw) {
   return out;
 }
 
+}  // namespace
+
 constexpr int kLinksMax = 255;  // on the way to one entry, as containerd follows them
 
-// The path of an entry of the layer at `root`, with links above it followed, as containerd does (continuity fs.RootPath): an
-// absolute one starts at the layer's root, none leads out of it. Links of other layers do not count: a layer is unpacked once, for
-// every image that has it. Missing folders above it are made.
-Result<std::string> resolve_parents(const std::string& root, const std::string& path) {
+Result<std::string> resolve_in_layer(const std::string& root, const std::string& path, std::set<std::string>* made) {
   std::vector<std::string> way;  // still to go, the next part last
   auto push = [&way](std::string_view parts) {
     auto list = split(parts, '/');
@@ -66,7 +65,8 @@ Result<std::string> resolve_parents(const std::string& root, const std::string& 
     std::string next = at.empty() ? part : cat(at, "/", part), full = cat(root, "/", next);
     struct stat st {};
     if (lstat(full.c_str(), &st) != 0) {
-      if (errno != ENOENT || mkdir(full.c_str(), 0755) != 0 || chmod(full.c_str(), 0755) != 0) return Error::from_errno(errno, path);
+      if (errno != ENOENT || !made || mkdir(full.c_str(), 0755) != 0 || chmod(full.c_str(), 0755) != 0) return Error::from_errno(errno, path);
+      made->insert(next);
       at = std::move(next);
     } else if (S_ISDIR(st.st_mode)) {
       at = std::move(next);
@@ -83,6 +83,8 @@ Result<std::string> resolve_parents(const std::string& root, const std::string& 
   }
   return at.empty() ? path.substr(slash + 1) : cat(at, path.substr(slash));
 }
+
+namespace {
 
 // Whiteouts (image-spec layer.md, "Whiteouts") as overlayfs reads them. True when the entry was one.
 Result<bool> place_whiteout(const std::string& root, const std::string& path) {
@@ -116,14 +118,15 @@ class LayerWriter {
     TRY_ASSIGN(std::string path, clean_path(raw));
     if (++entries_ > limits::kLayerEntriesMax) return bad(path, cat("more than ", limits::kLayerEntriesMax, " entries"), Code::kTooLarge);
     if (path.empty()) return set_root_mode(entry);
-    TRY_ASSIGN(path, resolve_parents(root_, path));
+    TRY_ASSIGN(path, resolve_in_layer(root_, path, &implied_));
     TRY_ASSIGN(bool whiteout, place_whiteout(root_, path));
     if (whiteout) return ok();
+    implied_.erase(path);
     TRY(check_size(path, entry));
     std::string full = cat(root_, "/", path);
     if (const char* link = archive_entry_hardlink(entry)) {
       TRY_ASSIGN(std::string target, clean_path(link));
-      TRY_ASSIGN(target, resolve_parents(root_, target));
+      TRY_ASSIGN(target, resolve_in_layer(root_, target, &implied_));
       archive_entry_set_hardlink(entry, cat(root_, "/", target).c_str());
     }
     archive_entry_set_pathname(entry, full.c_str());
@@ -140,6 +143,7 @@ class LayerWriter {
     return ok();
   }
   int64_t bytes() const { return bytes_; }
+  std::vector<std::string> implied() const { return {implied_.begin(), implied_.end()}; }
 
  private:
   Error failed(std::string_view path) {
@@ -197,6 +201,7 @@ class LayerWriter {
   archive* disk_;
   int64_t bytes_ = 0;
   size_t entries_ = 0;
+  std::set<std::string> implied_;  // a folder comes before what lies in it
 };
 
 }  // namespace
@@ -221,7 +226,7 @@ Result<UnpackedLayer> unpack_layer(const ByteSource& source, const std::string& 
   }
   TRY(writer.finish());
   TRY(tar.drain());
-  return UnpackedLayer{cat("sha256:", hash.finish_hex()), writer.bytes()};
+  return UnpackedLayer{cat("sha256:", hash.finish_hex()), writer.bytes(), writer.implied()};
 }
 
 }  // namespace bramble

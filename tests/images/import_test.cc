@@ -210,6 +210,36 @@ TEST_F(Import, a_layer_is_unpacked_alike_whatever_lies_below) {
   ASSERT_TRUE(store_->unmount_rootfs(work, root).ok());
 }
 
+// Layers made by hand often describe no folder that is there below: it stays as it is.
+TEST_F(Import, folders_that_a_layer_does_not_describe_keep_what_they_have_below) {
+  std::string lower = pack({{"tmp", "", AE_IFDIR, "", -1, 01777}, {"home", "", AE_IFDIR, "", -1, 0711, 5}, {"home/me", "", AE_IFDIR, "", -1, 0700, 7},
+                            {"usr/lib", "", AE_IFDIR, "", -1, 0751, 6}, {"lib", "", AE_IFLNK, "usr/lib"}, {"thing", "a file"}});
+  std::string between = pack({{"home/.wh.gone", ""}, {"b", "b"}});
+  std::string upper = pack({{"tmp/x", "x"}, {"home/me/deep/x", "x"}, {"lib/x", "x"}, {"thing/x", "x"}, {"own/x", "x"}, {"own", "", AE_IFDIR, "", -1, 0701, 8}});
+  std::string config = config_of({lower, between, upper}), name = sha256_hex(config) + ".json";
+  // Uppermost first, as docker save may have them.
+  auto r = import(pack({{name, config}, {"3.tar", upper}, {"2.tar", between}, {"1.tar", lower},
+                        {"manifest.json", cat("[{\"Config\":\"", name, "\",\"RepoTags\":[\"three:1\"],\"Layers\":[\"1.tar\",\"2.tar\",\"3.tar\"]}]")}}));
+  ASSERT_TRUE(r.ok()) << r.error().message();
+  std::string work = dir_ + "/work", root = dir_ + "/root";
+  Status m = store_->mount_rootfs(r->front().id, work, root);
+  ASSERT_TRUE(m.ok()) << m.error().message();
+  struct Row {
+    const char* folder;
+    unsigned mode;
+    uid_t owner;
+  };
+  for (const Row& row : {Row{"tmp", 01777, 0}, Row{"home", 0711, 5}, Row{"home/me", 0700, 7}, Row{"home/me/deep", 0755, 0}, Row{"lib", 0751, 6}, Row{"thing", 0755, 0},
+                         Row{"own", 0701, 8}}) {
+    struct stat st {};
+    EXPECT_EQ(lstat(cat(root, "/", row.folder).c_str(), &st), 0) << row.folder;
+    EXPECT_TRUE(S_ISDIR(st.st_mode)) << row.folder;
+    EXPECT_EQ(st.st_mode & 07777, row.mode) << row.folder;
+    EXPECT_EQ(st.st_uid, row.owner) << row.folder;
+  }
+  ASSERT_TRUE(store_->unmount_rootfs(work, root).ok());
+}
+
 TEST_F(Import, judges_an_archive_by_all_of_its_bytes_also_where_the_layer_is_known) {
   std::string layer = pack({{"a", "1"}}), packed = pack({{"a", "1"}}, Packing::kGzip), config = config_of({layer});
   ASSERT_TRUE(import(pack(docker_files(layer))).ok());
