@@ -69,8 +69,45 @@ class InFlight::CountedResponder final : public Responder {
   std::shared_ptr<Place> place_;
 };
 
+// A stream's place, held until its handler has let go of it.
+class InFlight::StreamResponder final : public Responder {
+ public:
+  StreamResponder(std::shared_ptr<Responder> inner, std::shared_ptr<Counts> counts, std::string user)
+      : inner_(std::move(inner)), counts_(std::move(counts)), user_(std::move(user)) {
+    counts_->streams++;
+    counts_->streams_of[user_]++;
+  }
+  ~StreamResponder() override {
+    counts_->streams--;
+    auto mine = counts_->streams_of.find(user_);
+    if (--mine->second == 0) counts_->streams_of.erase(mine);
+  }
+  void send(int status, std::vector<Header> headers, Buffer body) override { inner_->send(status, std::move(headers), std::move(body)); }
+  void begin(int status, std::vector<Header> headers) override { inner_->begin(status, std::move(headers)); }
+  Task<bool> write(Buffer chunk) override { return inner_->write(std::move(chunk)); }
+  void end() override { inner_->end(); }
+  Task<std::unique_ptr<WebSocket>> accept_websocket(std::vector<std::string> protocols) override {
+    return inner_->accept_websocket(std::move(protocols));
+  }
+  Event& gone() override { return inner_->gone(); }
+  void peer_is_known() override { inner_->peer_is_known(); }
+
+ private:
+  std::shared_ptr<Responder> inner_;
+  std::shared_ptr<Counts> counts_;
+  const std::string user_;
+};
+
+std::shared_ptr<Responder> InFlight::enter_stream(const Identity& user, std::shared_ptr<Responder> responder) {
+  auto own = counts_->streams_of.find(user.user);
+  bool full = counts_->streams >= limits_.streams || (own != counts_->streams_of.end() && own->second >= limits_.streams_of_user);
+  if (full && !in_group(user, "system:masters")) return nullptr;
+  return std::make_shared<StreamResponder>(std::move(responder), counts_, user.user);
+}
+
 std::shared_ptr<Responder> InFlight::enter(const RequestInfo& info, const Identity& user, std::shared_ptr<Responder> responder) {
-  if (is_long_running(info) || is_health(info)) return responder;
+  if (is_health(info)) return responder;
+  if (is_long_running(info)) return enter_stream(user, std::move(responder));
   bool mutating = is_mutating(info);
   bool full = mutating ? counts_->writes >= limits_.writes
                        : counts_->reads >= limits_.reads || counts_->answer_bytes >= limits_.answer_bytes;

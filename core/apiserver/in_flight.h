@@ -1,14 +1,17 @@
 // InFlight: the hard floor under all fairness: how many requests are being answered at once, and how many bytes their answers
-// hold until slow readers have taken them. Beyond, 429 with upstream's words. Long-running requests (watch, exec, log and the
-// like), health and the group system:masters are let through, as by upstream's --max-requests-inflight and
-// --max-mutating-requests-inflight. Owner's loop thread; answers are let go on connection threads.
+// hold until slow readers have taken them. Beyond, 429 with upstream's words, as by upstream's --max-requests-inflight and
+// --max-mutating-requests-inflight. Long-running requests (watch, exec, log and the like) have limits of their own, for each
+// user and in all: upstream has none, but memory that a board has not. Health and the group system:masters are let through.
+// Owner's loop thread; answers are let go on connection threads.
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
+#include <string>
 
 #include "core/apiserver/route.h"
-#include "core/base/limits.h"
+#include "core/base/limits_care.h"
 #include "core/client/client.h"
 #include "core/http/server.h"
 
@@ -18,6 +21,7 @@ class InFlight {
  public:
   struct Limits {
     size_t reads = limits::kReadsInFlightMax, writes = limits::kWritesInFlightMax, answer_bytes = limits::kAnswerBytesMax;
+    size_t streams = limits::kStreamsMax, streams_of_user = limits::kStreamsOfUserMax;
   };
   explicit InFlight(Limits limits) : limits_(limits), counts_(std::make_shared<Counts>()) {}
 
@@ -28,9 +32,14 @@ class InFlight {
  private:
   struct Counts {
     std::atomic<size_t> reads{0}, writes{0}, answer_bytes{0};
+    size_t streams = 0;                                         // those of the masters too
+    std::map<std::string, size_t, std::less<>> streams_of;      // by user; owner's thread
   };
   class Place;
   class CountedResponder;
+  class StreamResponder;
+  std::shared_ptr<Responder> enter_stream(const Identity& user, std::shared_ptr<Responder> responder);
+
   Limits limits_;
   std::shared_ptr<Counts> counts_;
 };

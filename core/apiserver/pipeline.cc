@@ -55,6 +55,7 @@ Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::share
   request->audit_id = registry_.random().uuid();
 
   request->info = route(http->method, http->path, http->query);
+  if (request->info.malformed) co_return send_bad_request(*request);
 
   auto user = identify(*request);
   if (!user.ok()) co_return send_error(*request, user.error());

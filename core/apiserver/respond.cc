@@ -123,6 +123,10 @@ void send_too_many_requests(Request& request) {
   request.responder->send(429, std::move(headers), make_buffer("Too many requests, please try again later.\n"));
 }
 
+void send_bad_request(Request& request) {
+  request.responder->send(400, {{"content-type", "text/plain; charset=utf-8"}, {"connection", "close"}}, make_buffer("400 Bad Request"));
+}
+
 void send_text(Request& request, int status, std::string text) {
   std::vector<Header> headers = answer_headers(request, "text/plain; charset=utf-8");
   headers.push_back({"x-content-type-options", "nosniff"});

@@ -37,6 +37,7 @@ void send_error(Request& request, const Error& error);
 void send_object(Request& request, int status, const Document& object, const Clock& clock);
 void send_text(Request& request, int status, std::string text);
 void send_too_many_requests(Request& request);
+void send_bad_request(Request& request);  // what Go's server answers before any handler
 
 // The headers of every answer: content type, cache control, warnings.
 std::vector<Header> answer_headers(const Request& request, std::string_view content_type);

@@ -31,10 +31,13 @@ std::string name_in_selector(std::string_view text) {
 RequestInfo route(std::string_view method, std::string_view raw_path, std::string_view raw_query) {
   RequestInfo info;
   info.method = method;
-  info.path = percent_decode(raw_path, false).value_or(std::string(raw_path));
+  auto path = percent_decode(raw_path, false);
+  info.malformed = !path;
+  info.path = path ? std::move(*path) : std::string(raw_path);
   info.verb = lower(method);
   info.query = Query::parse(raw_query);
 
+  if (info.malformed) return info;
   std::vector<std::string> parts;
   for (std::string_view part : split(info.path, '/')) {
     if (!part.empty()) parts.emplace_back(part);

@@ -11,6 +11,7 @@
 namespace bramble {
 
 struct RequestInfo {
+  bool malformed = false;         // a '%' in the path without two hexadecimal digits: Go's server reads no further
   bool resource_request = false;  // under /api/<version> or /apis/<group>/<version>, with a resource
   std::string path;
   std::string method;

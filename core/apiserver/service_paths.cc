@@ -3,6 +3,7 @@
 
 #include "core/apiserver/apiserver.h"
 #include "core/apiserver/openapi_paths.h"
+#include "core/loop/loop_steps.h"
 #include "core/registry/api_status.h"
 #include "core/schema/protobuf.h"
 
@@ -135,6 +136,14 @@ std::string ApiServer::metrics() const {
   gauge("bramble_cache_ring_events", "Recent changes kept for watches.", stats.ring_events);
   gauge("bramble_cache_ring_bytes", "Bytes of recent changes kept for watches.", stats.ring_bytes);
   gauge("bramble_cache_pinned_views", "States pinned by paged lists.", stats.pinned_views);
+  const LoopSteps& steps = loop_steps();
+  auto counter = [&](std::string_view name, std::string_view help, uint64_t value) {
+    out += cat("# HELP ", name, " ", help, "\n# TYPE ", name, " counter\n", name, " ", value, "\n");
+  };
+  counter("bramble_loop_steps_total", "What the loop that owns all state ran.", steps.steps);
+  counter("bramble_loop_overruns_total", "Steps of it that took longer than 5 ms.", steps.overruns);
+  gauge("bramble_loop_longest_step_microseconds", "The longest of them.", static_cast<uint64_t>(steps.longest_us));
+  counter("bramble_token_signatures_checked_total", "Signatures of tokens that were checked, not remembered.", tokens_.signatures_checked());
   gauge("bramble_store_revision", "The newest revision.", registry_.cache().revision());
   out += "# HELP apiserver_storage_objects Number of stored objects at the time of last check split by kind.\n"
          "# TYPE apiserver_storage_objects gauge\n";

@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include "core/apiserver/verbs.h"
-#include "core/base/limits.h"
+#include "core/base/limits_care.h"
+#include "core/crypto/hash.h"
 #include "core/crypto/issuing_time.h"
 #include "core/registry/api_status.h"
 
@@ -130,6 +131,24 @@ Result<Reply> TokenIssuer::request(const Call& call, const Document& token_reque
   return Reply{201, b.finish()};
 }
 
+Result<Document> TokenIssuer::signed_claims(std::string_view token) const {
+  int64_t now_us = registry_.clock().monotonic_us();
+  while (!known_oldest_first_.empty()) {
+    auto oldest = known_.find(known_oldest_first_.front());
+    if (oldest->second.until_us > now_us && known_.size() < kTokenCacheMax) break;
+    known_.erase(oldest);
+    known_oldest_first_.pop_front();
+  }
+  std::string hash = sha256_hex(token);
+  if (auto known = known_.find(hash); known != known_.end()) return known->second.claims;
+  signatures_checked_++;
+  TRY_ASSIGN(std::string text, verify_jwt(token, keys_.verify));
+  TRY_ASSIGN(Document claims, Document::parse(std::string_view(text)));
+  known_oldest_first_.push_back(hash);
+  known_.emplace(std::move(hash), Known{claims, now_us + kTokenCacheUs});
+  return claims;
+}
+
 Result<TokenIssuer::Checked> TokenIssuer::check(std::string_view token, const std::vector<std::string>& wanted) const {
   const std::vector<std::string>& target = wanted.empty() ? keys_.audiences : wanted;
   if (const Identity* user = keys_.listed.find(token)) {  // good for the API server alone
@@ -140,11 +159,9 @@ Result<TokenIssuer::Checked> TokenIssuer::check(std::string_view token, const st
     if (out.audiences.empty()) return invalid_token();
     return out;
   }
-  auto text = verify_jwt(token, keys_.verify);
-  if (!text.ok()) return invalid_token();
-  auto parsed = Document::parse(std::string_view(*text));
-  if (!parsed.ok()) return invalid_token();
-  Value claims = parsed->root();
+  auto signed_by_us = signed_claims(token);
+  if (!signed_by_us.ok()) return invalid_token();
+  Value claims = signed_by_us->root();
   if (claims["iss"].str() != keys_.issuer) return invalid_token();
   int64_t checked_s = now_s();
   if (claims["exp"].integer() < checked_s) return invalid_token("service account token has expired");

@@ -3,6 +3,8 @@
 // Specification: Kubernetes "Managing Service Accounts", KEP 1205; RFC 7519.
 #pragma once
 
+#include <deque>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -43,11 +45,22 @@ class TokenIssuer {
   Document review(const Document& token_review) const;
 
   const std::string& issuer() const { return keys_.issuer; }
+  uint64_t signatures_checked() const { return signatures_checked_; }
 
  private:
+  // The claims of a token whose signature is good. What was found good is known for limits::kTokenCacheUs by the token's hash:
+  // a signature takes milliseconds of a small board. Whether the token is still good is judged each time.
+  Result<Document> signed_claims(std::string_view token) const;
+  struct Known {
+    Document claims;
+    int64_t until_us;  // monotonic
+  };
   int64_t now_s() const;
   Registry& registry_;
   TokenKeys keys_;
+  mutable std::map<std::string, Known, std::less<>> known_;  // by hash
+  mutable std::deque<std::string> known_oldest_first_;
+  mutable uint64_t signatures_checked_ = 0;
 };
 
 }  // namespace bramble

@@ -6,6 +6,7 @@
 
 #include "core/app/command.h"
 #include "core/app/local_call.h"
+#include "core/app/node_flags.h"
 #include "core/app/server_flags.h"
 #include "core/app/server_setup.h"
 #include "core/loop/loop.h"
@@ -33,7 +34,7 @@ bool show(const Check& c) {
 }
 
 bool show_setup(const Flags& flags) {
-  auto setup = read_server_setup(flags);
+  auto setup = read_server_setup(flags, check_own_address);
   if (!setup.ok()) return show({"flags", Check::Verdict::kWrong, setup.error().message(), ""});
   bool good = true;
   for (const Check& c : check_server_setup(*setup)) good = show(c) && good;

@@ -3,16 +3,22 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include "core/app/command.h"
 #include "core/app/control_plane.h"
+#include "core/app/first_start.h"
 #include "core/app/host_facts.h"
 #include "core/app/node.h"
 #include "core/app/renewal.h"
+#include "core/app/node_address.h"
+#include "core/app/node_flags.h"
 #include "core/app/server_flags.h"
 #include "core/app/server_setup.h"
 #include "core/app/version.h"
+#include "core/app/watchdog.h"
 #include "core/base/files.h"
 #include "core/base/heap.h"
 #include "core/base/limits.h"
@@ -33,13 +39,16 @@ struct Running {
   std::unique_ptr<ControlPlane> plane;
   std::unique_ptr<Node> node;  // null without an agent
   std::unique_ptr<CertificateRenewal> renewal;
+  std::unique_ptr<Watchdog> watchdog;
+  std::unique_ptr<AddressWatch> address_watch;
+  bool begins_anew = false;
   int exit_code = 0;
 };
 
 // Backwards: first who may ask (ports and their handlers), then offloaded work, which points into the node, then the node, at
 // last what all of them write to. Work that does not end in time keeps its node; like after a crash the next start clears up.
 Task<void> shut_down(Running* running, Loop* loop) {
-  notify_service_manager("STOPPING=1");
+  notify_service_manager(running->begins_anew ? "RELOADING=1" : "STOPPING=1");
   running->renewal.reset();
   running->plane->close_ports();
   if (running->node) running->node->close_ports();
@@ -68,7 +77,7 @@ std::unique_ptr<CertificateRenewal> renewal_of(Running* running, const ServerSet
   return std::make_unique<CertificateRenewal>(credentials, clock, load, use);
 }
 
-Status bring_up(Running* running, const ServerSetup& setup, const Credentials& credentials, Clock& clock, Random& random) {
+Status bring_up(Running* running, const ServerSetup& setup, const Credentials& credentials, Clock& clock, Random& random, const std::function<void()>& stop) {
   ControlPlane* plane = running->plane.get();
   plane->start();
   if (setup.agent) {
@@ -81,7 +90,27 @@ Status bring_up(Running* running, const ServerSetup& setup, const Credentials& c
   running->renewal = renewal_of(running, setup, credentials, clock);
   log_info("bramble ", version_text(), ": API on port ", plane->port(), ", kubeconfig ", setup.kubeconfig_path);
   notify_service_manager("READY=1");
+  running->watchdog = std::make_unique<Watchdog>(watchdog_interval_us());
+  if (setup.follows_address) {
+    TRY_ASSIGN(running->address_watch, AddressWatch::start(setup.node.address, [running, stop, was = setup.node.address](const std::string& now) {
+      log_warning("node address: ", now, " in place of ", was, "; the server begins anew with it, pods run on");
+      running->begins_anew = true;
+      stop();
+    }));
+  }
   return ok();
+}
+
+// The same process with the same arguments, from the start: all that was built upon the old address is built again. Comes back
+// only when it cannot be.
+void begin_anew() {
+  auto text = read_file("/proc/self/cmdline", kNoLimit);
+  if (!text.ok()) return log_error("begin anew: ", text.error().message());
+  std::vector<char*> arguments;
+  for (size_t at = 0; at < text->size(); at += std::strlen(text->data() + at) + 1) arguments.push_back(text->data() + at);
+  arguments.push_back(nullptr);
+  execv("/proc/self/exe", arguments.data());
+  log_error("begin anew: ", Error::from_errno(errno, "/proc/self/exe").message());
 }
 
 // Runs until a signal. Returns only when it could not begin; else the process ends here, without unwinding: threads of the pool
@@ -93,7 +122,9 @@ Status serve(ServerSetup setup) {
   if (setup.agent) TRY(Node::check_host(setup.node));
   TRY(make_folders(setup.plane.data_dir, 0700));
   setup.credentials.time_floor_s = setup.plane.time_floor_s = issuing_floor_s(setup.plane.data_dir);
-  setup.credentials.in_use = has_store(setup);
+  TRY_ASSIGN(FirstStart first, FirstStart::begin(setup.plane.data_dir, setup.credentials.directory));
+  setup.plane.sign_of_cluster = first.sign();
+  setup.credentials.in_use = has_store(setup) || !first.sign().empty();
   TRY_ASSIGN(Credentials credentials, load_or_make_credentials(setup.credentials, clock));
   setup.credentials.in_use = true;  // when they are renewed
 
@@ -105,19 +136,21 @@ Status serve(ServerSetup setup) {
     if (running.node) running.node->look_again();
   };
   TRY_ASSIGN(running.plane, ControlPlane::open(setup.plane, credentials, loop, clock, random));
+  TRY(first.done());
 
   TaskGroup stopping;
   auto stop = [&] {
     if (stopping.size() == 0) stopping.start(shut_down(&running, &loop));
   };
   SignalWatch on_term(SIGTERM, stop), on_int(SIGINT, stop);
-  Status up = bring_up(&running, setup, credentials, clock, random);
+  Status up = bring_up(&running, setup, credentials, clock, random, stop);
   if (!up.ok()) {
     running.exit_code = fail(cat("server: ", up.error().message()));
     stop();
   }
   loop.run();
   std::fflush(nullptr);
+  if (running.begins_anew && running.exit_code == 0) begin_anew();
   _exit(running.exit_code);
 }
 
@@ -139,7 +172,11 @@ int run_server(const std::vector<std::string>& argv) {
   if (flags->on("debug")) set_log_level(LogLevel::kDebug);
   keep_heap_small();
   signal(SIGPIPE, SIG_IGN);
-  auto setup = read_server_setup(*flags);
+  if (!flags->given("node-ip")) {
+    Status there = wait_for_address();
+    if (!there.ok()) return fail(cat("server: ", there.error().message()));
+  }
+  auto setup = read_server_setup(*flags, check_own_address);
   if (!setup.ok()) return fail(cat("server: ", setup.error().message()));
   Status served = serve(std::move(*setup));
   return fail(cat("server: ", served.error().message()));

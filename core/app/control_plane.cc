@@ -60,6 +60,7 @@ Status ControlPlane::open_store(Loop& loop) {
   SqliteOptions store;
   store.dir = options_.store_dir;
   store.backup_dir = options_.backup_dir;
+  store.sign_of_use = options_.sign_of_cluster;
   TRY(make_folders(store.dir, 0700));
   TRY_ASSIGN(store_, SqliteStore::open(std::move(store), loop, clock_, random_));
   TRY(open_quarantine());

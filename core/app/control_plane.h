@@ -21,6 +21,7 @@ namespace bramble {
 
 struct ControlPlaneOptions {
   std::string data_dir, run_dir, store_dir, backup_dir;
+  std::string sign_of_cluster;       // see FirstStart
   int backups_kept = limits::kBackupsKept;
   int64_t backup_every_us = limits::kBackupEveryUs;
   std::string bind_address, advertise_address;

@@ -7,10 +7,13 @@
 
 #include "cni/netlink/rtnetlink.h"
 #include "core/apiserver/static_tokens.h"
+#include "core/app/first_start.h"
 #include "core/app/host_facts.h"
+#include "core/app/node_flags.h"
 #include "core/app/server_flags.h"
 #include "core/base/files.h"
 #include "core/base/limits.h"
+#include "storage/sqlite/repair.h"
 
 namespace bramble {
 namespace {
@@ -40,9 +43,21 @@ Result<uint16_t> parse_port(const Flags& flags, std::string_view name) {
   return static_cast<uint16_t>(port);
 }
 
+// Mounts and other processes know nothing of this one's folder.
+Result<std::string> folder(const Flags& flags, std::string_view name) {
+  const std::string& path = flags.text(name);
+  if (path.empty()) return Error(Code::kInvalidArgument, cat("flag --", name, ": must name a folder"));
+  if (path.front() == '/') return path;
+  std::error_code failed;
+  std::string out = std::filesystem::absolute(path, failed).lexically_normal().string();
+  if (failed) return Error(Code::kInvalidArgument, cat("flag --", name, ": ", go_quote(path), ": ", failed.message()));
+  return out;
+}
+
 Status read_addresses(const Flags& flags, ServerSetup* s) {
   TRY_ASSIGN(IpPrefix pods, parse_range(flags, "cluster-cidr"));
   TRY_ASSIGN(IpPrefix services, parse_range(flags, "service-cidr"));
+  TRY(check_cluster_ranges(pods, services));
   auto dns = IpPrefix::parse(flags.text("cluster-dns"));
   std::string dns_address = flags.text("cluster-dns");
   // A service range of one's own moves the default DNS address into it, as in k3s.
@@ -59,28 +74,35 @@ Status read_addresses(const Flags& flags, ServerSetup* s) {
   return ok();
 }
 
-Status read_node(const Flags& flags, ServerSetup* s) {
+Status read_node(const Flags& flags, const OwnAddress& is_own_address, ServerSetup* s) {
   NodeOptions& n = s->node;
-  n.name = flags.text("node-name");
+  n.name = lower(trim(flags.text("node-name")));  // as the kubelet takes it
   if (n.name.empty()) {
     TRY_ASSIGN(n.name, host_name());
   }
+  TRY(check_node_name(n.name));
   n.address = flags.text("node-ip");
+  s->follows_address = n.address.empty();
   if (n.address.empty()) {
     TRY_ASSIGN(n.address, host_address());
-  } else if (!IpPrefix::parse(n.address)) {
-    return Error(Code::kInvalidArgument, cat("flag --node-ip: ", go_quote(n.address), " is not an address"));
+  } else {
+    TRY_ASSIGN(n.address, parse_node_address(n.address));
+    if (s->agent) TRY(check_node_address(n.address));
+    if (s->agent) TRY(is_own_address(n.address));
   }
-  n.data_dir = flags.text("data-dir");
-  n.run_dir = flags.text("run-dir");
-  n.root_dir = flags.text("kubelet-root-dir");
-  n.log_dir = flags.text("pod-log-dir");
+  TRY_ASSIGN(n.data_dir, folder(flags, "data-dir"));
+  TRY_ASSIGN(n.run_dir, folder(flags, "run-dir"));
+  TRY_ASSIGN(n.root_dir, folder(flags, "kubelet-root-dir"));
+  TRY_ASSIGN(n.log_dir, folder(flags, "pod-log-dir"));
   n.cgroup_root = flags.text("cgroup-root");
   n.runtime = flags.text("runtime");
   n.resolv_conf = flags.text("resolv-conf");
   n.domain = flags.text("cluster-domain");
+  TRY(check_cluster_domain(n.domain));
   n.labels = flags.list("node-label");
   n.taints = flags.list("node-taint");
+  TRY(check_node_labels(n.labels));
+  TRY(check_node_taints(n.taints));
   n.proxy = !flags.on("disable-kube-proxy");
   TRY_ASSIGN(n.kubelet_port, parse_port(flags, "kubelet-port"));
   return ok();
@@ -110,7 +132,7 @@ Check check_port(std::string name, uint16_t port, std::string_view flag) {
 // The folder itself, or the nearest one above it that is there, in which it will be made.
 Check check_folder(std::string name, const std::string& path) {
   std::string at = path;
-  while (at.size() > 1 && !path_exists(at)) at.resize(std::max<size_t>(at.rfind('/') == std::string::npos ? 0 : at.rfind('/'), 1));
+  while (at.size() > 1 && !path_exists(at)) at = folder_of(at);
   if (access(at.c_str(), W_OK | X_OK) == 0) return {std::move(name), Check::Verdict::kGood, path, ""};
   Error why = Error::from_errno(errno, at);
   return {std::move(name), Check::Verdict::kWrong, why.message(), "run as root, or name another folder"};
@@ -124,6 +146,19 @@ Check check_authorities(const std::string& directory, bool in_use) {
   return {"authorities", Check::Verdict::kGood, path_exists(directory) ? directory : cat(directory, ", made at the first start"), ""};
 }
 
+// What the server says of a store that is not there (SqliteStore::open).
+Check check_store(const ServerSetup& s) {
+  std::string path = s.plane.store_dir + "/state.db";
+  std::error_code absent;
+  if (std::filesystem::file_size(path, absent) > 0 && !absent) return {"store", Check::Verdict::kGood, path, ""};
+  std::string sign = sign_of_cluster(s.plane.data_dir, s.credentials.directory), backup = newest_backup(s.plane.backup_dir);
+  std::string what = cat(path, absent ? " is missing" : " is empty");
+  if (sign.empty() && backup.empty()) return {"store", Check::Verdict::kGood, cat(path, ", made at the first start"), ""};
+  if (sign.empty()) return {"store", Check::Verdict::kWrong, cat(what, ", and there are backups of one"), cat("bring the newest back with: bramble backup restore ", backup)};
+  if (backup.empty()) return {"store", Check::Verdict::kWrong, cat(what, " though ", sign, " shows that a cluster was here"), "put the file back"};
+  return {"store", Check::Verdict::kWarning, cat(what, " though ", sign, " shows that a cluster was here"), cat("the next start takes the backup ", backup)};
+}
+
 Check check_tokens(const std::string& path) {
   auto csv = read_file(path);
   if (!csv.ok()) return {"tokens", Check::Verdict::kWrong, csv.error().message(), "see --kube-apiserver-arg token-auth-file"};
@@ -134,16 +169,19 @@ Check check_tokens(const std::string& path) {
 
 }  // namespace
 
-Result<ServerSetup> read_server_setup(const Flags& flags) {
+Result<ServerSetup> read_server_setup(const Flags& flags, const OwnAddress& is_own_address) {
   ServerSetup s;
   s.agent = !flags.on("disable-agent");
   TRY(read_addresses(flags, &s));
-  TRY(read_node(flags, &s));
+  TRY(read_node(flags, is_own_address, &s));
   ControlPlaneOptions& p = s.plane;
-  p.data_dir = flags.text("data-dir");
-  p.run_dir = flags.text("run-dir");
-  p.store_dir = store_dir(flags);
-  p.backup_dir = backup_dir(flags);
+  p.data_dir = s.node.data_dir;
+  p.run_dir = s.node.run_dir;
+  p.store_dir = p.data_dir + "/server/db";
+  p.backup_dir = p.store_dir + "/backups";
+  if (flags.given("backup-dir")) {
+    TRY_ASSIGN(p.backup_dir, folder(flags, "backup-dir"));
+  }
   int64_t kept = flags.number("backup-retention"), hours = flags.number("backup-interval-hours");
   if (kept < 0 || kept > limits::kBackupsKeptMax) return Error(Code::kInvalidArgument, cat("flag --backup-retention: ", kept, " is not between 0 and ", limits::kBackupsKeptMax));
   if (hours < 1 || hours > limits::kBackupHoursMax) return Error(Code::kInvalidArgument, cat("flag --backup-interval-hours: ", hours, " is not between 1 and ", limits::kBackupHoursMax));
@@ -188,7 +226,8 @@ std::vector<Check> check_server_setup(const ServerSetup& s) {
   if (s.agent) out.push_back(check_folder("volumes", s.node.root_dir));
   if (s.agent) out.push_back(check_folder("logs", s.node.log_dir));
   out.push_back(check_folder("kubeconfig", folder_of(s.kubeconfig_path)));
-  out.push_back(check_authorities(s.credentials.directory, has_store(s)));
+  out.push_back(check_authorities(s.credentials.directory, has_store(s) || !sign_of_cluster(s.plane.data_dir, s.credentials.directory).empty()));
+  out.push_back(check_store(s));
   if (!s.plane.token_file.empty()) out.push_back(check_tokens(s.plane.token_file));
   return out;
 }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,10 +23,14 @@ struct ServerSetup {
   std::string kubeconfig_path;
   mode_t kubeconfig_mode = 0600;
   bool agent = true;
+  bool follows_address = false;  // no flag gives the node's address
 };
 
+// Whether this machine has an address; else an Error that says so.
+using OwnAddress = std::function<Status(const std::string& address)>;
+
 // kInvalidArgument names the flag and says what it should be like.
-Result<ServerSetup> read_server_setup(const Flags& flags);
+Result<ServerSetup> read_server_setup(const Flags& flags, const OwnAddress& is_own_address);
 
 // Whether a server with this setup has run before.
 bool has_store(const ServerSetup& setup);

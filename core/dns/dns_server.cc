@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "core/base/log.h"
 #include "core/base/unique_fd.h"
 #include "core/dns/dns_thread.h"
 #include "core/dns/resolv_conf.h"
@@ -19,11 +20,17 @@ std::string read_resolv_conf(const std::string& path) {
   return n > 0 ? std::string(buf, static_cast<size_t>(n)) : std::string();
 }
 
+constexpr uint16_t kDnsPort = 53;
 // systemd-resolved's stub would ask us back; its real servers stand in a file of its own.
-std::vector<std::string> find_upstreams(const std::string& path, const std::string& self) {
+constexpr const char* kResolvedServers = "/run/systemd/resolve/resolv.conf";
+
+std::vector<SocketAddress> find_upstreams(const std::string& path, const std::string& self) {
   auto servers = upstream_servers(read_resolv_conf(path), self);
-  if (servers.empty()) servers = upstream_servers(read_resolv_conf("/run/systemd/resolve/resolv.conf"), self);
-  return servers;
+  if (servers.empty()) servers = upstream_servers(read_resolv_conf(kResolvedServers), self);
+  std::vector<SocketAddress> out;
+  for (const std::string& server : servers)
+    if (auto address = SocketAddress::ip(server, kDnsPort); address.ok()) out.push_back(*address);
+  return out;
 }
 
 }  // namespace
@@ -37,6 +44,11 @@ DnsServer::DnsServer(Options options, Client& client)
 DnsServer::~DnsServer() = default;
 
 Status DnsServer::start() {
+  watch_ = std::make_unique<UpstreamWatch>(std::vector<std::string>{options_.resolv_conf, kResolvedServers}, [this] {
+    auto upstreams = find_upstreams(options_.resolv_conf, options_.address);
+    log_info("dns: ", options_.resolv_conf, " changed: ", upstreams.size(), " name servers outside of the cluster");
+    thread_->forward_to(std::move(upstreams));
+  });
   TRY_ASSIGN(thread_, DnsThread::start(options_.address, options_.port, find_upstreams(options_.resolv_conf, options_.address)));
   subscription_ = client_.subscribe({resource_ids::kServices, resource_ids::kEndpointSlices}, [this](const Change& c) {
     for (const Document& d : {c.before, c.after}) {

@@ -1,5 +1,6 @@
 // DnsServer: the cluster's DNS on this node. Listens on the cluster address (UDP and TCP, port 53) on a thread of its own with
-// its own loop, answers from an immutable Zone that the owner's thread hands over, forwards the rest. It goes on answering
+// its own loop, answers from an immutable Zone that the owner's thread hands over, forwards the rest to the
+// servers of resolv.conf, whose changes it follows. It goes on answering
 // from the last Zone when the API is away. Nothing survives a restart; the next Zone comes from the snapshot.
 #pragma once
 
@@ -9,6 +10,7 @@
 #include <thread>
 
 #include "core/client/client.h"
+#include "core/dns/upstream_watch.h"
 #include "core/dns/zone.h"
 #include "core/loop/loop.h"
 #include "core/quarantine/quarantine.h"
@@ -43,6 +45,7 @@ class DnsServer {
   Timer timer_;  // gathers the changes of one turn
   std::unique_ptr<Subscription> subscription_;
   std::unique_ptr<DnsThread> thread_;
+  std::unique_ptr<UpstreamWatch> watch_;
 };
 
 }  // namespace bramble

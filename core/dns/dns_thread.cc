@@ -15,12 +15,13 @@ namespace {
 // Everything that lives on the thread.
 class Service {
  public:
-  Service(std::unique_ptr<UdpSocket> udp, std::unique_ptr<Listener> tcp, std::vector<std::string> upstreams)
+  Service(std::unique_ptr<UdpSocket> udp, std::unique_ptr<Listener> tcp, std::vector<SocketAddress> upstreams)
       : udp_(std::move(udp)), tcp_(std::move(tcp)), upstreams_(std::move(upstreams)), zone_(std::make_shared<const Zone>("cluster.local")) {
     tasks_.start(serve_udp());
     tasks_.start(serve_tcp());
   }
   void use(std::shared_ptr<const Zone> zone) { zone_ = std::move(zone); }
+  void forward_to(std::vector<SocketAddress> upstreams) { upstreams_ = std::move(upstreams); }
 
  private:
   Task<void> serve_udp() {
@@ -50,7 +51,7 @@ class Service {
   }
 
   Task<void> forward_udp(std::string query, SocketAddress peer) {
-    auto reply = co_await forward(std::move(query));
+    auto reply = co_await forward(std::move(query), ask);
     Status sent = udp_->send_to(reply, peer);
     (void)sent;
   }
@@ -77,19 +78,23 @@ class Service {
       buffer.erase(0, 2 + query.size());
       std::optional<std::string> reply = answer_now(query, false);
       if (!reply) {
-        auto forwarded = co_await forward(std::move(query));
+        auto forwarded = co_await forward(std::move(query), ask_by_tcp);
         reply = std::move(forwarded);
       }
-      std::string framed;
-      framed.push_back(static_cast<char>(reply->size() >> 8));
-      framed.push_back(static_cast<char>(reply->size()));
-      framed += *reply;
-      auto written = co_await stream->write_all(std::move(framed));
+      std::string bytes = framed(*reply);
+      auto written = co_await stream->write_all(std::move(bytes));
       if (!written.ok()) co_return;
     }
   }
 
   static size_t length_of(const std::string& b) { return static_cast<size_t>(static_cast<unsigned char>(b[0]) << 8 | static_cast<unsigned char>(b[1])); }
+
+  static std::string framed(const std::string& message) {
+    std::string out;
+    out.push_back(static_cast<char>(message.size() >> 8));
+    out.push_back(static_cast<char>(message.size()));
+    return out + message;
+  }
 
   // From the zone, or an error; nothing when somebody else must be asked.
   std::optional<std::string> answer_now(const std::string& bytes, bool udp) {
@@ -113,23 +118,58 @@ class Service {
 
   static uint16_t id_of(const std::string& bytes) { return static_cast<uint16_t>(static_cast<unsigned char>(bytes[0]) << 8 | static_cast<unsigned char>(bytes[1])); }
 
-  // Asks the upstream servers in turn, each with a socket (and so a port) of its own. The message goes through as it is.
-  Task<std::string> forward(std::string query) {
+  using Ask = Task<std::optional<std::string>> (*)(SocketAddress server, std::string query);
+
+  // Asks the upstream servers in turn, each with a socket (and so a port) of its own, in the way in which we were asked: who
+  // comes by TCP may have been told that the answer is too large for a datagram. The message goes through as it is.
+  Task<std::string> forward(std::string query, Ask ask_one) {
     Counted count(&forwarding_);
     for (int round = 0; round < limits::kDnsForwardRounds; round++) {
-      for (size_t i = 0; i < upstreams_.size(); i++) {
-        std::string server = upstreams_[i];
-        auto reply = co_await ask(server, query);
+      std::vector<SocketAddress> servers = upstreams_;
+      for (const SocketAddress& server : servers) {
+        auto reply = co_await ask_one(server, query);
         if (reply) co_return std::move(*reply);
       }
     }
     co_return build_dns_error(id_of(query), dns_rcode::kServerFailure);
   }
 
-  static Task<std::optional<std::string>> ask(std::string server, std::string query) {
-    auto address = SocketAddress::ip(server, 53);
-    if (!address.ok()) co_return std::nullopt;
-    auto opened = UdpSocket::connect(*address);
+  static bool answers(const std::string& reply, const std::string& query) { return reply.size() >= 12 && reply.compare(0, 2, query, 0, 2) == 0; }
+
+  static Task<std::optional<std::string>> ask_by_tcp(SocketAddress server, std::string query) {
+    std::optional<std::string> reply;
+    Event done;
+    TaskGroup both;
+    auto wait = [](Event* e) -> Task<void> {
+      co_await sleep_ms(limits::kDnsForwardMs);
+      e->set();
+    };
+    auto talk = [](SocketAddress to, std::string sent, std::optional<std::string>* out, Event* e) -> Task<void> {
+      auto stream = co_await Stream::connect(to, limits::kDnsForwardMs);
+      if (stream.ok()) {
+        std::string bytes = framed(sent);
+        auto written = co_await (*stream)->write_all(std::move(bytes));
+        std::string buffer;
+        while (written.ok() && (buffer.size() < 2 || buffer.size() < 2 + length_of(buffer))) {
+          auto more = co_await (*stream)->read_some(4096);
+          if (!more.ok() || more->empty()) break;
+          buffer += *more;
+        }
+        bool whole = buffer.size() >= 2 && buffer.size() >= 2 + length_of(buffer);
+        if (whole && answers(buffer.substr(2, length_of(buffer)), sent)) *out = buffer.substr(2, length_of(buffer));
+      }
+      e->set();
+    };
+    both.start(wait(&done));
+    both.start(talk(server, std::move(query), &reply, &done));
+    co_await done.wait();
+    co_await sleep_ms(0);  // set() resumed us inside of one of the two: let it end before both are dropped
+    both.cancel_all();
+    co_return reply;
+  }
+
+  static Task<std::optional<std::string>> ask(SocketAddress server, std::string query) {
+    auto opened = UdpSocket::connect(server);
     if (!opened.ok() || !(*opened)->send(query).ok()) co_return std::nullopt;
     UdpSocket* socket = opened->get();
     std::optional<std::string> reply;
@@ -143,7 +183,7 @@ class Service {
       for (;;) {
         auto d = co_await s->receive();
         if (!d.ok()) break;
-        if (d->bytes.size() < 12 || d->bytes.compare(0, 2, sent, 0, 2) != 0) continue;  // not the answer to this
+        if (!answers(d->bytes, sent)) continue;
         *out = std::move(d->bytes);
         break;
       }
@@ -166,7 +206,7 @@ class Service {
 
   std::unique_ptr<UdpSocket> udp_;
   std::unique_ptr<Listener> tcp_;
-  std::vector<std::string> upstreams_;
+  std::vector<SocketAddress> upstreams_;
   std::shared_ptr<const Zone> zone_;
   size_t forwarding_ = 0, tcp_open_ = 0;
   TaskGroup tasks_;
@@ -194,7 +234,7 @@ class Outcome {
 
 class RunningThread final : public DnsThread {
  public:
-  Status begin(const std::string& address, uint16_t port, std::vector<std::string> upstreams) {
+  Status begin(const std::string& address, uint16_t port, std::vector<SocketAddress> upstreams) {
     TRY_ASSIGN(SocketAddress at, SocketAddress::ip(address, port));
     Outcome bound;
     thread_ = std::thread([this, at, &bound, upstreams = std::move(upstreams)]() mutable { run(at, std::move(upstreams), bound); });
@@ -209,9 +249,14 @@ class RunningThread final : public DnsThread {
       if (service_) service_->use(zone);
     });
   }
+  void forward_to(std::vector<SocketAddress> upstreams) override {
+    loop_->post([this, upstreams = std::move(upstreams)] {
+      if (service_) service_->forward_to(upstreams);
+    });
+  }
 
  private:
-  void run(SocketAddress at, std::vector<std::string> upstreams, Outcome& bound) {
+  void run(SocketAddress at, std::vector<SocketAddress> upstreams, Outcome& bound) {
     Loop loop;
     auto udp = UdpSocket::bind(at);
     auto tcp = Listener::listen(at);
@@ -233,7 +278,7 @@ class RunningThread final : public DnsThread {
 
 }  // namespace
 
-Result<std::unique_ptr<DnsThread>> DnsThread::start(const std::string& address, uint16_t port, std::vector<std::string> upstreams) {
+Result<std::unique_ptr<DnsThread>> DnsThread::start(const std::string& address, uint16_t port, std::vector<SocketAddress> upstreams) {
   auto thread = std::make_unique<RunningThread>();
   Status begun = thread->begin(address, port, std::move(upstreams));
   if (!begun.ok()) return begun.error().prefixed(cat("dns ", address, ":", port));

@@ -1,6 +1,8 @@
 #include "core/dns/zone.h"
 
 #include <algorithm>
+#include <functional>
+#include <set>
 
 namespace bramble {
 namespace {
@@ -21,6 +23,31 @@ bool wanted(uint16_t asked, uint16_t type) { return asked == type || asked == dn
 void add_address(const DnsQuery& q, std::string_view name, std::string_view address, std::vector<DnsRecord>* out) {
   uint16_t type = address_type(address);
   if (wanted(q.type, type)) out->push_back({std::string(name), type, kTtl_s, dns_address(address)});
+}
+
+// SRV records of the ports that are asked for: of the service's own address, or of each endpoint by its own name. Their targets'
+// addresses come along. All have the same chance, out of 100 (CoreDNS plugin/backend_lookup.go, SRV). False: there is no such port.
+bool add_srv_records(const DnsQuery& query, const DnsService& s, const std::string& name, const std::function<bool(const DnsPort&)>& asked, DnsAnswer* out) {
+  struct Record {
+    uint16_t port;
+    std::string target;
+    std::vector<std::string> addresses;
+  };
+  std::vector<Record> records;
+  for (const DnsPort& p : s.ports)
+    if (!s.addresses.empty() && asked(p)) records.push_back({p.port, name, s.addresses});
+  for (const DnsEndpoint& e : s.endpoints)
+    for (const DnsPort& p : e.ports)
+      if (asked(p)) records.push_back({p.port, cat(e.host, ".", name), {e.address}});
+  if (!wanted(query.type, dns_type::kSrv)) return !records.empty();
+  uint16_t weight = records.empty() ? 0 : static_cast<uint16_t>(std::max<size_t>(100 / records.size(), 1));
+  std::set<std::string> told;
+  for (const Record& r : records) {
+    out->answers.push_back({query.name, dns_type::kSrv, kTtl_s, dns_srv(0, weight, r.port, r.target)});
+    for (const std::string& a : r.addresses)
+      if (told.insert(cat(r.target, " ", a)).second) out->additional.push_back({r.target, address_type(a), kTtl_s, dns_address(a)});
+  }
+  return !records.empty();
 }
 
 }  // namespace
@@ -130,9 +157,7 @@ DnsAnswer Zone::answer_service(const DnsQuery& query, const std::vector<std::str
     for (const std::string& a : s.addresses) add_address(query, query.name, a, &out.answers);
     for (const DnsEndpoint& e : s.endpoints) add_address(query, query.name, e.address, &out.answers);
     // An SRV question for the service itself lists all of its ports, as CoreDNS does.
-    if (wanted(query.type, dns_type::kSrv))
-      for (const DnsPort& p : s.ports)
-        if (!s.addresses.empty()) out.answers.push_back({query.name, dns_type::kSrv, kTtl_s, dns_srv(0, 100, p.port, name)});
+    add_srv_records(query, s, name, [](const DnsPort&) { return true; }, &out);
     bool exists = !s.addresses.empty() || !s.endpoints.empty();
     return out.answers.empty() ? nothing(exists) : out;
   }
@@ -147,18 +172,7 @@ DnsAnswer Zone::answer_service(const DnsQuery& query, const std::vector<std::str
   }
   if (n != 5 || labels[0].size() < 2 || labels[0][0] != '_' || labels[1].size() < 2 || labels[1][0] != '_') return nothing(false);
   std::string_view port_name = labels[0].substr(1), protocol = labels[1].substr(1);
-  bool exists = false;
-  auto add_srv = [&](const DnsPort& p, const std::string& target, const std::vector<std::string>& addresses) {
-    if (p.name != port_name || p.protocol != protocol) return;
-    exists = true;
-    if (!wanted(query.type, dns_type::kSrv)) return;
-    out.answers.push_back({query.name, dns_type::kSrv, kTtl_s, dns_srv(0, 100, p.port, target)});
-    for (const std::string& a : addresses) out.additional.push_back({target, address_type(a), kTtl_s, dns_address(a)});
-  };
-  if (!s.addresses.empty())
-    for (const DnsPort& p : s.ports) add_srv(p, name, s.addresses);
-  for (const DnsEndpoint& e : s.endpoints)
-    for (const DnsPort& p : e.ports) add_srv(p, cat(e.host, ".", name), {e.address});
+  bool exists = add_srv_records(query, s, name, [&](const DnsPort& p) { return p.name == port_name && p.protocol == protocol; }, &out);
   return out.answers.empty() ? nothing(exists) : out;
 }
 

@@ -1,6 +1,7 @@
 #include <uv.h>
 
 #include "core/loop/loop.h"
+#include "core/loop/loop_steps.h"
 #include "core/loop/socket.h"
 
 namespace bramble {
@@ -23,6 +24,7 @@ struct FdReady::Impl {
       uv_poll_start(&poll, events, on_poll);
   }
   static void on_poll(uv_poll_t* p, int status, int events) {
+    loop_detail::Step step;
     std::shared_ptr<Impl> me = static_cast<Impl*>(p->data)->self;
     if (status < 0) {  // libuv has stopped the handle; the next read or write tells why
       me->polled = 0;

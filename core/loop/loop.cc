@@ -6,6 +6,8 @@
 
 #include <mutex>
 
+#include "core/loop/loop_steps.h"
+
 namespace bramble {
 
 static thread_local Loop* t_current = nullptr;
@@ -29,6 +31,7 @@ struct Loop::Impl {
       batch.swap(mailbox->waiting);
     }
     for (auto& fn : batch) {
+      loop_detail::Step step;
       std::function<void()> one = std::move(fn);  // what it holds is freed before the next one runs
       one();
     }
@@ -131,7 +134,11 @@ void Timer::arm_ms(int64_t ms) {
   uv_update_time(impl_->handle.loop);  // a long step before this must not make the timer early
   uint64_t delay = ms > 0 ? static_cast<uint64_t>(ms) : 0;
   uv_timer_start(
-      &impl_->handle, [](uv_timer_t* t) { Impl::of(t)->fn(); }, delay, 0);
+      &impl_->handle, [](uv_timer_t* t) {
+        loop_detail::Step step;
+        Impl::of(t)->fn();
+      },
+      delay, 0);
 }
 void Timer::disarm() { uv_timer_stop(&impl_->handle); }
 bool Timer::armed() const { return uv_is_active(reinterpret_cast<uv_handle_t*>(&impl_->handle)); }
@@ -154,6 +161,7 @@ FdWatch::FdWatch(int fd, int events, std::function<void(int events)> ready) : im
     // An error shows itself to whoever reads or writes next.
     int seen =
         status < 0 ? kReadable | kWritable : (got & UV_READABLE ? kReadable : 0) | (got & UV_WRITABLE ? kWritable : 0);
+    loop_detail::Step step;
     Impl::of(p)->fn(seen);
   });
 }
@@ -165,7 +173,11 @@ SignalWatch::SignalWatch(int signum, std::function<void()> on_signal) : impl_(ne
   uv_signal_init(Loop::current().raw(), &impl_->handle);
   impl_->own(std::move(on_signal));
   int rc = uv_signal_start(
-      &impl_->handle, [](uv_signal_t* s, int) { Impl::of(s)->fn(); }, signum);
+      &impl_->handle, [](uv_signal_t* s, int) {
+        loop_detail::Step step;
+        Impl::of(s)->fn();
+      },
+      signum);
   CHECK(rc == 0, "signal ", signum, ": ", uv_strerror(rc));
 }
 SignalWatch::~SignalWatch() { impl_->close(); }

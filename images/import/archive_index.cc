@@ -95,6 +95,12 @@ Result<Document> parse_entry(const Entries& entries, const std::string& name, st
   return parsed;
 }
 
+// What a descriptor says of the size of its content (image-spec descriptor.md; old files leave it out).
+Status check_size(std::string_view what, Value descriptor, int64_t bytes) {
+  if (!descriptor.has("size") || descriptor["size"].integer(-1) == bytes) return ok();
+  return Error(Code::kCorrupt, cat(what, ": has ", bytes, " bytes, its descriptor says ", descriptor["size"].integer(-1)));
+}
+
 Result<std::string> blob_path(std::string_view digest) {
   if (!digest.starts_with("sha256:") || digest.size() != 71 || digest.find('/') != std::string_view::npos)
     return bad(cat("digest ", go_quote(digest)), "must be sha256");
@@ -159,6 +165,7 @@ Status add_oci_descriptor(const Entries& entries, Value descriptor, std::string 
   std::string digest = descriptor["digest"].text();
   TRY_ASSIGN(std::string path, blob_path(digest));
   TRY_ASSIGN(Document manifest, parse_entry(entries, path, digest));
+  TRY(check_size(cat("entry ", go_quote(path)), descriptor, static_cast<int64_t>(entries.json.find(path)->second.size())));
   if (name.empty()) name = std::string(annotated_name(descriptor));
   if (manifest["manifests"].is_array()) {
     bool found = false;
@@ -179,6 +186,7 @@ Status add_oci_descriptor(const Entries& entries, Value descriptor, std::string 
   image.config_digest = manifest["config"]["digest"].text();
   TRY_ASSIGN(std::string config_path, blob_path(image.config_digest));
   TRY_ASSIGN(image.config, parse_entry(entries, config_path, image.config_digest));
+  TRY(check_size(cat("entry ", go_quote(config_path)), manifest["config"], static_cast<int64_t>(entries.json.find(config_path)->second.size())));
   if (!name.empty()) {
     // A bare tag ("latest"), as umoci and skopeo write it, names no repository.
     bool bare = name.find_first_of("/:") == std::string::npos;
@@ -188,6 +196,7 @@ Status add_oci_descriptor(const Entries& entries, Value descriptor, std::string 
   std::vector<std::string> names, digests;
   for (Value layer : manifest["layers"].items()) {
     TRY_ASSIGN(std::string layer_path, blob_path(layer["digest"].str()));
+    if (auto size = entries.sizes.find(layer_path); size != entries.sizes.end()) TRY(check_size(cat("layer ", go_quote(layer_path)), layer, size->second));
     names.push_back(std::move(layer_path));
     digests.push_back(layer["digest"].text());
   }

@@ -43,24 +43,58 @@ class FileSource {
   int64_t done_ = 0;
 };
 
-// One layer entry: its stored bytes are hashed on the way when the format gives them a digest.
-Result<int64_t> unpack_entry(TarReader& tar, const ArchiveLayer& layer, LayerDirs& layers) {
-  Sha256 hash;
-  bool at_end = false;
-  ByteSource bytes = [&](char* out, size_t max) -> Result<size_t> {
-    TRY_ASSIGN(size_t n, tar.read(out, max));
-    hash.update(std::string_view(out, n));
-    at_end = n == 0;
-    return n;
-  };
-  TRY_ASSIGN(int64_t unpacked, layers.unpack(bytes, layer.diff_id));
-  char rest[4096];
-  while (!at_end) TRY(bytes(rest, sizeof rest));
-  if (!layer.blob_digest.empty() && layer.blob_digest != cat("sha256:", hash.finish_hex())) {
-    TRY(layers.discard(layer.diff_id));
-    return Error(Code::kCorrupt, cat("its content does not have the digest ", layer.blob_digest));
+// The stored bytes of one layer entry, hashed on the way when the format gives them a digest.
+class LayerEntry {
+ public:
+  LayerEntry(TarReader& tar, const ArchiveLayer& layer) : tar_(tar), layer_(layer) {}
+  ByteSource source() {
+    return [this](char* out, size_t max) { return read(out, max); };
   }
-  return unpacked;
+  // After what read the layer: to its end.
+  Status check_digest() {
+    char rest[4096];
+    while (!at_end_) TRY(read(rest, sizeof rest));
+    if (layer_.blob_digest.empty() || layer_.blob_digest == cat("sha256:", hash_.finish_hex())) return ok();
+    return Error(Code::kCorrupt, cat("its content does not have the digest ", layer_.blob_digest));
+  }
+
+ private:
+  Result<size_t> read(char* out, size_t max) {
+    TRY_ASSIGN(size_t n, tar_.read(out, max));
+    hash_.update(std::string_view(out, n));
+    at_end_ = n == 0;
+    return n;
+  }
+  TarReader& tar_;
+  const ArchiveLayer& layer_;
+  Sha256 hash_;
+  bool at_end_ = false;
+};
+
+Result<int64_t> unpack_entry(TarReader& tar, const ArchiveLayer& layer, LayerDirs& layers, std::vector<std::string>* implied) {
+  LayerEntry entry(tar, layer);
+  TRY_ASSIGN(int64_t unpacked, layers.unpack(entry.source(), layer.diff_id, implied));
+  Status whole = entry.check_digest();
+  if (whole.ok()) return unpacked;
+  TRY(layers.discard(layer.diff_id));
+  return whole.error();
+}
+
+// A layer that is there already: the archive is judged all the same.
+Status check_entry(TarReader& tar, const ArchiveLayer& layer) {
+  LayerEntry entry(tar, layer);
+  DecompressedStream plain(entry.source());
+  TRY(plain.open());
+  Sha256 hash;
+  char bytes[16 * 1024];
+  for (size_t n = 1; n > 0;) {
+    TRY_ASSIGN(n, plain.read(bytes, sizeof bytes));
+    hash.update(std::string_view(bytes, n));
+  }
+  std::string diff_id = cat("sha256:", hash.finish_hex());
+  TRY(entry.check_digest());
+  if (diff_id != layer.diff_id) return Error(Code::kCorrupt, cat("digest of the unpacked layer is ", diff_id, ", not ", layer.diff_id));
+  return ok();
 }
 
 }  // namespace
@@ -90,6 +124,7 @@ Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path,
 
   // Layers unpacked by this import go again if it fails.
   std::map<std::string, int64_t> fresh;  // and their sizes
+  std::map<std::string, std::vector<std::string>> implied;  // of them
   auto has = [&](const std::string& diff_id) { return fresh.contains(diff_id) || layers_.has(diff_id); };
   auto unpack_all = [&]() -> Status {
     TRY(file.rewind());
@@ -103,8 +138,13 @@ Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path,
       std::string_view name = archive_entry_pathname(entry) ? archive_entry_pathname(entry) : "";
       while (name.starts_with("./")) name.remove_prefix(2);
       auto layer = index->layer_entries.find(std::string(name));
-      if (layer == index->layer_entries.end() || archive_entry_filetype(entry) != AE_IFREG || has(layer->second.diff_id)) continue;
-      auto bytes = unpack_entry(tar, layer->second, layers_);
+      if (layer == index->layer_entries.end() || archive_entry_filetype(entry) != AE_IFREG) continue;
+      if (has(layer->second.diff_id)) {
+        Status good = check_entry(tar, layer->second);
+        if (!good.ok()) return good.error().prefixed(cat("layer ", go_quote(name)));
+        continue;
+      }
+      auto bytes = unpack_entry(tar, layer->second, layers_, &implied[layer->second.diff_id]);
       if (!bytes.ok()) return bytes.error().prefixed(cat("layer ", go_quote(name)));
       fresh[layer->second.diff_id] = *bytes;
     }
@@ -118,6 +158,14 @@ Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path,
   auto enter_all = [&]() -> Status {
     std::vector<std::string> names;
     for (const auto& [diff_id, bytes] : fresh) names.push_back(diff_id);
+    for (const ArchiveImage& image : index->images) {
+      std::vector<std::string> below;  // the uppermost first
+      for (const ArchiveLayer& l : image.layers) {
+        // A layer that several images have is as the first of them wants it.
+        if (auto own = implied.extract(l.diff_id); !own.empty()) TRY(layers_.inherit(l.diff_id, own.mapped(), below));
+        below.insert(below.begin(), l.diff_id);
+      }
+    }
     TRY(layers_.keep(names));
     Records next = records_;
     for (const ArchiveImage& image : index->images) {

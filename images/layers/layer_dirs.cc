@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -38,7 +39,7 @@ std::string LayerDirs::path(std::string_view diff_id) const { return cat(directo
 
 bool LayerDirs::has(std::string_view diff_id) const { return access(path(diff_id).c_str(), F_OK) == 0; }
 
-Result<int64_t> LayerDirs::unpack(const ByteSource& source, std::string_view diff_id) {
+Result<int64_t> LayerDirs::unpack(const ByteSource& source, std::string_view diff_id, std::vector<std::string>* implied) {
   std::string temporary = path(diff_id) + kNew;
   TRY(remove_tree(temporary));
   if (mkdir(temporary.c_str(), 0755) != 0 || chmod(temporary.c_str(), 0755) != 0) return Error::from_errno(errno, temporary);
@@ -49,7 +50,40 @@ Result<int64_t> LayerDirs::unpack(const ByteSource& source, std::string_view dif
     if (!unpacked.ok()) return unpacked.error();
     return Error(Code::kCorrupt, cat("digest of the unpacked layer is ", unpacked->diff_id, ", not ", diff_id));
   }
+  *implied = std::move(unpacked->implied);
   return unpacked->bytes;
+}
+
+static Status copy_facts(const std::string& from, const struct stat& st, const std::string& to) {
+  timespec times[2] = {st.st_atim, st.st_mtim};
+  std::string names(4096, 0), value(4096, 0);
+  ssize_t n = listxattr(from.c_str(), names.data(), names.size());
+  for (auto name : split(std::string_view(names).substr(0, n > 0 ? static_cast<size_t>(n) : 0), '\0')) {
+    std::string key(name);
+    ssize_t bytes = key.empty() || key.starts_with("trusted.overlay.") ? -1 : getxattr(from.c_str(), key.c_str(), value.data(), value.size());
+    if (bytes >= 0 && setxattr(to.c_str(), key.c_str(), value.data(), static_cast<size_t>(bytes), 0) != 0 && errno != ENOTSUP) return Error::from_errno(errno, to);
+  }
+  if (chown(to.c_str(), st.st_uid, st.st_gid) != 0 || chmod(to.c_str(), st.st_mode & 07777) != 0 || utimensat(AT_FDCWD, to.c_str(), times, 0) != 0)
+    return Error::from_errno(errno, to);
+  return ok();
+}
+
+Status LayerDirs::inherit(std::string_view diff_id, const std::vector<std::string>& implied, const std::vector<std::string>& below) const {
+  for (const std::string& folder : implied) {
+    std::string to = cat(path(diff_id), kNew, "/", folder);
+    struct stat st {};
+    if (lstat(to.c_str(), &st) != 0 || !S_ISDIR(st.st_mode)) continue;  // replaced by a later entry
+    for (const std::string& lower : below) {
+      std::string root = has(lower) ? path(lower) : path(lower) + kNew;
+      auto there = resolve_in_layer(root, folder + "/.", nullptr);
+      if (!there.ok() && there.error().code() == Code::kNotFound) continue;
+      std::string from = there.ok() ? cat(root, "/", *there) : root;
+      bool is_folder = there.ok() && lstat(from.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
+      if (is_folder) TRY(copy_facts(from, st, to));
+      break;
+    }
+  }
+  return ok();
 }
 
 Status LayerDirs::keep(const std::vector<std::string>& diff_ids) {

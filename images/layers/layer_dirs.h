@@ -26,8 +26,11 @@ class LayerDirs {
   static std::string folder_name(std::string_view diff_id);  // the last part of path()
   // Reads a tar (plain, gzip, zstd by content) to its end, unpacks it and checks that its uncompressed digest is diff_id.
   // Refused by name: "..", links that lead out, sizes beyond the limits or the free space. Nothing stays on error.
-  // Gives the unpacked bytes. The layer is there only when it was kept.
-  Result<int64_t> unpack(const ByteSource& source, std::string_view diff_id);
+  // Gives the unpacked bytes, and the folders that no entry described. The layer is there only when it was kept.
+  Result<int64_t> unpack(const ByteSource& source, std::string_view diff_id, std::vector<std::string>* implied);
+  // Such folders of an unpacked layer get owner, mode, times and xattrs of those that they lie upon (as by containerd's mkparent):
+  // the first of the layers below, the uppermost first, that has one. Of layers that are there or unpacked.
+  Status inherit(std::string_view diff_id, const std::vector<std::string>& implied, const std::vector<std::string>& below) const;
   // Puts unpacked layers in their places, once all of them are on the disk.
   Status keep(const std::vector<std::string>& diff_ids);
   Status discard(std::string_view diff_id);  // an unpacked one

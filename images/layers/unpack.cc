@@ -39,22 +39,52 @@ Result<std::string> clean_path(std::string_view raw) {
   return out;
 }
 
-// Every folder above `path` inside `root` exists and is no link. Missing ones are made.
-Status check_parents(const std::string& root, const std::string& path) {
-  for (size_t at = path.find('/'); at != std::string::npos; at = path.find('/', at + 1)) {
-    std::string folder = cat(root, "/", path.substr(0, at));
+}  // namespace
+
+constexpr int kLinksMax = 255;  // on the way to one entry, as containerd follows them
+
+Result<std::string> resolve_in_layer(const std::string& root, const std::string& path, std::set<std::string>* made) {
+  std::vector<std::string> way;  // still to go, the next part last
+  auto push = [&way](std::string_view parts) {
+    auto list = split(parts, '/');
+    for (size_t i = list.size(); i-- > 0;)
+      if (!list[i].empty() && list[i] != ".") way.emplace_back(list[i]);
+  };
+  size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return path;
+  push(std::string_view(path).substr(0, slash));
+  std::string at;
+  for (int links = 0; !way.empty();) {
+    std::string part = std::move(way.back());
+    way.pop_back();
+    if (part == "..") {
+      if (at.empty()) return bad(path, "climbs out of the layer through a link");
+      at.resize(at.rfind('/') == std::string::npos ? 0 : at.rfind('/'));
+      continue;
+    }
+    std::string next = at.empty() ? part : cat(at, "/", part), full = cat(root, "/", next);
     struct stat st {};
-    if (lstat(folder.c_str(), &st) != 0) {
-      if (errno != ENOENT) return Error::from_errno(errno, path);
-      if (mkdir(folder.c_str(), 0755) != 0 || chmod(folder.c_str(), 0755) != 0) return Error::from_errno(errno, path);
+    if (lstat(full.c_str(), &st) != 0) {
+      if (errno != ENOENT || !made || mkdir(full.c_str(), 0755) != 0 || chmod(full.c_str(), 0755) != 0) return Error::from_errno(errno, path);
+      made->insert(next);
+      at = std::move(next);
+    } else if (S_ISDIR(st.st_mode)) {
+      at = std::move(next);
     } else if (S_ISLNK(st.st_mode)) {
-      return bad(path, "climbs out of its folder through a link");
-    } else if (!S_ISDIR(st.st_mode)) {
+      char target[4096];
+      ssize_t n = readlink(full.c_str(), target, sizeof target);
+      if (n < 0) return Error::from_errno(errno, path);
+      if (++links > kLinksMax) return bad(path, "lies behind too many links");
+      if (n > 0 && target[0] == '/') at.clear();
+      push(std::string_view(target, static_cast<size_t>(n)));
+    } else {
       return bad(path, "lies under something that is no folder");
     }
   }
-  return ok();
+  return at.empty() ? path.substr(slash + 1) : cat(at, path.substr(slash));
 }
+
+namespace {
 
 // Whiteouts (image-spec layer.md, "Whiteouts") as overlayfs reads them. True when the entry was one.
 Result<bool> place_whiteout(const std::string& root, const std::string& path) {
@@ -88,20 +118,21 @@ class LayerWriter {
     TRY_ASSIGN(std::string path, clean_path(raw));
     if (++entries_ > limits::kLayerEntriesMax) return bad(path, cat("more than ", limits::kLayerEntriesMax, " entries"), Code::kTooLarge);
     if (path.empty()) return set_root_mode(entry);
-    TRY(check_parents(root_, path));
+    TRY_ASSIGN(path, resolve_in_layer(root_, path, &implied_));
     TRY_ASSIGN(bool whiteout, place_whiteout(root_, path));
     if (whiteout) return ok();
+    implied_.erase(path);
     TRY(check_size(path, entry));
     std::string full = cat(root_, "/", path);
     if (const char* link = archive_entry_hardlink(entry)) {
       TRY_ASSIGN(std::string target, clean_path(link));
-      TRY(check_parents(root_, target));
+      TRY_ASSIGN(target, resolve_in_layer(root_, target, &implied_));
       archive_entry_set_hardlink(entry, cat(root_, "/", target).c_str());
     }
     archive_entry_set_pathname(entry, full.c_str());
     // A folder of an earlier entry that a link or file replaces, or the other way round, goes first.
     struct stat st {};
-    if (lstat(full.c_str(), &st) == 0 && S_ISDIR(st.st_mode) && archive_entry_filetype(entry) != AE_IFDIR) TRY(remove_tree(full));
+    if (lstat(full.c_str(), &st) == 0 && S_ISDIR(st.st_mode) != (archive_entry_filetype(entry) == AE_IFDIR)) TRY(remove_tree(full));
     if (archive_write_header(disk_, entry) < ARCHIVE_WARN) return failed(path);
     if (archive_entry_hardlink(entry) == nullptr && archive_entry_size(entry) > 0) TRY(copy_data(tar, path));
     if (archive_write_finish_entry(disk_) < ARCHIVE_WARN) return failed(path);
@@ -112,6 +143,7 @@ class LayerWriter {
     return ok();
   }
   int64_t bytes() const { return bytes_; }
+  std::vector<std::string> implied() const { return {implied_.begin(), implied_.end()}; }
 
  private:
   Error failed(std::string_view path) {
@@ -169,6 +201,7 @@ class LayerWriter {
   archive* disk_;
   int64_t bytes_ = 0;
   size_t entries_ = 0;
+  std::set<std::string> implied_;  // a folder comes before what lies in it
 };
 
 }  // namespace
@@ -193,7 +226,7 @@ Result<UnpackedLayer> unpack_layer(const ByteSource& source, const std::string& 
   }
   TRY(writer.finish());
   TRY(tar.drain());
-  return UnpackedLayer{cat("sha256:", hash.finish_hex()), writer.bytes()};
+  return UnpackedLayer{cat("sha256:", hash.finish_hex()), writer.bytes(), writer.implied()};
 }
 
 }  // namespace bramble

@@ -1,13 +1,17 @@
 #include "provision/host/checks.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "core/base/files.h"
 #include "core/base/strings.h"
+#include "core/base/unique_fd.h"
 #include "core/runtime/pod_runtime.h"
 
 namespace bramble {
@@ -51,8 +55,25 @@ Check check_memory_cgroup(const std::string& root) {
   return {"memory cgroup", Verdict::kMissing, "this kernel runs without it: no pod can have a memory limit", memory_advice(root)};
 }
 
-// A feature that is in the kernel, or a module that modprobe would find.
-Check check_feature(const std::string& root, std::string_view name, std::string_view module, bool present, std::string_view without) {
+// Whether the kernel has a function, built in or of a loaded module (/proc/kallsyms, some MB).
+bool has_function(const std::string& root, std::string_view symbol) {
+  UniqueFd fd(open((root + "/proc/kallsyms").c_str(), O_RDONLY | O_CLOEXEC));
+  std::string wanted = cat(" ", symbol), tail;
+  char buf[32 * 1024];
+  for (ssize_t n; fd.valid() && (n = read(fd.get(), buf, sizeof buf)) > 0;) {
+    tail.append(buf, static_cast<size_t>(n));
+    for (size_t at = 0; (at = tail.find(wanted, at)) != std::string::npos; at++) {
+      size_t end = at + wanted.size();
+      if (end < tail.size() && (tail[end] == '\n' || tail[end] == '\t')) return true;
+    }
+    tail.erase(0, tail.size() - std::min(tail.size(), wanted.size() + 1));
+  }
+  return false;
+}
+
+// A feature that is in the kernel, or a module that modprobe would find. function: one that only this feature brings, or "".
+Check check_feature(const std::string& root, std::string_view name, std::string_view module, std::string_view function, bool present,
+                    std::string_view without) {
   Check c{std::string(name), Verdict::kGood, "in the kernel", ""};
   if (present) return c;
   utsname u{};
@@ -65,6 +86,7 @@ Check check_feature(const std::string& root, std::string_view name, std::string_
       return c;
     }
   }
+  if (!function.empty() && has_function(root, function)) return c;
   return {std::string(name), Verdict::kWarning, cat("not seen: ", without),
           cat("if it fails: modprobe ", module, ", or install the kernel's extra modules (linux-modules-extra-raspi on Ubuntu)")};
 }
@@ -113,12 +135,12 @@ std::vector<Check> check_machine(const CheckOptions& options) {
   out.push_back({"kernel", Verdict::kGood, cat(u.sysname, " ", u.release, " ", u.machine), ""});
   out.push_back(check_memory(root));
   out.push_back(check_memory_cgroup(root));
-  out.push_back(check_feature(root, "overlay file system", "overlay", has_word(filesystems, "overlay"), "images cannot be mounted without it"));
-  out.push_back(check_feature(root, "bridge", "bridge", there(root + "/sys/module/bridge") || there(root + "/proc/sys/net/bridge"), "pods get no network without it"));
-  out.push_back(check_feature(root, "bridge netfilter", "br_netfilter", there(root + "/proc/sys/net/bridge"), "a pod reaches no service whose pod is on its own node without it"));
-  out.push_back(check_feature(root, "veth", "veth", there(root + "/sys/module/veth"), "pods get no network without it"));
-  out.push_back(check_feature(root, "nftables", "nf_tables", there(root + "/sys/module/nf_tables"), "services have no addresses without it"));
-  out.push_back(check_feature(root, "vxlan", "vxlan", there(root + "/sys/module/vxlan"), "nodes on different networks do not reach each other's pods without it"));
+  out.push_back(check_feature(root, "overlay file system", "overlay", "", has_word(filesystems, "overlay"), "images cannot be mounted without it"));
+  out.push_back(check_feature(root, "bridge", "bridge", "br_dev_setup", there(root + "/sys/module/bridge") || there(root + "/proc/sys/net/bridge"), "pods get no network without it"));
+  out.push_back(check_feature(root, "bridge netfilter", "br_netfilter", "", there(root + "/proc/sys/net/bridge"), "a pod reaches no service whose pod is on its own node without it"));
+  out.push_back(check_feature(root, "veth", "veth", "veth_newlink", there(root + "/sys/module/veth"), "pods get no network without it"));
+  out.push_back(check_feature(root, "nftables", "nf_tables", "nf_tables_newtable", there(root + "/sys/module/nf_tables"), "services have no addresses without it"));
+  out.push_back(check_feature(root, "vxlan", "vxlan", "vxlan_setup", there(root + "/sys/module/vxlan"), "nodes on different networks do not reach each other's pods without it"));
   out.push_back(check_ipv4_forward(root));
   out.push_back(check_runtime(options));
   return out;

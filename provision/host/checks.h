@@ -27,5 +27,4 @@ std::vector<Check> check_machine(const CheckOptions& options);
 // The file whose one line switches the memory cgroup on for a Raspberry Pi's next boot, or "".
 std::string pi_cmdline_file(const std::string& root);
 
-
 }  // namespace bramble

@@ -25,8 +25,8 @@ Result<Blocks> read_file(const std::string& path, const char* vfs_name) {
   CHECK(vfs, vfs_name ? vfs_name : "");
   auto memory = std::make_unique<char[]>(static_cast<size_t>(vfs->szOsFile));
   auto* file = reinterpret_cast<sqlite3_file*>(memory.get());
-  // Opened as a log: a database's name would have to carry parameters behind it.
-  int rc = vfs->xOpen(vfs, path.c_str(), file, SQLITE_OPEN_WAL | SQLITE_OPEN_READONLY, nullptr);
+  // Not opened as a database, whose name would have to carry parameters behind it, nor as a log, which asks for its database.
+  int rc = vfs->xOpen(vfs, path.c_str(), file, SQLITE_OPEN_SUPER_JOURNAL | SQLITE_OPEN_READONLY, nullptr);
   if (rc != SQLITE_OK) return disk_failure(rc, vfs->xGetLastError(vfs, 0, nullptr), DiskStage::kStarting, path, "open");
   sqlite3_int64 size = 0;
   file->pMethods->xFileSize(file, &size);

@@ -145,23 +145,30 @@ Result<Repaired> restore_store(const std::string& backup, const std::string& pat
   out.meta = next_epoch(std::max(newest_revision(from), newest_revision(present)), random, now_wall_us);
   TRY(finish_replacement(path));
   TRY(build_store(new_of(path), from.rows, out.meta));
+  bool replaces = file_exists(path);
   TRY_ASSIGN(out.set_aside, put_in_place(path, "replaced"));
-  out.text = cat("store restored from ", backup, ": ", out.rows, " objects; the file before is ", out.set_aside);
+  out.text = cat("store restored from ", backup, ": ", out.rows, " objects", replaces ? cat("; the file before is ", out.set_aside) : std::string());
   return out;
 }
 
 // --- backups
 
-std::string newest_backup(const std::string& dir) {
+std::vector<std::string> backups_newest_first(const std::string& dir) {
+  std::vector<std::string> out;
   DIR* d = opendir(dir.c_str());
-  if (!d) return {};
-  std::string newest;
+  if (!d) return out;
   while (dirent* e = readdir(d)) {
     std::string_view name = e->d_name;
-    if (name.starts_with("state-r") && name.ends_with(".db") && name > newest) newest = name;
+    if (name.starts_with("state-r") && name.ends_with(".db")) out.push_back(cat(dir, "/", name));
   }
   closedir(d);
-  return newest.empty() ? newest : cat(dir, "/", newest);
+  std::sort(out.rbegin(), out.rend());
+  return out;
+}
+
+std::string newest_backup(const std::string& dir) {
+  std::vector<std::string> all = backups_newest_first(dir);
+  return all.empty() ? std::string() : all.front();
 }
 
 }  // namespace bramble

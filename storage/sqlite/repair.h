@@ -31,7 +31,9 @@ Result<Repaired> repair_store(const std::string& path, const char* vfs, const st
 // <path>.replaced-<n>. kCorrupt when the backup itself is damaged.
 Result<Repaired> restore_store(const std::string& backup, const std::string& path, Random& random, int64_t now_wall_us);
 
-// The newest backup in a directory, by the names that storage/backup gives; "" if there is none.
+// The backups in a directory, by the names that storage/backup gives, the newest first.
+std::vector<std::string> backups_newest_first(const std::string& dir);
+// "" if there is none.
 std::string newest_backup(const std::string& dir);
 
 // Whether the write-ahead log holds acknowledged transactions behind a damaged one (see wal_reader.h). kIo when the disk cannot

@@ -1,5 +1,6 @@
 #include "storage/sqlite/sqlite_store.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,6 +33,12 @@ static int count_unreadable_start(const std::string& path) {
   return counted ? static_cast<int>(st.st_size) : 1;
 }
 
+// Not there, or as long as a power cut may leave it.
+static bool holds_nothing(const std::string& path) {
+  struct stat st {};
+  return stat(path.c_str(), &st) != 0 ? errno == ENOENT : st.st_size == 0;
+}
+
 SqliteStore::SqliteStore(SqliteOptions options, Loop& loop, const Clock& clock, Random& random)
     : QueuedStore(clock),
       options_(std::move(options)),
@@ -49,6 +56,7 @@ Result<std::unique_ptr<SqliteStore>> SqliteStore::open(SqliteOptions options, Lo
   TRY(make_directory(options.dir));
   std::unique_ptr<SqliteStore> store(new SqliteStore(std::move(options), loop, clock, random));
   TRY(finish_replacement(store->path()));
+  if (holds_nothing(store->path())) TRY(store->bring_back());
   Status opened = store->open_database();
   if (!opened.ok() && !doubtful(opened)) return opened.error();
   return store;
@@ -107,11 +115,42 @@ Status SqliteStore::repair(const std::string& why) {
   return ok();
 }
 
+// The file holds nothing. Where a store was before, it is lost and no new one begins; what the backup does not have may run on.
+Status SqliteStore::bring_back() {
+  std::vector<std::string> backups = backups_newest_first(options_.backup_dir);
+  const std::string& sign = options_.sign_of_use;
+  std::string what = cat(path(), file_exists(path()) ? " is empty" : " is missing");
+  if (sign.empty()) {
+    if (backups.empty()) return ok();
+    return Error(Code::kNotFound, cat(what, ", and there are backups of one; bring the newest back with: bramble backup restore ", backups.front(),
+                                      "; or move ", options_.backup_dir, " away to begin a new cluster"));
+  }
+  for (const std::string& backup : backups) {
+    auto restored = restore_store(backup, path(), random_, clock_.wall_us());
+    if (!restored.ok() && doubtful(restored.error())) {
+      log_error("store: ", restored.error().message());
+      continue;
+    }
+    TRY(restored);
+    log_error("store: ", what, "; ", restored->text);
+    repaired_ = true;
+    health_.text = cat(what, "; ", restored->text);
+    return ok();
+  }
+  return Error(Code::kNotFound, cat(what, " though ", sign, " shows that a cluster was here, and ", options_.backup_dir, " holds no ",
+                                    backups.empty() ? "" : "whole ", "backup; put the file back, or move ", sign, " away to begin a new cluster"));
+}
+
 Status SqliteStore::load(std::function<void(StoredValue)> each) {
   CHECK(!writer_, "load() comes once, after open()");
   Status read = read_all();
   if (doubtful(read)) read = read_again_or_repair(std::move(read));
   TRY(read);
+  if (meta_.epoch.empty()) {  // made, and never loaded before
+    database_.reset();
+    TRY(bring_back());
+    TRY(read_all());
+  }
   TRY(remove_file(must_check_mark(path())));
   TRY(remove_file(unreadable_mark(path())));
 

@@ -26,6 +26,7 @@ struct SqliteOptions {
   std::string backup_dir;      // where a repair looks for rows that cannot be read; empty: <dir>/backups
   const char* vfs = nullptr;   // tests of failing disks
   int64_t retry_ms = limits::kDiskRetryMs;
+  std::string sign_of_use = {};  // a path that shows that a store was in `dir` before; empty: nothing does, a new one may begin
 };
 
 class SqliteStore final : public QueuedStore {
@@ -33,6 +34,8 @@ class SqliteStore final : public QueuedStore {
   // Errors are one line that says what and what to do: kPermissionDenied, kNoSpace (full or read-only), kUnavailable (another
   // process has it), kInvalidArgument (not ours, or of a newer format). Damage is repaired in load(); a block that the disk
   // cannot read is kIo there, until limits::kUnreadableStarts starts in a row have met it: then it counts as damage.
+  // A file that is missing or empty where a store was before (sign_of_use) comes from the newest backup, as after a restore;
+  // kNotFound when there is none, or when there are backups and no other sign of it: a new store never begins in silence.
   static Result<std::unique_ptr<SqliteStore>> open(SqliteOptions options, Loop& loop, const Clock& clock, Random& random);
   ~SqliteStore() override;
 
@@ -53,6 +56,7 @@ class SqliteStore final : public QueuedStore {
   Status read_all();
   Status read_again_or_repair(Status read);
   Status repair(const std::string& why);
+  Status bring_back();
   // Starts a job of the writer and waits for it. start gets what the job calls at its end, on any thread.
   Task<Status> wait_for_writer(std::function<void(std::function<void(Status)> done)> start);
   void wake_disk() override;

@@ -1,8 +1,9 @@
 """Backups, a restore and a damaged store: what was lost may come back, so nothing is deleted for being absent until that is
 confirmed. These tests stop the server, so they come late."""
+import http.client
 import os
 
-from cluster import dig, start_time, until
+from cluster import NODE, NODE_ADDRESS, dig, run, start_time, until
 
 
 def alive(pid, since):
@@ -89,6 +90,29 @@ def test_damaged_store_is_repaired_from_the_backup_and_deletes_nothing(cluster):
     assert any(".damaged-" in name for name in os.listdir(os.path.dirname(file)))
 
 
+def test_empty_store_comes_back_from_the_backup_and_ends_nothing(cluster):
+    """What a power cut leaves of state.db may be its name alone. With no backup a start is refused in one line."""
+    ns = cluster.namespace("empty")
+    saved = running(cluster, ns, "saved")
+    backup(cluster, "save")
+    lost = running(cluster, ns, "lost")
+    cluster.server.kill()
+    db = f"{cluster.state}/data/server/db"
+    os.rename(f"{db}/backups", f"{db}/elsewhere")
+    open(f"{db}/state.db", "w").close()
+    os.remove(f"{db}/state.db-wal")
+    code, said = cluster.server.refused()
+    last = said.strip().splitlines()[-1]
+    assert code == 1 and f"{db}/state.db is empty" in last and f"{cluster.state}/data/server/tls" in last and "put the file back" in last, said
+    os.rename(f"{db}/elsewhere", f"{db}/backups")
+    cluster.server.start()
+    cluster.wait_node_ready()
+    cluster.wait_running(ns, "saved")
+    assert "state.db is empty; store restored from" in open(cluster.server.log, errors="replace").read()
+    confirm(cluster, ns, "lost", lost)
+    assert alive(*saved)
+
+
 def test_unclean_stop_renews_leases(cluster):
     """Renewals are on disk late; after a crash every Lease counts as renewed at the start."""
     ns = cluster.namespace("lease")
@@ -106,3 +130,34 @@ def test_unclean_stop_renews_leases(cluster):
     cluster.wait_node_ready()
     cluster.wait(path, "held", lambda lease: lease["spec"]["renewTime"] > old)
     assert cluster.get(f"{path}/free")["spec"]["renewTime"] == old
+
+
+def address(cluster):
+    node = cluster.get(f"/api/v1/nodes/{NODE}")
+    return next(a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP")
+
+
+def test_another_address_is_followed_and_pods_run_on(cluster):
+    """DHCP has given another one, or the board was carried to another network: the same process begins anew."""
+    ns = cluster.namespace("address")
+    pod = running(cluster, ns, "steady")
+    server = cluster.server.process.pid
+
+    def move(old, new):
+        run(["ip", "address", "del", f"{old}/24", "dev", "uplink0"])
+        run(["ip", "address", "add", f"{new}/24", "dev", "uplink0"])
+        run(["ip", "route", "replace", "default", "via", "192.0.2.1"])
+
+        def moved():
+            try:
+                return address(cluster) == new
+            except (OSError, http.client.HTTPException):
+                return False
+        until(f"the node is {new}", moved)
+        cluster.wait_node_ready()
+        cluster.wait("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", "kubernetes", lambda s: s and s["endpoints"][0]["addresses"] == [new])
+
+    move(NODE_ADDRESS, "192.0.2.77")
+    assert cluster.server.process.pid == server and cluster.server.process.poll() is None
+    move("192.0.2.77", NODE_ADDRESS)
+    assert alive(*pod) and dig(cluster.wait_running(ns, "steady"), "status", "containerStatuses", 0, "restartCount") == 0

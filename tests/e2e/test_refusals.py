@@ -134,7 +134,9 @@ def test_help_version_completion(cluster):
 
 def test_check_config_refuses_what_the_server_refuses(cluster):
     flags = ["--node-ip", "192.0.2.10", "--run-dir", f"{cluster.state}/run", "--data-dir", f"{cluster.state}/data"]
-    for extra, word in ((["--service-cidr", "nonsense"], "--service-cidr"), (["--write-kubeconfig-mode", "rw"], "--write-kubeconfig-mode")):
+    for extra, word in ((["--service-cidr", "nonsense"], "--service-cidr"), (["--write-kubeconfig-mode", "rw"], "--write-kubeconfig-mode"),
+                        (["--node-ip", "9.9.9.9"], "not found in the host's network interfaces"), (["--node-name", "A_B"], "--node-name"), (["--node-taint", "x"], "--node-taint"),
+                        (["--service-cidr", "10.42.0.0/16"], "overlaps"), (["--cluster-cidr", "10.42.0.0/28"], "too small")):
         checked = run([BINARY, "check-config", *flags, *extra], check=False)
         server = run([BINARY, "server", *flags, *extra], check=False)
         assert checked.returncode == 1 and server.returncode == 1, (checked, server)

@@ -136,7 +136,10 @@ TEST_F(Import, refuses_hostile_and_broken_archives_by_name_and_keeps_nothing) {
     const char* says;
   } cases[] = {
       {"dotdot", with_layer(pack({{"../../etc/passwd", "x"}})), "climbs out of the layer"},
-      {"through a link", with_layer(pack({{"out", "", AE_IFLNK, "/etc"}, {"out/passwd", "x"}})), "through a link"},
+      {"through a link", with_layer(pack({{"out", "", AE_IFLNK, "../../etc"}, {"out/passwd", "x"}})), "climbs out of the layer through a link"},
+      {"through two links", with_layer(pack({{"a", "", AE_IFDIR, ""}, {"a/up", "", AE_IFLNK, ".."}, {"out", "", AE_IFLNK, "a/up/.."}, {"out/x", "x"}})), "through a link"},
+      {"links in a ring", with_layer(pack({{"a", "", AE_IFLNK, "b"}, {"b", "", AE_IFLNK, "a"}, {"a/x", "x"}})), "too many links"},
+      {"under a file", with_layer(pack({{"a", "1"}, {"a/x", "x"}})), "no folder"},
       {"hard link out", with_layer(pack({{"h", "", 0, "../../../etc/shadow"}})), "climbs out"},
       {"wrong layer digest", pack(wrong_digest), "digest of the unpacked layer"},
       {"wrong config digest", pack(wrong_config), "does not have the digest in its name"},
@@ -159,6 +162,123 @@ TEST_F(Import, refuses_hostile_and_broken_archives_by_name_and_keeps_nothing) {
     EXPECT_EQ(layers_on_disk(), 0u) << c.name;
   }
   EXPECT_NE(access("/etc/passwd", F_OK), -1);
+}
+
+TEST_F(Import, follows_links_within_the_layer_as_containerd_does) {
+  std::string layer = pack({{"usr/lib", "", AE_IFDIR, ""},
+                            {"lib", "", AE_IFLNK, "usr/lib"},
+                            {"lib/a", "a"},
+                            {"var/lib", "", AE_IFLNK, "/usr/lib"},
+                            {"var/lib/deep/b", "b"},
+                            {"late", "", AE_IFLNK, "made/later"},
+                            {"late/c", "c"},
+                            {"var/lib/.wh.gone", ""},
+                            {"h", "", 0, "lib/a"},
+                            {"root", "", AE_IFLNK, "/"},
+                            {"root/d", "d"}});
+  auto r = import(pack(docker_files(layer)));
+  ASSERT_TRUE(r.ok()) << r.error().message();
+  std::string work = dir_ + "/work", root = dir_ + "/root";
+  Status m = store_->mount_rootfs(r->front().id, work, root);
+  ASSERT_TRUE(m.ok()) << m.error().message();
+  auto kind = [&](const char* path) {
+    struct stat st {};
+    return lstat(cat(root, "/", path).c_str(), &st) != 0 ? 0u : st.st_mode & S_IFMT;
+  };
+  for (const char* link : {"lib", "var/lib", "late", "root"}) EXPECT_EQ(kind(link), static_cast<unsigned>(S_IFLNK)) << link;
+  for (const char* file : {"usr/lib/a", "usr/lib/deep/b", "made/later/c", "h", "d"}) EXPECT_EQ(kind(file), static_cast<unsigned>(S_IFREG)) << file;
+  EXPECT_EQ(kind("usr/lib/gone"), 0u);
+  ASSERT_TRUE(store_->unmount_rootfs(work, root).ok());
+}
+
+// Neither containerd's overlay snapshotter nor Docker's overlay2 looks into lower layers while it unpacks one: the same layer is
+// the same files over any other.
+TEST_F(Import, a_layer_is_unpacked_alike_whatever_lies_below) {
+  std::string lower = pack({{"usr/lib", "", AE_IFDIR, ""}, {"usr/lib/a", "a"}, {"lib", "", AE_IFLNK, "usr/lib"}}), upper = pack({{"lib/x", "x"}});
+  std::string config = config_of({lower, upper}), name = sha256_hex(config) + ".json";
+  auto r = import(pack({{name, config}, {"1.tar", lower}, {"2.tar", upper},
+                        {"manifest.json", cat("[{\"Config\":\"", name, "\",\"RepoTags\":[\"two:1\"],\"Layers\":[\"1.tar\",\"2.tar\"]}]")}}));
+  ASSERT_TRUE(r.ok()) << r.error().message();
+  std::string work = dir_ + "/work", root = dir_ + "/root";
+  Status m = store_->mount_rootfs(r->front().id, work, root);
+  ASSERT_TRUE(m.ok()) << m.error().message();
+  struct stat st {};
+  EXPECT_EQ(lstat((root + "/lib").c_str(), &st), 0);
+  EXPECT_TRUE(S_ISDIR(st.st_mode));
+  EXPECT_EQ(access((root + "/lib/x").c_str(), F_OK), 0);
+  EXPECT_EQ(access((root + "/usr/lib/a").c_str(), F_OK), 0);
+  ASSERT_TRUE(store_->unmount_rootfs(work, root).ok());
+}
+
+// Layers made by hand often describe no folder that is there below: it stays as it is.
+TEST_F(Import, folders_that_a_layer_does_not_describe_keep_what_they_have_below) {
+  std::string lower = pack({{"tmp", "", AE_IFDIR, "", -1, 01777}, {"home", "", AE_IFDIR, "", -1, 0711, 5}, {"home/me", "", AE_IFDIR, "", -1, 0700, 7},
+                            {"usr/lib", "", AE_IFDIR, "", -1, 0751, 6}, {"lib", "", AE_IFLNK, "usr/lib"}, {"thing", "a file"}});
+  std::string between = pack({{"home/.wh.gone", ""}, {"b", "b"}});
+  std::string upper = pack({{"tmp/x", "x"}, {"home/me/deep/x", "x"}, {"lib/x", "x"}, {"thing/x", "x"}, {"own/x", "x"}, {"own", "", AE_IFDIR, "", -1, 0701, 8}});
+  std::string config = config_of({lower, between, upper}), name = sha256_hex(config) + ".json";
+  // Uppermost first, as docker save may have them.
+  auto r = import(pack({{name, config}, {"3.tar", upper}, {"2.tar", between}, {"1.tar", lower},
+                        {"manifest.json", cat("[{\"Config\":\"", name, "\",\"RepoTags\":[\"three:1\"],\"Layers\":[\"1.tar\",\"2.tar\",\"3.tar\"]}]")}}));
+  ASSERT_TRUE(r.ok()) << r.error().message();
+  std::string work = dir_ + "/work", root = dir_ + "/root";
+  Status m = store_->mount_rootfs(r->front().id, work, root);
+  ASSERT_TRUE(m.ok()) << m.error().message();
+  struct Row {
+    const char* folder;
+    unsigned mode;
+    uid_t owner;
+  };
+  for (const Row& row : {Row{"tmp", 01777, 0}, Row{"home", 0711, 5}, Row{"home/me", 0700, 7}, Row{"home/me/deep", 0755, 0}, Row{"lib", 0751, 6}, Row{"thing", 0755, 0},
+                         Row{"own", 0701, 8}}) {
+    struct stat st {};
+    EXPECT_EQ(lstat(cat(root, "/", row.folder).c_str(), &st), 0) << row.folder;
+    EXPECT_TRUE(S_ISDIR(st.st_mode)) << row.folder;
+    EXPECT_EQ(st.st_mode & 07777, row.mode) << row.folder;
+    EXPECT_EQ(st.st_uid, row.owner) << row.folder;
+  }
+  ASSERT_TRUE(store_->unmount_rootfs(work, root).ok());
+}
+
+TEST_F(Import, judges_an_archive_by_all_of_its_bytes_also_where_the_layer_is_known) {
+  std::string layer = pack({{"a", "1"}}), packed = pack({{"a", "1"}}, Packing::kGzip), config = config_of({layer});
+  ASSERT_TRUE(import(pack(docker_files(layer))).ok());
+  auto oci = [&](const std::string& blob, const std::string& stored, int64_t layer_size, int64_t config_size, int64_t manifest_size) {
+    auto size = [](int64_t bytes, size_t real) { return cat("\"size\":", bytes < 0 ? static_cast<int64_t>(real) : bytes); };
+    std::string manifest = cat("{\"schemaVersion\":2,\"config\":{\"digest\":\"", digest(config), "\",", size(config_size, config.size()),
+                               "},\"layers\":[{\"digest\":\"", digest(blob), "\",", size(layer_size, stored.size()), "}]}");
+    std::string index = cat("{\"schemaVersion\":2,\"manifests\":[{\"digest\":\"", digest(manifest), "\",", size(manifest_size, manifest.size()),
+                            ",\"annotations\":{\"org.opencontainers.image.ref.name\":\"registry.local/team/web:2\"}}]}");
+    return pack({{"oci-layout", "{}"}, {"index.json", index}, {"blobs/sha256/" + sha256_hex(manifest), manifest},
+                 {"blobs/sha256/" + sha256_hex(config), config}, {"blobs/sha256/" + sha256_hex(blob), stored}});
+  };
+  auto docker = docker_files(layer);
+  docker[1].content = std::string(100, '\x7f');
+  std::string changed = packed, other = pack({{"a", "2"}}, Packing::kGzip);
+  changed[changed.size() - 1] ^= 1;
+  struct Case {
+    const char* name;
+    std::string bytes;
+    const char* says;
+  } cases[] = {
+      {"docker, garbage", pack(docker), "digest of the unpacked layer"},
+      {"oci, cut", oci(packed, packed.substr(0, packed.size() / 2), -1, -1, -1), "layer"},
+      {"oci, garbage", oci(packed, std::string(100, 'z'), -1, -1, -1), "does not have the digest"},
+      {"oci, its last byte", oci(packed, changed, -1, -1, -1), "layer"},
+      {"oci, another layer under its own digest", oci(other, other, -1, -1, -1), "digest of the unpacked layer"},
+      {"size of the layer", oci(packed, packed, 5, -1, -1), "its descriptor says 5"},
+      {"size of the config", oci(packed, packed, -1, 6, -1), "its descriptor says 6"},
+      {"size of the manifest", oci(packed, packed, -1, -1, 7), "its descriptor says 7"},
+  };
+  for (const Case& c : cases) {
+    auto r = import(c.bytes);
+    ASSERT_FALSE(r.ok()) << c.name;
+    EXPECT_NE(r.error().message().find(c.says), std::string::npos) << c.name << ": " << r.error().message();
+    EXPECT_EQ(store_->list().size(), 1u) << c.name;
+    EXPECT_EQ(layers_on_disk(), 1u) << c.name;
+  }
+  auto whole = import(oci(packed, packed, -1, -1, -1));
+  EXPECT_TRUE(whole.ok()) << whole.error().message();
 }
 
 TEST_F(Import, a_claimed_size_is_refused_before_it_is_written) {

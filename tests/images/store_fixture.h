@@ -21,6 +21,8 @@ struct File {
   unsigned type = AE_IFREG;
   std::string link = "";  // of AE_IFLNK; a hard link's target when type is 0
   int64_t claimed = -1;
+  unsigned mode = 0;   // 0: as usual
+  int64_t owner = 0;
 };
 
 enum class Packing { kPlain, kGzip, kZstd };
@@ -39,7 +41,9 @@ inline std::string pack(const std::vector<File>& files, Packing packing = Packin
     if (f.type != 0) archive_entry_set_filetype(e, f.type);
     else archive_entry_set_hardlink(e, f.link.c_str());
     if (f.type == AE_IFLNK) archive_entry_set_symlink(e, f.link.c_str());
-    archive_entry_set_perm(e, f.type == AE_IFDIR ? 0755 : 0644);
+    archive_entry_set_perm(e, f.mode ? f.mode : f.type == AE_IFDIR ? 0755 : 0644);
+    archive_entry_set_uid(e, f.owner);
+    archive_entry_set_mtime(e, 1000000000, 0);
     archive_entry_set_size(e, f.claimed >= 0 ? f.claimed : static_cast<int64_t>(f.content.size()));
     archive_write_header(a, e);
     if (!f.content.empty()) archive_write_data(a, f.content.data(), f.content.size());

@@ -26,7 +26,7 @@ class Backup : public testing::Test {
     std::filesystem::remove_all(dir_);
   }
   void open() {
-    auto opened = SqliteStore::open({data(), "", nullptr}, loop_, clock_, random_);
+    auto opened = SqliteStore::open({data(), "", nullptr, limits::kDiskRetryMs, sign_}, loop_, clock_, random_);
     ASSERT_TRUE(opened.ok()) << opened.error().message();
     store_ = std::move(*opened);
     loaded_.clear();
@@ -49,7 +49,7 @@ class Backup : public testing::Test {
   Loop loop_;
   FakeClock clock_;
   SeededRandom random_{7};
-  std::string dir_;
+  std::string dir_, sign_;
   std::unique_ptr<SqliteStore> store_;
   std::map<std::string, std::string> loaded_;
 };
@@ -213,6 +213,81 @@ TEST_F(Backup, damaged_backup_is_refused_and_nothing_changes) {
   EXPECT_EQ(restored.error().code(), Code::kCorrupt);
   open();
   EXPECT_TRUE(loaded_.contains("/new"));
+}
+
+// What a power cut leaves of a file is at times its name alone.
+TEST_F(Backup, store_that_is_empty_or_missing_where_one_was_comes_from_the_newest_backup_and_is_in_doubt) {
+  for (bool missing : {false, true}) {
+    put("/a", missing ? "missing" : "empty");
+    std::string newest = backup();
+    put("/late", missing ? "1" : "2");
+    uint64_t revision = store_->revision();
+    std::string epoch = store_->health().epoch;
+    store_.reset();
+    std::filesystem::remove(data() + "/state.db");
+    std::filesystem::remove(data() + "/state.db-wal");
+    if (!missing) std::ofstream(data() + "/state.db");
+    sign_ = dir_;
+    open();
+    EXPECT_EQ(loaded_, (std::map<std::string, std::string>{{"/a", missing ? "missing" : "empty"}}));
+    EXPECT_TRUE(store_->health().epoch_changed);
+    EXPECT_NE(store_->health().epoch, epoch);
+    EXPECT_GT(store_->revision(), revision);
+    EXPECT_THAT(store_->health().text, testing::HasSubstr(cat("restored from ", newest)));
+  }
+}
+
+TEST_F(Backup, damaged_backup_gives_way_to_an_older_one) {
+  for (int i = 0; i < 100; i++) put(cat("/", i), std::string(500, 'x'));
+  backup();
+  put("/new", "1");
+  std::ofstream(backup(), std::ios::binary | std::ios::trunc) << "half";
+  store_.reset();
+  std::filesystem::remove(data() + "/state.db");
+  sign_ = dir_;
+  open();
+  EXPECT_EQ(loaded_.size(), 100u);
+}
+
+TEST_F(Backup, empty_store_is_refused_where_one_was_and_no_backup_brings_it_back) {
+  put("/a", "1");
+  close();
+  store_.reset();
+  struct Row {
+    const char* name;
+    bool empty, sign, backup;
+    std::vector<std::string> words;
+  };
+  const Row rows[] = {
+      {"missing, no backup", false, true, false, {"state.db is missing", dir_, "holds no backup", "put the file back"}},
+      {"empty, no backup", true, true, false, {"state.db is empty", dir_, "holds no backup"}},
+      {"backups of an unknown cluster", false, false, true, {"state.db is missing", "bramble backup restore", "state-r00000000000000000001-x.db"}},
+      {"a damaged backup alone", true, true, true, {"state.db is empty", "holds no whole backup"}},
+  };
+  for (const Row& row : rows) {
+    std::filesystem::remove_all(data());
+    std::filesystem::create_directories(backups());
+    if (row.empty) std::ofstream(data() + "/state.db");
+    if (row.backup) std::ofstream(backups() + "/state-r00000000000000000001-x.db") << "half";
+    for (int start = 0; start < 2; start++) {
+      auto opened = SqliteStore::open({data(), "", nullptr, limits::kDiskRetryMs, row.sign ? dir_ : ""}, loop_, clock_, random_);
+      ASSERT_FALSE(opened.ok()) << row.name;
+      for (const std::string& word : row.words) EXPECT_THAT(opened.error().message(), testing::HasSubstr(word)) << row.name;
+    }
+    EXPECT_EQ(std::filesystem::exists(data() + "/state.db"), row.empty) << row.name;
+  }
+}
+
+TEST_F(Backup, store_that_was_made_and_never_loaded_is_as_good_as_none) {
+  put("/a", "1");
+  backup();
+  store_.reset();
+  std::filesystem::remove(data() + "/state.db");
+  std::filesystem::remove(data() + "/state.db-wal");
+  { ASSERT_TRUE(Database::open(data() + "/state.db").ok()); }
+  sign_ = dir_;
+  open();
+  EXPECT_EQ(loaded_.size(), 1u);
 }
 
 TEST_F(Backup, restore_is_refused_while_a_server_has_the_store) {

@@ -10,6 +10,8 @@ class InFlightTest : public ApiTest {
     in_flight.reads = 1;
     in_flight.writes = 1;
     in_flight.answer_bytes = 10000;
+    in_flight.streams = 3;
+    in_flight.streams_of_user = 2;
   }
   void SetUp() override {
     ApiTest::SetUp();
@@ -64,6 +66,37 @@ TEST_F(InFlightTest, only_what_competes_is_refused) {
   EXPECT_EQ(call("POST", std::string(kMaps))->status, 429);
   EXPECT_EQ(call("DELETE", cat(kMaps, "/a"))->status, 429);
   EXPECT_EQ(call("GET", "/version")->status, 200);
+}
+
+TEST_F(InFlightTest, streams_of_a_user_and_of_all_have_a_limit_and_leave_their_place) {
+  groups = {"system:masters"};
+  auto bound = call("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+                    R"({"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":"readers"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"system:aggregate-to-view"},)"
+                    R"("subjects":[{"kind":"Group","apiGroup":"rbac.authorization.k8s.io","name":"readers"}]})");
+  ASSERT_EQ(bound->status, 201) << bound->body;
+  groups = {"readers"};
+  std::vector<std::shared_ptr<KeptAnswer>> open;
+  auto begin = [&](std::string who) {
+    user = std::move(who);
+    open.push_back(std::make_shared<KeptAnswer>());
+    start("GET", cat(kMaps, "?watch=1&timeoutSeconds=3600"), "", {}, open.back());
+    settle();
+    return open.back()->status;
+  };
+  EXPECT_EQ(begin("jane"), 200);
+  EXPECT_EQ(begin("jane"), 200);
+  EXPECT_EQ(begin("jane"), 429) << "two of one user";
+  EXPECT_EQ(call("GET", cat(kPods, "/p/log"))->status, 429) << "of any kind";
+  EXPECT_EQ(call("GET", "/version")->status, 200) << "what is no stream goes on";
+  EXPECT_EQ(begin("john"), 200);
+  EXPECT_EQ(begin("jack"), 429) << "three in all";
+  groups = {"system:masters"};
+  EXPECT_EQ(begin("root"), 200) << "masters are let through";
+  groups = {"readers"};
+  EXPECT_EQ(begin("jack"), 429) << "theirs count too";
+  for (size_t gone : {size_t{0}, size_t{1}}) open[gone]->gone().set();
+  settle();
+  EXPECT_EQ(begin("jack"), 200) << "a place is free once a watcher has gone";
 }
 
 TEST_F(InFlightTest, answers_that_nobody_reads_are_limited_by_their_bytes) {

@@ -39,6 +39,20 @@ TEST(Route, reads_resource_requests) {
   }
 }
 
+class Paths : public ApiTest {};
+
+// Go's server ends such a connection before any handler sees it.
+TEST_F(Paths, a_path_with_a_broken_escape_is_a_bad_request) {
+  for (const char* path : {"/api/v1/namespaces/%zz", "/api/v1/namespaces/a%", "/healthz%2", "/%gg"}) {
+    auto answer = call("GET", path);
+    EXPECT_EQ(answer->status, 400) << path;
+    EXPECT_EQ(answer->body, "400 Bad Request") << path;
+    EXPECT_EQ(answer->header("connection"), "close") << path;
+  }
+  EXPECT_EQ(call("GET", "/api/v1/namespaces?labelSelector=%zz")->status, 200) << "upstream leaves such a parameter out";
+  EXPECT_EQ(call("GET", "/api/v1/namespaces/defaul%74")->status, 200);
+}
+
 TEST(Query, decodes_forms) {
   Query q = Query::parse("a=1+2&b=%2Fx&c&d=%zz&e=");
   EXPECT_EQ(q.get("a"), "1 2");
@@ -175,6 +189,31 @@ TEST_F(Tokens, a_token_ends_with_its_time_its_account_and_its_pod) {
   call("DELETE", "/api/v1/namespaces/default/serviceaccounts/default");
   make_default_account("default");
   EXPECT_NE(review_error(fresh), "") << "another account of the same name";
+}
+
+TEST_F(Tokens, a_signature_is_checked_once_in_ten_seconds_and_all_else_each_time) {
+  std::string t = token("{}"), other = token("{}");
+  auto checked = [&] { return api->tokens().signatures_checked(); };
+  uint64_t before = checked();
+  for (int i = 0; i < 5; i++) EXPECT_EQ(review_error(t), "");
+  EXPECT_EQ(checked(), before + 1);
+  EXPECT_EQ(review_error(other), "");
+  EXPECT_EQ(checked(), before + 2);
+  std::string forged = t.substr(0, t.size() - 4) + (t.ends_with("AAAA") ? "BBBB" : "AAAA");
+  for (int i = 0; i < 2; i++) EXPECT_NE(review_error(forged), "");
+  EXPECT_EQ(checked(), before + 4) << "what is not good is not remembered";
+  clock.advance_us(limits::kTokenCacheUs - 1);
+  EXPECT_EQ(review_error(t), "");
+  EXPECT_EQ(checked(), before + 4);
+  clock.advance_us(1);
+  EXPECT_EQ(review_error(t), "");
+  EXPECT_EQ(checked(), before + 5);
+  for (size_t i = 0; i < limits::kTokenCacheMax; i++) review_error(token("{}"));
+  before = checked();
+  EXPECT_EQ(review_error(t), "");
+  EXPECT_EQ(checked(), before + 1) << "the oldest make room";
+  call("DELETE", "/api/v1/namespaces/default/serviceaccounts/default");
+  EXPECT_NE(review_error(t), "") << "an account that is gone counts at once";
 }
 
 class TokensOfABoardWithoutAClock : public Tokens {

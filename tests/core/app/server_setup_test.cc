@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <filesystem>
+
+#include "core/app/first_start.h"
 #include "core/app/server_flags.h"
 #include "core/base/files.h"
 
@@ -28,7 +31,10 @@ class ServerSetupTest : public testing::Test {
     source.environment = [](std::string_view) { return std::nullopt; };
     auto flags = Flags::read(source);
     if (!flags.ok()) return flags.error();
-    return read_server_setup(*flags);
+    return read_server_setup(*flags, [](const std::string& address) -> Status {
+      if (address == "192.0.2.1") return ok();
+      return Error(Code::kInvalidArgument, cat("flag --node-ip: ", address, " not found"));
+    });
   }
   // "name: finding" of what is wrong.
   std::vector<std::string> wrong(std::vector<std::string> argv) {
@@ -57,6 +63,26 @@ TEST_F(ServerSetupTest, refuses_values_that_cannot_be_and_names_their_flag) {
            Row{"ports upside down", "--service-node-port-range=30100-30000", "--service-node-port-range"},
            Row{"a port that is none", "--https-listen-port=70000", "--https-listen-port"},
            Row{"an address that is none", "--node-ip=nowhere", "--node-ip"},
+           Row{"an address with a prefix", "--node-ip=192.0.2.1/24", "--node-ip"},
+           Row{"an address of this host alone", "--node-ip=127.0.0.1", "--node-ip: \"127.0.0.1\": can't be loopback address"},
+           Row{"an address of many", "--node-ip=224.0.0.1", "can't be a multicast address"},
+           Row{"an address of one link", "--node-ip=169.254.1.1", "can't be a link-local unicast address"},
+           Row{"no address at all", "--node-ip=0.0.0.0", "can't be an all zeros address"},
+           Row{"an address of another machine", "--node-ip=9.9.9.9", "--node-ip"},
+           Row{"a name that is none", "--node-name=A_B", "--node-name: \"a_b\": a lowercase RFC 1123 subdomain must consist of"},
+           Row{"a label without a value", "--node-label=x", "--node-label"},
+           Row{"a label's key", "--node-label=a b=c", "--node-label: \"a b=c\": name part must consist of"},
+           Row{"a label's value", "--node-label=a=b c", "--node-label"},
+           Row{"a label that is not the node's to give", "--node-label=node-role.kubernetes.io/worker=true", "--node-label"},
+           Row{"a taint without an effect", "--node-taint=x", "--node-taint"},
+           Row{"a taint's effect", "--node-taint=a=b:Foo", "invalid taint effect: Foo, unsupported taint effect"},
+           Row{"a taint's value", "--node-taint=a=b c:NoSchedule", "--node-taint"},
+           Row{"a taint's key", "--node-taint=:NoSchedule", "--node-taint"},
+           Row{"a domain that is none", "--cluster-domain=a b", "--cluster-domain"},
+           Row{"services where the pods are", "--service-cidr=10.42.0.0/16", "--service-cidr: 10.42.0.0/16 overlaps --cluster-cidr 10.42.0.0/16"},
+           Row{"pods among the services", "--cluster-cidr=10.43.128.0/17", "overlaps"},
+           Row{"pods with no room for a node", "--cluster-cidr=10.42.0.0/28", "--cluster-cidr: 10.42.0.0/28 is too small"},
+           Row{"a folder without a name", "--data-dir=", "--data-dir"},
            Row{"a mode that is none", "--write-kubeconfig-mode=rw", "--write-kubeconfig-mode"},
            Row{"an argument that nobody knows", "--kube-apiserver-arg=nonsense=1", "--kube-apiserver-arg"},
        }) {
@@ -64,6 +90,42 @@ TEST_F(ServerSetupTest, refuses_values_that_cannot_be_and_names_their_flag) {
     ASSERT_FALSE(setup.ok()) << row.name;
     EXPECT_NE(setup.error().message().find(row.named), std::string::npos) << row.name << ": " << setup.error().message();
   }
+}
+
+TEST_F(ServerSetupTest, takes_what_the_kubelet_takes) {
+  auto setup = read({"--node-name= Node-1.Example ", "--node-label=example.com/role=web", "--node-label=node.kubernetes.io/x=", "--node-label=topology.kubernetes.io/zone=a",
+                     "--node-taint=a=b:NoSchedule", "--node-taint=example.com/a:NoExecute", "--node-taint=a=:PreferNoSchedule", "--cluster-cidr=10.1.0.0/24"});
+  ASSERT_TRUE(setup.ok()) << setup.error().message();
+  EXPECT_EQ(setup->node.name, "node-1.example");
+}
+
+TEST_F(ServerSetupTest, folders_are_taken_from_where_the_command_was_given) {
+  std::filesystem::current_path(dir);
+  auto setup = read({"--data-dir=r/./s", "--run-dir=../x"});
+  ASSERT_TRUE(setup.ok()) << setup.error().message();
+  EXPECT_EQ(setup->plane.data_dir, dir + "/r/s");
+  EXPECT_EQ(setup->plane.store_dir, dir + "/r/s/server/db");
+  EXPECT_EQ(setup->plane.run_dir, "/tmp/x");
+  EXPECT_EQ(wrong({"--data-dir=r"}), List());
+  EXPECT_EQ(wrong({"--write-kubeconfig=k.yaml"}), List());
+  std::filesystem::current_path("/");
+}
+
+TEST_F(ServerSetupTest, tells_of_a_store_that_is_not_there) {
+  std::string tls = dir + "/data-dir/server/tls", db = dir + "/data-dir/server/db";
+  auto first = FirstStart::begin(dir + "/data-dir", tls);
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(first->sign(), "");
+  ASSERT_TRUE(make_folders(tls, 0700).ok());
+  ASSERT_TRUE(replace_file_durably(tls + "/service.key", "x", 0600).ok());
+  EXPECT_EQ(FirstStart::begin(dir + "/data-dir", tls)->sign(), "") << "a first start that a power cut ended is begun again";
+  EXPECT_EQ(wrong({}), List());
+  ASSERT_TRUE(first->done().ok());
+  EXPECT_EQ(FirstStart::begin(dir + "/data-dir", tls)->sign(), tls);
+  EXPECT_EQ(wrong({}), List{cat("store: ", db, "/state.db is missing though ", tls, " shows that a cluster was here")});
+  ASSERT_TRUE(make_folders(db, 0700).ok());
+  ASSERT_TRUE(replace_file_durably(db + "/state.db", "", 0600).ok());
+  EXPECT_EQ(wrong({}), List{cat("store: ", db, "/state.db is empty though ", tls, " shows that a cluster was here")});
 }
 
 TEST_F(ServerSetupTest, a_service_range_of_ones_own_moves_the_dns_address) {
@@ -80,6 +142,7 @@ TEST_F(ServerSetupTest, checks_what_the_server_would_stumble_over) {
   List tokens = wrong({cat("--kube-apiserver-arg=token-auth-file=", dir, "/tokens.csv")});
   ASSERT_EQ(tokens.size(), 1u);
   EXPECT_TRUE(tokens[0].starts_with(cat("tokens: ", dir, "/tokens.csv: line 1"))) << tokens[0];
+  ASSERT_TRUE(FirstStart::begin(dir + "/data-dir", dir + "/data-dir/server/tls").ok());
   ASSERT_TRUE(make_folders(dir + "/data-dir/server/tls", 0700).ok());
   ASSERT_TRUE(replace_file_durably(dir + "/data-dir/server/tls/client-ca.key", "x", 0600).ok());
   EXPECT_EQ(wrong({}), List()) << "a first start that was cut off goes on";

@@ -55,6 +55,8 @@ TEST(Zone, answers_as_the_service_discovery_specification_says) {
       {"db-9.db.default.svc.cluster.local", dns_type::kA, "NXDOMAIN"},
       {"_sql._tcp.db.default.svc.cluster.local", dns_type::kSrv,
        "SRV 5432 db-0.db.default.svc.cluster.local,SRV 5432 10-42-0-6.db.default.svc.cluster.local"},
+      {"db.default.svc.cluster.local", dns_type::kSrv,
+       "SRV 5432 db-0.db.default.svc.cluster.local,SRV 5432 10-42-0-6.db.default.svc.cluster.local"},
       {"out.other.svc.cluster.local", dns_type::kA, "CNAME example.org"},
       {"1-2-3-4.default.pod.cluster.local", dns_type::kA, "A 1.2.3.4"},
       {"x.default.pod.cluster.local", dns_type::kA, "NXDOMAIN"},

@@ -11,9 +11,10 @@
 #include <semaphore>
 #include <thread>
 
-#include "core/base/limits.h"
+#include "core/base/limits_care.h"
 #include "core/loop/channel.h"
 #include "core/loop/file_watch.h"
+#include "core/loop/loop_steps.h"
 #include "core/loop/wall_alarm.h"
 #include "tests/core/loop/run_task.h"
 
@@ -31,6 +32,25 @@ TEST(Loop, runs_posts_of_another_thread_in_order) {
   other.join();
   ASSERT_EQ(seen.size(), 1000u);
   for (int i = 0; i < 1000; i++) EXPECT_EQ(seen[static_cast<size_t>(i)], i);
+}
+
+TEST(Loop, counts_steps_that_overrun) {
+  Loop loop;
+  uint64_t steps = loop_steps().steps, overruns = loop_steps().overruns;
+  auto busy = [&] {
+    for (int64_t end_us = loop.now_us() + 3 * limits::kLoopStepUs; loop.now_us() < end_us;) {
+    }
+  };
+  Timer timer([&] {
+    busy();
+    loop.stop();
+  });
+  loop.post(busy);
+  loop.post([&] { timer.arm_ms(0); });
+  loop.run();
+  EXPECT_EQ(loop_steps().steps, steps + 3);
+  EXPECT_GE(loop_steps().overruns, overruns + 2);
+  EXPECT_GE(loop_steps().longest_us, 3 * limits::kLoopStepUs);
 }
 
 TEST(Loop, remote_outlives_the_loop_and_answers_false) {

@@ -1,0 +1,103 @@
+#include "core/app/node_flags.h"
+
+#include <algorithm>
+
+#include "core/base/limits.h"
+#include "core/base/strings.h"
+#include "core/resources/names.h"
+
+namespace bramble {
+namespace {
+
+Error wrong(std::string_view flag, std::string_view value, std::string_view why) {
+  return Error(Code::kInvalidArgument, cat("flag --", flag, ": ", go_quote(value), ": ", why));
+}
+
+Status judge(std::string_view flag, std::string_view value, const std::vector<std::string>& wrongs) {
+  return wrongs.empty() ? ok() : Status(wrong(flag, value, wrongs.front()));
+}
+
+bool of_domain(std::string_view prefix, std::string_view domain) {
+  return prefix == domain || (prefix.size() > domain.size() && prefix.ends_with(domain) && prefix[prefix.size() - domain.size() - 1] == '.');
+}
+
+// Of the labels that Kubernetes keeps for itself those that a node may give itself (kubelet/apis/well_known_labels.go).
+bool may_set_on_itself(std::string_view key) {
+  constexpr std::string_view kOwn[] = {"kubernetes.io/hostname", "kubernetes.io/arch", "kubernetes.io/os", "beta.kubernetes.io/arch", "beta.kubernetes.io/os",
+                                       "beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type", "topology.kubernetes.io/region",
+                                       "topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone"};
+  auto parts = cut(key, "/");
+  if (!parts || (!of_domain(parts->first, "kubernetes.io") && !of_domain(parts->first, "k8s.io"))) return true;
+  if (of_domain(parts->first, "kubelet.kubernetes.io") || of_domain(parts->first, "node.kubernetes.io")) return true;
+  return std::find(std::begin(kOwn), std::end(kOwn), key) != std::end(kOwn);
+}
+
+Status check_taint(const std::string& text) {
+  auto parts = split(text, ':');
+  if (parts.size() != 2) return wrong("node-taint", text, "invalid taint spec, it is not like key=value:NoSchedule");
+  constexpr std::string_view kEffects[] = {"NoSchedule", "PreferNoSchedule", "NoExecute"};
+  if (std::find(std::begin(kEffects), std::end(kEffects), parts[1]) == std::end(kEffects))
+    return wrong("node-taint", text, cat("invalid taint effect: ", parts[1], ", unsupported taint effect; take NoSchedule, PreferNoSchedule or NoExecute"));
+  auto pair = split(parts[0], '=');
+  if (pair.size() > 2) return wrong("node-taint", text, "invalid taint spec, it is not like key=value:NoSchedule");
+  TRY(judge("node-taint", text, check_qualified_name(pair[0])));
+  return pair.size() == 2 ? judge("node-taint", text, check_label_value(pair[1])) : ok();
+}
+
+}  // namespace
+
+Status check_node_name(const std::string& name) { return judge("node-name", name, check_dns1123_subdomain(name)); }
+
+Status check_node_labels(const std::vector<std::string>& labels) {
+  for (const std::string& label : labels) {
+    auto pair = cut(label, "=");
+    if (!pair) return wrong("node-label", label, "malformed pair, it is not like key=value");
+    TRY(judge("node-label", label, check_qualified_name(pair->first)));
+    TRY(judge("node-label", label, check_label_value(pair->second)));
+    if (!may_set_on_itself(pair->first))
+      return wrong("node-label", label, "a node may not give itself this label of kubernetes.io or k8s.io; take a prefix of your own or node.kubernetes.io, or label it with kubectl");
+  }
+  return ok();
+}
+
+Status check_node_taints(const std::vector<std::string>& taints) {
+  for (const std::string& taint : taints) TRY(check_taint(taint));
+  return ok();
+}
+
+Status check_cluster_domain(const std::string& domain) { return judge("cluster-domain", domain, check_dns1123_subdomain(domain)); }
+
+Status check_cluster_ranges(const IpPrefix& pods, const IpPrefix& services) {
+  if (pods.contains(services) || services.contains(pods))
+    return Error(Code::kInvalidArgument, cat("flag --service-cidr: ", services.text(), " overlaps --cluster-cidr ", pods.text(), "; the two must be apart"));
+  if (pods.length > limits::kPodCidrNodeBits)
+    return Error(Code::kInvalidArgument, cat("flag --cluster-cidr: ", pods.text(), " is too small: each node takes a /", limits::kPodCidrNodeBits, " of it"));
+  return ok();
+}
+
+Result<std::string> parse_node_address(const std::string& text) {
+  auto address = IpPrefix::parse(text);
+  if (!address || address->v6 || text.find('/') != std::string::npos) return wrong("node-ip", text, "is not an IPv4 address");
+  return address->address_text();
+}
+
+Status check_node_address(const std::string& text) {
+  auto address = IpPrefix::parse(text);
+  const unsigned char* bytes = address ? address->bytes : nullptr;
+  if (!bytes) return wrong("node-ip", text, "is not an IPv4 address");
+  if (bytes[0] == 127) return wrong("node-ip", text, "can't be loopback address");
+  if (bytes[0] >= 224) return wrong("node-ip", text, "can't be a multicast address");
+  if (bytes[0] == 169 && bytes[1] == 254) return wrong("node-ip", text, "can't be a link-local unicast address");
+  if (text == "0.0.0.0") return wrong("node-ip", text, "can't be an all zeros address");
+  return ok();
+}
+
+Status check_own_address(const std::string& address) {
+  TRY_ASSIGN(Rtnetlink rt, Rtnetlink::open());
+  TRY_ASSIGN(auto present, rt.addresses());
+  for (const auto& [index, prefix] : present)
+    if (prefix.address_text() == address) return ok();
+  return wrong("node-ip", address, "not found in the host's network interfaces; see: ip -4 address");
+}
+
+}  // namespace bramble
