@@ -188,11 +188,11 @@ Task<Result<Reply>> Verbs::create_eviction(CallRef call, Document object) {
     co_return api_plain(cat("Non-matching dry-run options in request and content: [", join(call->dry_run_sent, " "), "] and [",
                             join(options.dry_run, " "), "]"));
   }
-  bool dry_run = call->dry_run;
-  Status checked = check_delete_options(options, dry_run);
+  bool asked_within = false;
+  Status checked = check_delete_options(options, asked_within);
   CO_TRY(checked);
   DeleteRequest pod = delete_request(*call, options.removal);
-  pod.dry_run = dry_run;
+  pod.dry_run = call->dry_run || asked_within;
   Status evicted = co_await registry_.evict(pod);
   CO_TRY(evicted);
   co_return success(201);
