@@ -128,26 +128,6 @@ TEST_F(Subresources, requests_are_approved_and_signed_each_in_its_place) {
             "CertificateSigningRequest.certificates.k8s.io \"r\" is invalid: status.certificate: Forbidden: updates may not modify existing certificate content");
 }
 
-TEST_F(Subresources, requests_are_approved_by_whom_the_signer_allows) {
-  make_request("r");
-  const std::string roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles", bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
-  call("POST", roles, R"({"metadata":{"name":"approver"},"rules":[{"verbs":["*"],"apiGroups":["certificates.k8s.io"],"resources":["certificatesigningrequests","certificatesigningrequests/approval","certificatesigningrequests/status"]}]})");
-  call("POST", bindings, R"({"metadata":{"name":"approver"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"approver"},"subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"ann"}]})");
-  user = "ann", groups = {};
-  const std::string path = cat(kRequests, "/r");
-  const char* approved = R"({"status":{"conditions":[{"type":"Approved","status":"True"}]}})";
-  auto refused = patch(path + "/approval", approved);
-  EXPECT_EQ(refused->status, 403);
-  EXPECT_EQ(refused->json()["message"].str(),
-            "certificatesigningrequests.certificates.k8s.io \"r\" is forbidden: user not permitted to approve requests with signerName \"example.com/mine\"");
-  EXPECT_EQ(patch(path + "/status", R"({"status":{"conditions":[{"type":"Failed","status":"True"}]}})")->json()["message"].str(),
-            "certificatesigningrequests.certificates.k8s.io \"r\" is forbidden: user not permitted to sign requests with signerName \"example.com/mine\"");
-  user = "admin", groups = {"system:masters"};
-  call("PUT", roles + "/approver", R"({"metadata":{"name":"approver"},"rules":[{"verbs":["*"],"apiGroups":["certificates.k8s.io"],"resources":["certificatesigningrequests","certificatesigningrequests/approval"]},{"verbs":["approve"],"apiGroups":["certificates.k8s.io"],"resources":["signers"],"resourceNames":["example.com/*"]}]})");
-  user = "ann", groups = {};
-  EXPECT_EQ(patch(path + "/approval", approved)->status, 200);
-}
-
 TEST_F(Subresources, a_token_request_names_its_account) {
   auto ask = [&](const char* metadata) {
     return call("POST", "/api/v1/namespaces/default/serviceaccounts/default/token", cat(R"({"metadata":)", metadata, R"(,"spec":{"audiences":[]}})"));
