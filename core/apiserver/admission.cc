@@ -78,6 +78,7 @@ Status Admission::admit(const AdmissionCall& call, Mut object, Value old) const 
   const Kind& kind = *call.kind;
   const bool create = call.operation == Operation::kCreate;
   if (is(kind, "", "nodes") && create) taint_new_node(object);
+  if (is(kind, "certificates.k8s.io", "certificatesigningrequests") && create) note_asker(call.user, object);
   if (is(kind, "", "persistentvolumeclaims") && create && needs_storage_class(object)) {
     Document chosen = default_class("storage.k8s.io", "storageclasses", is_default_storage_class);
     if (chosen) object.object("spec").set("storageClassName", name_of(chosen));

@@ -33,6 +33,18 @@ std::string asks_for_masters(Value object) {
 
 }  // namespace
 
+void note_asker(const Identity& user, Mut request) {
+  Mut spec = request.object("spec");
+  for (const char* key : {"username", "uid", "groups", "extra"}) spec.remove(key);
+  if (!user.user.empty()) spec.set("username", user.user);
+  if (!user.uid.empty()) spec.set("uid", user.uid);
+  for (const std::string& group : user.groups) spec.array("groups").append(group);
+  for (const auto& [key, values] : user.extra) {
+    Mut list = spec.object("extra").array(key);
+    for (const std::string& v : values) list.append(v);
+  }
+}
+
 std::string forbidden_request(const Authorizer& authorizer, const AdmissionCall& call, Value object, Value old) {
   std::string_view signer = old["spec"]["signerName"].str();
   if (call.subresource.empty()) return old ? std::string() : asks_for_masters(object);

@@ -90,6 +90,7 @@ class ApiServer {
   InFlight in_flight_;
   std::vector<HealthCheck> checks_;
   bool bootstrapped_ = false;
+  size_t relayed_ = 0;  // requests being handed on to pods, services and nodes
 };
 
 }  // namespace bramble

@@ -26,7 +26,8 @@ Status read_options(const Request& request, std::string_view options_kind, bool 
   check_field_manager(call.manager, errors);
   if (call.manager.empty()) call.manager = manager_of_user_agent(request.http->header("user-agent"));
   if (!errors.empty()) return errors.to_error("meta.k8s.io", options_kind, "");
-  TRY(check_dry_run(query.all("dryRun"), options_kind, call.dry_run));
+  call.dry_run_sent = query.all("dryRun");
+  TRY(check_dry_run(call.dry_run_sent, options_kind, call.dry_run));
   std::string_view validation = query.get("fieldValidation");
   if (validation == "Strict") {
     call.validation = FieldValidation::kStrict;

@@ -74,6 +74,13 @@ Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::share
   if (!found.ok()) co_return send_error(*request, found.error());
   if (request->kind == nullptr) co_return send_text(*request, 404, "404 page not found\n");
 
+  // What is handed on is not ours to negotiate.
+  if (request->info.subresource == "proxy") {
+    Task<void> handing_on = serve_stream(request);
+    co_await handing_on;
+    co_return;
+  }
+
   std::string_view accept = http->header("accept");
   Offer offer{true, lower(accept).find(kProtobufType) != std::string::npos && has_protobuf(*request->kind)};
   auto answer = negotiate(accept, offer);
@@ -129,6 +136,10 @@ Status ApiServer::find_resource(Request& request) const {
     verbs = &sub->verbs;
   }
   std::string_view method = info.method;
+  if (info.subresource == "proxy" && (method == "HEAD" || method == "OPTIONS")) {
+    request.kind = kind;
+    return ok();
+  }
   bool known = method == "GET" || method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE";
   if (!known || std::find(verbs->begin(), verbs->end(), info.verb) == verbs->end()) return api_method_not_allowed();
   if (info.verb == "create" && named && info.subresource.empty()) return api_method_not_allowed();
@@ -141,7 +152,7 @@ Status ApiServer::find_resource(Request& request) const {
 Task<void> ApiServer::serve_resource(RequestRef request) {
   const RequestInfo& info = request->info;
   std::string_view sub = info.subresource;
-  if (sub == "log" || sub == "exec" || sub == "attach" || sub == "portforward" || sub == "proxy") {
+  if (sub == "log" || sub == "exec" || sub == "attach" || sub == "portforward") {
     co_await serve_stream(request);
   } else if (info.verb == "get") {
     serve_get(request);

@@ -4,6 +4,7 @@
 #include "core/apiserver/apiserver.h"
 #include "core/apiserver/port_forward.h"
 #include "core/apiserver/race.h"
+#include "core/apiserver/relay.h"
 #include "core/apiserver/remote_command.h"
 #include "core/registry/api_status.h"
 
@@ -104,6 +105,11 @@ Task<void> serve_log(std::shared_ptr<Request> request, NodeStreams* node, Object
 
 Task<void> ApiServer::serve_stream(RequestRef request) {
   const RequestInfo& info = request->info;
+  if (info.subresource == "proxy") {
+    Task<void> relaying = serve_relay(request, &registry_, &relayed_);
+    co_await relaying;
+    co_return;
+  }
   ResourceName resource{request->kind->group, request->kind->resource};
   // A WebSocket begins with a GET, and runs commands all the same.
   bool acts = info.subresource == "exec" || info.subresource == "attach" || info.subresource == "portforward";
@@ -115,9 +121,6 @@ Task<void> ApiServer::serve_stream(RequestRef request) {
   }
   Document object = registry_.get(*request->kind, request->kind->namespaced ? info.ns : std::string(), info.name);
   if (!object) co_return send_error(*request, api_not_found(resource, info.name));
-  if (info.subresource == "proxy") {
-    co_return send_error(*request, status_failure(Code::kUnavailable, "proxying to pods, services and nodes is not served yet"));
-  }
   bool log = info.subresource == "log";
   LogOptions log_options;
   ExecOptions exec_options;

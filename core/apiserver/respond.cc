@@ -27,6 +27,18 @@ void send_protobuf(Request& request, int status, const Document& object) {
   request.responder->send(status, answer_headers(request, kProtobufType), make_buffer(protobuf_object(kind, object.root())));
 }
 
+// When to come again, if the Status says so; for a refusal of ours without a Status of its own, soon.
+std::optional<int64_t> retry_after_s(const Error& error) {
+  if (error.status_json().empty()) {
+    if (error.code() == Code::kTooManyRequests) return 1;
+    return std::nullopt;
+  }
+  if (error.status_json().find("\"retryAfterSeconds\"") == std::string::npos) return std::nullopt;
+  auto status = Document::parse(std::string_view(error.status_json()));
+  if (!status.ok() || !(*status)["details"]["retryAfterSeconds"].exists()) return std::nullopt;
+  return (*status)["details"]["retryAfterSeconds"].integer();
+}
+
 }  // namespace
 
 ProtobufKind status_kind() { return {"v1", "Status", Type::find("meta.v1.Status")}; }
@@ -72,7 +84,7 @@ void send_error(Request& request, const Error& error) {
     body = type == MediaType::kYaml ? to_yaml(parsed->root()) : protobuf_object(status_kind(), parsed->root());
   }
   std::vector<Header> headers = answer_headers(request, name_of(type));
-  if (error.code() == Code::kTooManyRequests) headers.push_back({"retry-after", "1"});
+  if (auto seconds = retry_after_s(error)) headers.push_back({"retry-after", cat(*seconds)});
   if (error.code() == Code::kUnauthenticated) headers.push_back({"www-authenticate", "Bearer realm=\"kubernetes\""});
   request.responder->send(http_status_of(error), std::move(headers), make_buffer(std::move(body)));
 }

@@ -20,6 +20,13 @@ Error invalid_expiration(int64_t value, std::string_view detail) {
   return errors.to_error("authentication.k8s.io", "TokenRequest", "");
 }
 
+// What a request names must be the account of the URL.
+Error invalid_name(const char* field, std::string_view value, std::string_view account) {
+  FieldErrors errors;
+  errors.invalid(Path("metadata").at(field), value, cat("must match the service account ", field, " if specified"));
+  return errors.to_error("authentication.k8s.io", "TokenRequest", account);
+}
+
 Error invalid_token(std::string_view why = {}) {
   return Error(Code::kUnauthenticated, why.empty() ? std::string("invalid bearer token") : cat("[invalid bearer token, ", why, "]"));
 }
@@ -70,11 +77,14 @@ int64_t TokenIssuer::now_s() const { return issuing_time_s(registry_.clock(), ke
 
 Result<Reply> TokenIssuer::request(const Call& call, const Document& token_request) const {
   Value spec = token_request["spec"];
+  std::string_view name = name_of(token_request), ns = namespace_of(token_request);
+  if (!name.empty() && name != call.name) return invalid_name("name", name, call.name);
+  if (!ns.empty() && ns != call.ns) return invalid_name("namespace", ns, call.name);
+  Document account = registry_.get(*call.kind, call.ns, call.name);
+  if (!account) return api_not_found({"", "serviceaccounts"}, call.name);
   int64_t seconds = spec["expirationSeconds"].integer(kTokenSeconds);
   if (seconds < kTokenSecondsMin) return invalid_expiration(seconds, "may not specify a duration less than 10 minutes");
   if (seconds > kTokenSecondsMax) return invalid_expiration(seconds, "may not specify a duration larger than 2^32 seconds");
-  Document account = registry_.get(*call.kind, call.ns, call.name);
-  if (!account) return api_not_found({"", "serviceaccounts"}, call.name);
   std::vector<std::string> audiences;
   for (Value a : spec["audiences"].items()) audiences.push_back(a.text());
   bool own_audience = audiences.empty() || audiences == keys_.audiences;

@@ -8,6 +8,7 @@
 #include "core/registry/api_status.h"
 #include "core/registry/object_meta.h"
 #include "core/registry/scale.h"
+#include "core/resources/subresource_rules.h"
 
 namespace bramble {
 
@@ -48,9 +49,22 @@ ChangeFn over_shown_form(const Kind& kind, ChangeFn change) {
 }
 
 UpdatePart part_of(std::string_view subresource) {
-  if (subresource == "status" || subresource == "approval") return UpdatePart::kStatus;
+  if (subresource == "status") return UpdatePart::kStatus;
   if (subresource == "finalize") return UpdatePart::kFinalize;
-  return UpdatePart::kMain;
+  return subresource.empty() || subresource == "scale" ? UpdatePart::kMain : UpdatePart::kPart;
+}
+
+DeleteRequest delete_request(const Call& call, const Removal& removal) {
+  DeleteRequest request;
+  request.kind = &stored_kind(*call.kind);
+  request.ns = call.ns, request.name = call.name;
+  request.dry_run = call.dry_run;
+  request.grace_period_s = removal.grace_period_s;
+  request.orphan_dependents = removal.orphan_dependents;
+  request.propagation = removal.propagation;
+  request.uid = removal.uid;
+  request.resource_version = removal.resource_version;
+  return request;
 }
 
 Reply success(int status) {
@@ -63,7 +77,7 @@ Reply success(int status) {
 Result<ExpectedType> Verbs::expected_type(const Kind& kind, std::string_view subresource) {
   if (subresource.empty() || subresource == "status") return ExpectedType::of(kind);
   if (subresource == "finalize" && is(kind, "", "namespaces")) return ExpectedType::of(kind);
-  if (subresource == "approval" && is(kind, "certificates.k8s.io", "certificatesigningrequests")) return ExpectedType::of(kind);
+  if (find_subresource_rules(kind, subresource)) return ExpectedType::of(kind);
   if (subresource == "scale" && kind.scale.present) return foreign("autoscaling", "v1", "Scale", "autoscaling.v1.Scale");
   if (subresource == "binding" && is(kind, "", "pods")) return foreign("", "v1", "Binding", "core.v1.Binding");
   if (subresource == "eviction" && is(kind, "", "pods")) return foreign("policy", "v1", "Eviction", "policy.v1.Eviction");
@@ -87,6 +101,7 @@ WriteRequest Verbs::write_request(CallRef call, Operation operation) {
   if (request.kind != call->kind) request.shown = call->kind;
   request.ns = call->ns, request.name = call->name;
   request.dry_run = call->dry_run;
+  request.part = call->subresource;
   request.warnings = &call->warnings;
   const Admission* admission = &admission_;
   QuotaGate* quotas = &quotas_;
@@ -160,21 +175,26 @@ Task<Result<Reply>> Verbs::create_binding(CallRef call, Document object) {
   co_return success(201);
 }
 
-// An eviction is a delete that a PodDisruptionBudget may refuse. Budgets have no controller yet, so none refuses.
 Task<Result<Reply>> Verbs::create_eviction(CallRef call, Document object) {
-  if (name_of(object) != call->name && !name_of(object).empty()) {
-    co_return api_bad_request("name in URL does not match name in Eviction object");
-  }
+  Builder builder(object.root());
+  Status matched = match_namespace(*call->kind, call->ns, builder.root());
+  CO_TRY(matched);
+  if (name_of(object) != call->name) co_return api_bad_request("name in URL does not match name in Eviction object");
   // The dry run may stand in the URL, in the eviction, or, if they agree, in both.
   SentDeleteOptions options = delete_options_of(object["deleteOptions"]);
+  if (options.dry_run.empty()) {
+    options.dry_run = call->dry_run_sent;
+  } else if (!call->dry_run_sent.empty() && options.dry_run != call->dry_run_sent) {
+    co_return api_plain(cat("Non-matching dry-run options in request and content: [", join(call->dry_run_sent, " "), "] and [",
+                            join(options.dry_run, " "), "]"));
+  }
   bool asked_within = false;
   Status checked = check_delete_options(options, asked_within);
   CO_TRY(checked);
-  auto pod_call = std::make_shared<Call>(*call);
-  pod_call->subresource.clear();
-  pod_call->dry_run = call->dry_run || asked_within;
-  auto removed = co_await remove(pod_call, options.removal);
-  CO_TRY(removed);
+  DeleteRequest pod = delete_request(*call, options.removal);
+  pod.dry_run = call->dry_run || asked_within;
+  Status evicted = co_await registry_.evict(pod);
+  CO_TRY(evicted);
   co_return success(201);
 }
 
@@ -268,15 +288,7 @@ Task<Result<Reply>> Verbs::patch(CallRef call, PatchType type, Document patch) {
 }
 
 Task<Result<Reply>> Verbs::remove(CallRef call, Removal removal) {
-  DeleteRequest request;
-  request.kind = &stored_kind(*call->kind);
-  request.ns = call->ns, request.name = call->name;
-  request.dry_run = call->dry_run;
-  request.grace_period_s = removal.grace_period_s;
-  request.orphan_dependents = removal.orphan_dependents;
-  request.propagation = removal.propagation;
-  request.uid = removal.uid;
-  request.resource_version = removal.resource_version;
+  DeleteRequest request = delete_request(*call, removal);
   request.warnings = &call->warnings;
   const Admission* admission = &admission_;
   request.admit = [call, admission](Value) {

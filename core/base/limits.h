@@ -119,6 +119,7 @@ constexpr size_t kTerminatedPodsMax = 12500;
 constexpr size_t kEndpointsPerSlice = 100;
 constexpr size_t kEndpointsMax = 1000;                          // in one Endpoints object; beyond: truncated
 constexpr int kPodCidrNodeBits = 24;                            // a /24 for each node
+constexpr int64_t kDisruptionTimeoutUs = 2 * 60 * 1000000LL;    // for a pod whose eviction was granted to be deleted
 
 // scheduler: upstream's back-off
 constexpr int64_t kScheduleBackoffFirstUs = 1 * 1000000LL;
@@ -201,6 +202,8 @@ constexpr size_t kAnnotationBytesMax = 256 * 1024;  // of one object together, a
 constexpr int64_t kEventTtlUs = 3600 * 1000000LL;   // as upstream's --event-ttl
 constexpr size_t kUpdateManagersMax = 10;           // of one object, kept apart in managedFields: upstream's figure
 constexpr size_t kFieldManagerBytesMax = 128;       // of a manager's name: upstream's figure
+constexpr size_t kDisruptedPodsMax = 2000;          // evictions that a budget has granted and its controller not yet seen: upstream's
+constexpr int kEvictionAttempts = 20;               // of an eviction whose pod changes meanwhile: upstream's figure
 constexpr size_t kEventsPerTurn = 100;              // expired before the loop gets its turn
 constexpr int64_t kEventSweepUs = 60 * 1000000LL;   // expired Events go in batches, at most once a minute
 
@@ -220,6 +223,8 @@ constexpr size_t kBootstrapWriters = 24;             // default roles written at
 constexpr int64_t kBootstrapRetryMsMin = 1000, kBootstrapRetryMsMax = 60 * 1000;  // of the system's own objects (disk full)
 constexpr size_t kImpersonatorsMax = 256;            // users of whom it is known how they impersonate (upstream: 10000)
 constexpr size_t kWatchChunkBytes = 32 * 1024;      // existing objects at a watch's begin go in chunks of about this
+constexpr size_t kProxiedMax = 200;                  // requests handed on to pods, services and nodes at once; beyond: 429
+constexpr size_t kProxiedPageBytesMax = 1024 * 1024; // of an HTML page whose links are rewritten; a larger one passes as it is
 
 // tokens of service accounts: upstream's figures
 constexpr int64_t kTokenSeconds = 3600;                   // unless asked otherwise

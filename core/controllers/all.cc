@@ -17,6 +17,8 @@ std::vector<Controller> all_controllers(const ControllerOptions& options) {
   all.push_back(endpointslice_mirroring_controller());
   all.push_back(garbage_collector());
   all.push_back(pod_gc_controller());
+  all.push_back(disruption_controller());
+  all.push_back(stale_disruption_controller());
   all.push_back(node_lifecycle_controller());
   all.push_back(taint_eviction_controller());
   all.push_back(node_ipam_controller(options.pod_network));

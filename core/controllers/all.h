@@ -28,6 +28,8 @@ Controller endpointslice_mirroring_controller();
 Controller kubernetes_service_controller(std::string advertise_address, uint16_t api_port, std::string cluster_ip);
 Controller garbage_collector();
 Controller pod_gc_controller();
+Controller disruption_controller();
+Controller stale_disruption_controller();
 Controller node_lifecycle_controller();
 Controller taint_eviction_controller();
 Controller node_ipam_controller(std::string pod_network);

@@ -77,6 +77,7 @@ class TlsClientContext {
     std::string certificate_pem;  // our own, or empty
     std::string key_pem;
     std::vector<std::string> alpn;
+    bool verify = true;           // false: any certificate will do
   };
   static Result<std::shared_ptr<TlsClientContext>> create(Options options);
   // server_name: a DNS name (sent as SNI) or an IP address that the server's certificate must carry.

@@ -22,6 +22,7 @@ struct TlsConfig {
   std::vector<const char*> alpn;
   std::shared_ptr<void> tickets;
   bool is_server = false;
+  bool judges_server = true;  // client: whether the server's certificate must be good
 };
 
 std::unique_ptr<TlsSession> make_tls_session(std::shared_ptr<const TlsConfig> config, TlsTransport transport,

@@ -185,7 +185,8 @@ TlsClientContext::~TlsClientContext() = default;
 Result<std::shared_ptr<TlsClientContext>> TlsClientContext::create(Options options) {
   auto c = std::make_shared<Shared>();
   TRY(set_defaults(c.get(), MBEDTLS_SSL_IS_CLIENT, std::move(options.alpn)));
-  TRY(load_authorities(c.get(), options.roots_pem));
+  if (options.verify) TRY(load_authorities(c.get(), options.roots_pem));
+  c->judges_server = options.verify;
   if (!options.certificate_pem.empty()) TRY(load_own(c.get(), options.certificate_pem, options.key_pem));
   mbedtls_ssl_conf_authmode(&c->conf, MBEDTLS_SSL_VERIFY_OPTIONAL);  // judged in the session, with a readable reason
   return std::shared_ptr<TlsClientContext>(new TlsClientContext(std::move(c)));

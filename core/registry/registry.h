@@ -51,6 +51,7 @@ struct WriteRequest {
   bool dry_run = false;
   bool from_put = false;     // a whole object by PUT: its uid is a precondition; creates when missing if the kind allows it
   bool from_apply = false;   // creates when missing, whatever the kind
+  std::string part;          // of UpdatePart::kPart: a subresource with rules of its own (core/resources/subresource_rules.h)
   AdmitFn admit;             // may be empty
   InspectFn inspect;         // may be empty
   ChargeFn charge;           // may be empty
@@ -70,7 +71,7 @@ struct DeleteRequest {
 };
 
 // What changed of an object is decided by the part that an update may touch.
-enum class UpdatePart { kMain, kStatus, kFinalize, kBinding };
+enum class UpdatePart { kMain, kStatus, kFinalize, kBinding, kPart };  // kPart: what WriteRequest::part names
 
 // Makes the new object of the current one (absent when it is to be created by a PUT), canonical and with its defaults.
 // Called again if a write is lost to another server.
@@ -114,6 +115,11 @@ class Registry {
   // pod has not, and the PodScheduled condition.
   Task<Status> bind(WriteRequest request, Document binding);
 
+  // pods/eviction: a delete that the pod's PodDisruptionBudget may refuse, as pkg/registry/core/pod/storage/eviction.go does it:
+  // 429 with the cause DisruptionBudget. What the budget grants is on disk before the pod is touched; a crash between the two
+  // costs the budget one disruption until its controller has waited for the pod in vain. Nobody is asked for `admit`.
+  Task<Status> evict(DeleteRequest pod);
+
   // Takes what the cache holds into the allocators and follows its changes; once, after the cache is loaded and before the
   // first write.
   void adopt();
@@ -123,6 +129,11 @@ class Registry {
   Task<void> run_event_expiry();
 
  private:
+  // eviction.cc
+  std::vector<Document> budgets_of(Value pod) const;
+  Task<Status> spend(Document budget, std::string pod_name, bool dry_run);
+  Task<Status> mark_and_remove(DeleteRequest pod);
+
   // What a write holds until it is done.
   struct Held {
     ServicePools::Hold pools;

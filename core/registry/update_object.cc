@@ -4,6 +4,7 @@
 #include "core/registry/object_meta.h"
 #include "core/registry/registry.h"
 #include "core/resources/sameness.h"
+#include "core/resources/subresource_rules.h"
 
 namespace bramble {
 
@@ -108,6 +109,9 @@ Result<Builder> Registry::prepare_update(const WriteRequest& request, UpdatePart
     case UpdatePart::kFinalize:
       root.set("status", old["status"]);
       break;
+    case UpdatePart::kPart:
+      find_subresource_rules(kind, request.part)->prepare(root, old, clock_.now_rfc3339());
+      break;
     case UpdatePart::kBinding:
       break;
   }
@@ -116,7 +120,7 @@ Result<Builder> Registry::prepare_update(const WriteRequest& request, UpdatePart
     TRY(services_.assign(root, old, hold, errors));
     if (!errors.empty()) return errors.to_error(kind.group, kind.kind, request.name);
   }
-  if (part == UpdatePart::kMain) count_generation(kind, root, old);
+  if (part == UpdatePart::kMain || part == UpdatePart::kPart) count_generation(kind, root, old);
   dedupe_owner_references(root, request.warnings);
   root.object("metadata").set("resourceVersion", old["metadata"]["resourceVersion"]);
   return ordered(std::move(object), kind);
@@ -134,6 +138,8 @@ Status Registry::validate_changed(const WriteRequest& request, UpdatePart part, 
     if (kind.validate_finalize) kind.validate_finalize(object, errors);
   } else if (part == UpdatePart::kStatus) {
     if (kind.validate_status_update) kind.validate_status_update(object, old, errors);
+  } else if (part == UpdatePart::kPart) {
+    find_subresource_rules(kind, request.part)->validate(object, old, errors);
   } else if (part == UpdatePart::kMain) {
     const Kind& rules = request.shown ? *request.shown : kind;
     if (rules.validate_update) {

@@ -52,6 +52,24 @@ bool set_condition_with_update_time(Mut conditions, const Condition& c, std::str
   return apply(conditions, c, now, true);
 }
 
+bool set_observed_condition(Mut conditions, const Condition& c, int64_t observed_generation, std::string_view now) {
+  Mut at = find_condition(conditions, c.type);
+  const bool flipped = at["status"].str() != c.status;
+  const bool same = !flipped && at["reason"].str() == c.reason && at["message"].str() == c.message &&
+                    at["observedGeneration"].integer() == observed_generation;
+  if (at && same) return false;
+  const std::string since = at && !flipped ? at["lastTransitionTime"].text(now) : std::string(now);
+  if (!at) at = conditions.append_object();
+  at.clear();
+  at.set("type", c.type);
+  at.set("status", c.status);
+  if (observed_generation != 0) at.set("observedGeneration", observed_generation);
+  at.set("lastTransitionTime", since);
+  at.set("reason", c.reason);
+  at.set("message", c.message);
+  return true;
+}
+
 bool remove_condition(Mut conditions, std::string_view type) {
   for (size_t i = 0; i < conditions.size(); ++i) {
     if (conditions.item(i)["type"].str() != type) continue;

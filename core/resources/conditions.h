@@ -23,6 +23,8 @@ struct Condition {
 bool set_condition(Mut conditions, const Condition& c, std::string_view now);
 // The same, with lastUpdateTime (Deployments): set to `now` when status, reason or message changes.
 bool set_condition_with_update_time(Mut conditions, const Condition& c, std::string_view now);
+// The same of a meta/v1 Condition: every field is always written, observedGeneration when it is not 0.
+bool set_observed_condition(Mut conditions, const Condition& c, int64_t observed_generation, std::string_view now);
 bool remove_condition(Mut conditions, std::string_view type);
 
 }  // namespace bramble

@@ -1,5 +1,7 @@
 // PodDisruptionBudget: how many pods must stay.
 #include "core/resources/cells.h"
+#include "core/resources/conditions.h"
+#include "core/resources/disruption_budget.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/transitions.h"
@@ -35,7 +37,31 @@ void create_pdb(Mut o) {
 
 std::string amount_text(Value v) { return !v.exists() ? std::string("N/A") : v.is_string() ? v.text() : v.dump(); }
 
+constexpr std::string_view kAllowed = "DisruptionAllowed";
+
+Condition allowed_condition(int64_t disruptions) {
+  if (disruptions > 0) return {kAllowed, "True", "SufficientPods", ""};
+  return {kAllowed, "False", "InsufficientPods", ""};
+}
+
 }  // namespace
+
+void write_disruption_allowed(Mut status, std::string_view now) {
+  const Condition c = allowed_condition(status["disruptionsAllowed"].integer());
+  set_observed_condition(status.array("conditions"), c, status["observedGeneration"].integer(), now);
+}
+
+void write_disruption_sync_failed(Mut status, std::string_view why, std::string_view now) {
+  status.set("disruptionsAllowed", 0);
+  set_observed_condition(status.array("conditions"), {kAllowed, "False", "SyncFailed", why}, status["observedGeneration"].integer(), now);
+}
+
+bool disruption_condition_fits(Value budget) {
+  const Value status = budget["status"], c = find_condition(status["conditions"], kAllowed);
+  if (!c || status["observedGeneration"].integer() != budget["metadata"]["generation"].integer()) return false;
+  const Condition fit = allowed_condition(status["disruptionsAllowed"].integer());
+  return c["status"].str() == fit.status && c["reason"].str() == fit.reason;
+}
 
 void pdb_rules(Kind& k) {
   k.prepare_create = create_pdb;

@@ -66,6 +66,44 @@ TEST_F(RealApi, rolls_out_and_back_and_serves) {
   EXPECT_EQ(count(kPods, "default"), 0);
 }
 
+TEST_F(RealApi, a_budget_lets_pods_go_one_at_a_time) {
+  const ResourceId budgets{"policy", "v1", "poddisruptionbudgets"};
+  add_node("n1", "4");
+  settle(5);
+  must(admin->create(kDeployments, "default", json(deployment("v1", 3))));
+  settle(30);
+  ASSERT_EQ(ready("v1"), 3);
+  must(admin->create(budgets, "default", json(R"({"apiVersion":"policy/v1","kind":"PodDisruptionBudget","metadata":{"name":"b"},"spec":{"maxUnavailable":1,"selector":{"matchLabels":{"app":"web"}}}})")));
+  settle(5);
+  auto status = [&](const char* field) { return admin->snapshot().get(budgets, "default", "b")["status"][field].integer(-1); };
+  EXPECT_EQ(status("expectedPods"), 3);
+  EXPECT_EQ(status("desiredHealthy"), 2);
+  EXPECT_EQ(status("currentHealthy"), 3);
+  EXPECT_EQ(status("disruptionsAllowed"), 1);
+  std::vector<std::string> names;
+  admin->snapshot().each(kPods, "default", [&](const Document& pod) {
+    names.emplace_back(name_of(pod));
+    return true;
+  });
+  auto evict = [&](const std::string& name) {
+    Document eviction = json(cat(R"({"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":")", name, R"("}})"));
+    WriteOptions options;
+    options.subresource = "eviction";
+    return done(admin->create(kPods, "default", eviction, options));
+  };
+  ASSERT_EQ(names.size(), 3u);
+  Result<Document> first = evict(names[0]), second = evict(names[1]);
+  EXPECT_TRUE(first.ok()) << first.error().message();
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().code(), Code::kTooManyRequests);
+  settle(60);
+  EXPECT_EQ(ready("v1"), 3) << "replaced";
+  EXPECT_FALSE(admin->snapshot().get(kPods, "default", names[0]));
+  EXPECT_EQ(status("disruptionsAllowed"), 1);
+  EXPECT_EQ(admin->snapshot().get(budgets, "default", "b")["status"]["disruptedPods"].size(), 0u);
+  EXPECT_TRUE(evict(names[1]).ok());
+}
+
 TEST_F(RealApi, a_pod_that_fits_nowhere_says_why_and_goes_when_it_can) {
   add_node("n1", "1");
   settle(5);

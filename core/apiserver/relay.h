@@ -1,0 +1,16 @@
+// The proxy subresources of pods, services and nodes: a request is handed on to the address behind them, its answer to the client
+// as it comes. Bodies of requests are whole, as everywhere in this server; answers of any length are streamed. What the client
+// proved itself with stays here. Upstream: k8s.io/apimachinery/pkg/util/proxy/upgradeaware.go. Owner's loop thread.
+#pragma once
+
+#include "core/apiserver/relay_target.h"
+#include "core/apiserver/respond.h"
+
+namespace bramble {
+
+// under_way: the requests being handed on now; outlives the task.
+Task<void> serve_relay(std::shared_ptr<Request> request, Registry* registry, size_t* under_way);
+// The second half, once it is known where to.
+Task<void> relay_to(std::shared_ptr<Request> request, RelayTarget target);
+
+}  // namespace bramble
