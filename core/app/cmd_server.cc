@@ -86,7 +86,7 @@ Status bring_up(Running* running, const ServerSetup& setup, const Credentials& c
 }
 
 // A service begins with 1024 open files for the sake of select(2), which nothing here uses; clients and pods need more than
-// that. Gives the limit that it had, which containers get as if nothing had been raised; 0: not known.
+// that. Gives the limit that it had, to which shims go back; 0: not known.
 uint64_t raise_open_files() {
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) != 0) return 0;

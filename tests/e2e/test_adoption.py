@@ -135,25 +135,3 @@ def test_acknowledged_writes_survive_a_kill(cluster):
         cluster.server.start()
         have = {i["metadata"]["name"] for i in cluster.get(path)["items"]}
         assert set(names) <= have, set(names) - have
-
-
-def test_open_files(cluster):
-    """The server opens as many files as its hard limit allows; containers have the soft limit that it was started with."""
-    def soft_and_hard(pid):
-        with open(f"/proc/{pid}/limits") as f:
-            return next(line.split()[3:5] for line in f if line.startswith("Max open files"))
-    assert cluster.server.stop() == 0
-    cluster.server.prefix = ["sh", "-c", 'ulimit -Sn 1000; exec "$@"', "sh"]
-    try:
-        cluster.server.start()
-        soft, hard = soft_and_hard(cluster.server.process.pid)
-        assert soft == hard != "1000", (soft, hard)
-        ns = cluster.namespace("files")
-        pod = cluster.pod(ns, "sleeper", "sleep", "3600")
-        assert soft_and_hard(cluster.main_pid(pod)) == ["1000", hard]
-        assert cluster.exec(ns, "sleeper", "sh", "-c", "ulimit -n").stdout.strip() == "1000"
-    finally:
-        cluster.server.prefix = []
-        cluster.server.stop()
-        cluster.server.start()
-        cluster.wait_node_ready()
