@@ -1,6 +1,7 @@
 // bramble server: the control plane and, unless --disable-agent, this machine's node. Flags, then parts in order, then the
 // loop until SIGTERM or SIGINT. Pods are left running when it stops.
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -113,12 +114,23 @@ void begin_anew() {
   log_error("begin anew: ", Error::from_errno(errno, "/proc/self/exe").message());
 }
 
+// A service begins with 1024 open files for the sake of select(2), which nothing here uses; clients and pods need more than
+// that. Gives the limit that it had, to which shims go back; 0: not known.
+uint64_t raise_open_files() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return 0;
+  rlim_t before = std::exchange(files.rlim_cur, files.rlim_max);
+  if (setrlimit(RLIMIT_NOFILE, &files) != 0) log_warning("open files: ", Error::from_errno(errno, "setrlimit").message());
+  return before;
+}
+
 // Runs until a signal. Returns only when it could not begin; else the process ends here, without unwinding: threads of the pool
 // may still be inside a call.
 Status serve(ServerSetup setup) {
   RealClock clock;
   RealRandom random;
   Loop loop;
+  setup.node.open_files = raise_open_files();
   if (setup.agent) TRY(Node::check_host(setup.node));
   TRY(make_folders(setup.plane.data_dir, 0700));
   setup.credentials.time_floor_s = setup.plane.time_floor_s = issuing_floor_s(setup.plane.data_dir);

@@ -61,6 +61,7 @@ KubeletOptions kubelet_options(const NodeOptions& o) {
     k.shim_cgroup = o.cgroup_root + "/shims";
   }
   k.runtime = o.runtime;
+  k.open_files = o.open_files;
   k.resolv_conf = o.resolv_conf;
   k.kubelet_version = kubernetes_version();
   k.kubelet_port = o.kubelet_port;

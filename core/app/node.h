@@ -25,6 +25,7 @@ struct NodeOptions {
   std::vector<std::string> labels, taints;
   uint16_t kubelet_port = 10250;
   bool proxy = true;
+  uint64_t open_files = 0;           // the soft limit of shims; 0: this process's
   Quarantine* quarantine = nullptr;  // outlives the node; may be null
 };
 

@@ -28,7 +28,7 @@ Result<std::unique_ptr<Kubelet>> Kubelet::open(KubeletOptions options, Client& c
   MachineFacts machine = read_machine(options.root_dir);
   TRY(cgroups->prepare(cpu_shares_of_milli(machine.cpus * 1000)));
   for (const auto& dir : {options.root_dir, cat(options.root_dir, "/pods"), options.data_dir, cat(options.data_dir, "/pods"), cat(options.data_dir, "/pod-marks"), options.log_dir}) TRY(make_node_dirs(dir));
-  TRY_ASSIGN(auto runtime, PodRuntime::open({options.run_dir, options.data_dir, options.runtime}, *cgroups));
+  TRY_ASSIGN(auto runtime, PodRuntime::open({options.run_dir, options.data_dir, options.runtime, limits::kRuntimeCommandMs, options.open_files}, *cgroups));
   std::unique_ptr<Kubelet> kubelet(new Kubelet(std::move(cgroups), std::move(runtime), std::move(options), client, images, network, clock, random, std::move(machine)));
   return kubelet;
 }

@@ -28,6 +28,7 @@ struct KubeletOptions {
   std::string container_log_dir = "/var/log/containers";      // links by container, for log shippers; "": none
   std::string cgroup_root = "kubepods", shim_cgroup = "bramble/shims";
   std::string runtime = "runc";
+  uint64_t open_files = 0;                                    // the soft limit of shims; 0: this process's
   std::string resolv_conf = "/etc/resolv.conf";
   std::string kubelet_version = "v1.36.3";
   std::string runtime_version = "bramble://0.1.0";            // nodeInfo.containerRuntimeVersion

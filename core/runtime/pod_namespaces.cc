@@ -48,6 +48,10 @@ bool is_mount_point(const std::string& path) {
 Status make_pod_namespaces(const std::string& dir, const std::string& hostname) {
   std::string ipc = cat(dir, "/ipc"), uts = cat(dir, "/uts");
   if (is_mount_point(ipc) && is_mount_point(uts)) return ok();
+  // One of them may be there, if the process that made them was killed: its file can neither be opened nor used without the other.
+  for (const std::string& half : {ipc, uts})
+    while (umount2(half.c_str(), MNT_DETACH) == 0) {
+    }
   TRY(touch(ipc));
   TRY(touch(uts));
   Status status = ok();

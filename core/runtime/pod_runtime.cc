@@ -102,7 +102,7 @@ Task<Status> PodRuntime::ensure_pod(std::string uid, std::string hostname) {
   if (shim == Shim::kUnsure) co_return shim_unsure(uid);
   if (shim == Shim::kThere) co_return ok();
   ProcessSpec spec;
-  spec.argv = {shim_path_, dir, runtime_path_, cat(options_.run_dir, "/runc"), cat(options_.command_ms)};
+  spec.argv = {shim_path_, dir, runtime_path_, cat(options_.run_dir, "/runc"), cat(options_.command_ms), cat(options_.open_files)};
   for (const auto& file : cgroups_.shim_procs_files()) spec.argv.push_back(file);
   spec.timeout_ms = options_.command_ms;
   auto result = co_await run_process(std::move(spec));

@@ -33,6 +33,7 @@ class PodRuntime {
     std::string data_dir;           // for the shim's executable
     std::string runtime = "runc";   // a path, or a name in PATH
     int64_t command_ms = limits::kRuntimeCommandMs;  // then a command of the runtime is killed
+    uint64_t open_files = 0;        // the soft limit of shims, which runtimes pass on (not all do); 0: this process's
   };
   // kNotFound: no such runtime, naming --runtime. Unpacks the shim.
   static Result<std::unique_ptr<PodRuntime>> open(Options options, const Cgroups& cgroups);

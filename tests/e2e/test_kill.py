@@ -134,3 +134,25 @@ def test_pods_started_and_ended_through_kills(cluster):
             until("all is given back", lambda: not left(cluster, uids) and not shims(cluster) and len(veths()) == links)
         except AssertionError:
             raise AssertionError(f"left: {left(cluster, uids)} {shims(cluster)} {veths()}") from None
+
+
+def test_open_files(cluster):
+    """The server opens as many files as its hard limit allows; the shims, and with them what the runtime passes on, have its first soft limit."""
+    def soft_and_hard(folder):
+        with open(f"{folder}/limits") as f:
+            return next(line.split()[3:5] for line in f if line.startswith("Max open files"))
+    quiet(cluster)
+    assert cluster.server.stop() == 0
+    cluster.server.prefix = ["sh", "-c", 'ulimit -Sn 1000; exec "$@"', "sh"]
+    try:
+        cluster.server.start()
+        soft, hard = soft_and_hard(f"/proc/{cluster.server.process.pid}")
+        assert soft == hard != "1000", (soft, hard)
+        ns = cluster.namespace("files")
+        cluster.pod(ns, "sleeper", "sleep", "3600")
+        assert [soft_and_hard(os.path.dirname(s)) for s in shims(cluster)] == [["1000", hard]]
+    finally:
+        cluster.server.prefix = []
+        cluster.server.stop()
+        cluster.server.start()
+        cluster.wait_node_ready()

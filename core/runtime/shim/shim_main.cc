@@ -1,10 +1,12 @@
 // bramble-shim: the parent of one pod's containers. A small static program, outside the pod's cgroup and in a session of its
 // own, so that it outlives bramble: it reaps the containers, writes their logs, holds their terminals, serves attach and exec
 // (wire.h), and leaves exit codes in files. It starts nothing by itself: bramble decides, and finds it again by its socket.
-//   bramble-shim <pod directory> <runtime> <runtime root> <milliseconds for a command> [<cgroup.procs file to join>...]
+//   bramble-shim <pod directory> <runtime> <runtime root> <milliseconds for a command> <open files, or 0> [<cgroup.procs file>...]
+// Open files: the soft limit of the containers. It joins the cgroups of the files.
 // It returns when the socket listens; the work is done by its child. Lost when it dies: the containers' streams.
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
@@ -248,7 +250,13 @@ static bool only_one() {
 
 static bool set_up(int argc, char** argv) {
   if (!only_one()) return false;
-  for (int i = 5; i < argc; ++i) {
+  rlimit files;
+  rlim_t soft = strtoull(argv[5], nullptr, 10);
+  if (soft && getrlimit(RLIMIT_NOFILE, &files) == 0 && soft < files.rlim_cur) {
+    files.rlim_cur = soft;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  for (int i = 6; i < argc; ++i) {
     int fd = open(argv[i], O_WRONLY | O_CLOEXEC);
     if (fd < 0 || write(fd, "0", 1) != 1) dprintf(2, "%s: %s\n", argv[i], strerror(errno));
     if (fd >= 0) close(fd);
@@ -299,9 +307,9 @@ static bool set_up(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace bramble::shim;
-  command_ns = argc < 5 ? 0 : strtoull(argv[4], nullptr, 10) * 1000000;
+  command_ns = argc < 6 ? 0 : strtoull(argv[4], nullptr, 10) * 1000000;
   if (!command_ns) {
-    dprintf(2, "usage: bramble-shim <pod directory> <runtime> <runtime root> <milliseconds> [<cgroup.procs>...]\n");
+    dprintf(2, "usage: bramble-shim <pod directory> <runtime> <runtime root> <milliseconds> <open files> [<cgroup.procs>...]\n");
     return 2;
   }
   pod_dir = argv[1];

@@ -14,7 +14,7 @@ class Crash : public KubeletTest {
   // while <base>/hold-COMMAND is.
   void wrap_runtime() {
     runtime_ = base_ + "/runc";
-    std::ofstream(runtime_) << "#!/bin/sh\ncommand=$5\necho $command >>" << base_ << "/commands\n[ -e " << base_ << "/refuse-$command ] && echo not today >&2 && exit 1\n"
+    std::ofstream(runtime_) << "#!/bin/sh\nfor command; do case $command in create|start|delete|kill|exec) break;; esac; done\necho $command >>" << base_ << "/commands\n[ -e " << base_ << "/refuse-$command ] && echo not today >&2 && exit 1\n"
                             << "while [ -e " << base_ << "/hold-$command ]; do sleep 0.02; done\nexec runc \"$@\"\n";
     chmod(runtime_.c_str(), 0755);
   }
@@ -124,6 +124,35 @@ TEST_F(Crash, a_container_that_was_not_removed_is_removed_later) {
     drop_file("refuse-delete");
     clock_.pass_us(200 * kSecondUs);
     co_await until_no_run_dir("p");
+  });
+}
+
+TEST_F(Crash, a_container_that_cannot_be_ended_is_not_started_a_second_time) {
+  wrap_runtime();
+  start_kubelet();
+  put_pod("p", kSleeper);
+  RUN({
+    Document d = co_await until_phase("p", "Running");
+    std::string id = d["status"]["containerStatuses"].item(0)["containerID"].text().substr(10);
+    int pid = static_cast<int>(parse_int64(slurp(cat(run_dir("p"), "/containers/", id, "/pid"))).value_or(0));
+    std::string procs = slurp(cat("/sys/fs/cgroup/systemd/bkt-shims-", tag_, "/cgroup.procs"));
+    if (procs.empty()) procs = slurp(cat("/sys/fs/cgroup/bkt-shims-", tag_, "/cgroup.procs"));
+    auto shim = parse_int64(trim(procs));
+    EXPECT_TRUE(shim && pid > 0) << procs;
+    if (!shim || pid <= 0) co_return;
+    put_file("refuse-delete");
+    ::kill(static_cast<pid_t>(*shim), SIGKILL);
+    co_await until_commands("delete", 2);
+    EXPECT_EQ(commands("create"), 1);
+    EXPECT_EQ(::kill(pid, 0), 0);
+    EXPECT_TRUE(PodView(pod("p")).is_ready());
+    drop_file("refuse-delete");
+    clock_.pass_us(200 * kSecondUs);
+    std::function<bool(const Document&)> good = [](const Document& now) { return now["status"]["containerStatuses"].item(0)["restartCount"].integer() == 1 && PodView(now).is_ready(); };
+    Task<Document> waiting = until("p", good);
+    d = co_await waiting;
+    EXPECT_EQ(commands("create"), 2);
+    EXPECT_EQ(slurp(cat("/proc/", pid, "/cmdline")), "");  // gone, or a zombie
   });
 }
 

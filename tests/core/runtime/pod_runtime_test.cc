@@ -534,6 +534,23 @@ TEST_F(PodRuntimeTest, shim_refuses_malformed_frames_and_goes_on) {
   });
 }
 
+TEST_F(PodRuntimeTest, namespaces_that_were_half_made_are_made_anew) {
+  for (const char* half : {"ipc", "uts"}) {
+    std::string dir = cat(base_, "/ns-", half);
+    fs::create_directories(dir);
+    std::ofstream(cat(dir, "/", half)) << "";
+    ASSERT_EQ(mount(cat("/proc/self/ns/", half).c_str(), cat(dir, "/", half).c_str(), nullptr, MS_BIND, nullptr), 0);
+    Status made = make_pod_namespaces(dir, "pod-host");
+    EXPECT_TRUE(made.ok()) << half << ": " << made.error().message();
+    for (const char* name : {"ipc", "uts"}) {
+      struct stat pods, ours;
+      EXPECT_EQ(stat(cat(dir, "/", name).c_str(), &pods), 0);
+      EXPECT_EQ(stat(cat("/proc/self/ns/", name).c_str(), &ours), 0);
+      EXPECT_NE(pods.st_ino, ours.st_ino) << name;
+    }
+  }
+}
+
 TEST_F(PodRuntimeTest, what_became_of_a_container_is_told_when_nothing_works_at_it) {
   let_runc_hang_at("start");
   open_runtime();
