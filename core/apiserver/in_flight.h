@@ -11,7 +11,7 @@
 #include <string>
 
 #include "core/apiserver/route.h"
-#include "core/base/limits_care.h"
+#include "core/base/limits.h"
 #include "core/client/client.h"
 #include "core/http/server.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/apiserver/verbs.h"
-#include "core/base/limits_care.h"
+#include "core/base/limits.h"
 #include "core/crypto/hash.h"
 #include "core/crypto/issuing_time.h"
 #include "core/registry/api_status.h"

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "cni/netlink/address_events.h"
-#include "core/base/limits_care.h"
+#include "core/base/limits.h"
 #include "core/loop/loop.h"
 
 namespace bramble {

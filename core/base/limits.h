@@ -23,6 +23,7 @@ constexpr int kHeapMapBytes = 128 * 1024;                  // larger blocks are 
 constexpr int kHeapTrimBytes = 256 * 1024;                 // free at the heap's end; then it shrinks
 
 // loop
+constexpr int64_t kLoopStepUs = 5000;                      // a longer one is counted as an overrun: DESIGN section 5, for a Pi 4
 constexpr size_t kOffloadThreadsMin = 2;                   // of the short lane: one slow job does not stop a board with one core
 constexpr size_t kOffloadThreadsMax = 4;
 constexpr size_t kOffloadLongThreads = 1;                  // long jobs would only fight over the card
@@ -161,6 +162,7 @@ constexpr size_t kDnsUpstreamsMax = 3;          // as many as the C library asks
 constexpr size_t kDnsForwardsMax = 256;         // questions waiting for an upstream server
 constexpr int kDnsForwardRounds = 2;
 constexpr int64_t kDnsForwardMs = 2000;         // for one server's answer
+constexpr int64_t kUpstreamSettleMs = 100;      // resolv.conf is emptied before it is written
 constexpr size_t kDnsTcpConnectionsMax = 64;
 constexpr int64_t kDnsTcpIdleMs = 10 * 1000;
 
@@ -190,6 +192,7 @@ constexpr size_t kLogReadBytes = 32 * 1024;
 
 // app
 constexpr int64_t kRenewRetryS = 3600;              // after a renewal of certificates that failed
+constexpr int64_t kAddressSettleMs = 2000;          // an address that is renewed goes and comes
 constexpr int64_t kStopWorkMs = 20 * 1000;          // at the end: for mounts, removals and imports that run
 constexpr size_t kSmallFileBytesMax = 1024 * 1024;  // config files, certificates, tokens
 constexpr int64_t kImportProgressMs = 200;          // how often a waiting command hears of an import
@@ -212,6 +215,8 @@ constexpr size_t kReadsInFlightMax = 400;
 constexpr size_t kWritesInFlightMax = 200;
 constexpr size_t kAnswerBytesMax = 64 * 1024 * 1024;
 constexpr size_t kOffloadedPageBytes = 128 * 1024;  // of JSON: a larger list is written in protobuf on a worker thread
+constexpr size_t kStreamsMax = 4000;                // watches, logs, execs at once: some 41 kB each with its connection; upstream has no limit
+constexpr size_t kStreamsOfUserMax = 1500;
 constexpr int64_t kWatchSecondsMin = 1800;          // a watch without timeoutSeconds lasts once to twice this, as upstream's
 constexpr int64_t kWatchSecondsMax = 24 * 3600;
 constexpr int64_t kBookmarkMs = 60 * 1000;          // between bookmarks of one watch
@@ -233,6 +238,8 @@ constexpr int64_t kTokenSecondsMax = 1LL << 32;
 constexpr int64_t kTokenPodSeconds = 3607;                // what a pod's volume asks for; known by this odd figure (KEP 2799)
 constexpr int64_t kTokenPodExtendedSeconds = 365 * 24 * 3600;  // what it gets, with a claim of when to have renewed
 constexpr int64_t kTokenLeewaySeconds = 60;               // clocks of nodes
+constexpr int64_t kTokenCacheUs = 10 * 1000000LL;         // a signature found good is not checked again
+constexpr size_t kTokenCacheMax = 1024;                   // some 1 kB each (upstream: 4096)
 constexpr int64_t kTokenDeletedPodUs = 60 * 1000000LL;    // a pod may use its token while it ends
 
 // quarantine

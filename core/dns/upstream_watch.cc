@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "core/base/limits_care.h"
+#include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/strings.h"
 

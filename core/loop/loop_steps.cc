@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "core/base/limits_care.h"
+#include "core/base/limits.h"
 
 namespace bramble {
 namespace {

@@ -11,7 +11,7 @@
 #include <semaphore>
 #include <thread>
 
-#include "core/base/limits_care.h"
+#include "core/base/limits.h"
 #include "core/loop/channel.h"
 #include "core/loop/file_watch.h"
 #include "core/loop/loop_steps.h"
