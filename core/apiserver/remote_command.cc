@@ -41,8 +41,9 @@ Task<void> pump_input(WebSocket* socket, ExecSession* session) {
 }
 
 // A container that ends while somebody is attached to it ends their session well, whatever its exit code: the code is the pod's
-// status, not the session's.
-Task<void> pump_output(WebSocket* socket, ExecSession* session, bool attached) {
+// status, not the session's. What the client did not ask for is not sent: it may have no channel for it.
+Task<void> pump_output(WebSocket* socket, ExecSession* session, const ExecOptions* options) {
+  bool attached = options->command.empty();
   for (;;) {
     auto output = co_await session->next();
     if (!output) co_return;
@@ -51,6 +52,7 @@ Task<void> pump_output(WebSocket* socket, ExecSession* session, bool attached) {
       co_await socket->send(status);
       co_return;
     }
+    if (!(output->kind == ExecSession::Output::kStdout ? options->stdout_on : options->stderr_on)) continue;
     std::string chunk = message(output->kind == ExecSession::Output::kStdout ? kStdout : kStderr, output->bytes);
     bool good = co_await socket->send(chunk);
     if (!good) co_return;
@@ -108,7 +110,7 @@ Task<void> serve_remote_command(std::shared_ptr<Request> request, NodeStreams* n
   {
     Race race;
     race.add(pump_input(socket.get(), session.get()));
-    race.add(pump_output(socket.get(), session.get(), options.command.empty()));
+    race.add(pump_output(socket.get(), session.get(), &options));
     co_await race.first().wait();
   }
   socket->close(1000, "");

@@ -18,6 +18,7 @@ ROOT = os.environ["BRAMBLE_E2E_ROOT"]
 BINARY = os.environ["BRAMBLE_E2E_BINARY"]
 CGROUP = os.environ["BRAMBLE_E2E_CGROUP"]
 BIN = os.environ["BRAMBLE_E2E_STATE"] + "/bin"
+CLIENTS = os.environ["BRAMBLE_E2E_STATE"] + "/clients"
 NODE = "bramble-e2e"
 NODE_ADDRESS = "192.0.2.10"
 IMAGE = "bramble.local/web:1"

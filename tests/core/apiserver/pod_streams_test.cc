@@ -123,10 +123,10 @@ class PodStreams : public ApiTest {
               201);
   }
   std::shared_ptr<KeptAnswer> upgrade(std::string path, std::string protocol) {
-    wire->protocol = std::move(protocol);
+    wire->protocol = protocol;
     auto answer = std::make_shared<KeptAnswer>();
     answer->socket = std::make_unique<WireSocket>(wire);
-    start("GET", std::move(path), "", {{"upgrade", "websocket"}, {"connection", "upgrade"}}, answer);
+    start("GET", std::move(path), "", {{"upgrade", "websocket"}, {"connection", "upgrade"}, {"sec-websocket-protocol", protocol}}, answer);
     settle();
     return answer;
   }
@@ -237,6 +237,16 @@ TEST_F(PodStreams, a_log_reader_that_goes_is_let_go) {
   EXPECT_EQ(tasks.size(), 0u);
 }
 
+TEST_F(PodStreams, output_that_was_not_asked_for_is_not_sent) {
+  upgrade(cat(kPods, "/p/attach?container=a&stdin=true&stdout=false&stderr=true"), "v4.channel.k8s.io");
+  size_t before = wire->to_client.size();
+  remote.output.try_send({ExecSession::Output::kStdout, "out", 0, ""});
+  remote.output.try_send({ExecSession::Output::kStderr, "err", 0, ""});
+  settle();
+  ASSERT_EQ(wire->to_client.size(), before + 1);
+  EXPECT_EQ(wire->to_client.back(), std::string("\2err"));
+}
+
 TEST_F(PodStreams, port_forward_joins_stream_pairs_to_the_pod) {
   upgrade(cat(kPods, "/p/portforward"), "SPDY/3.1+portforward.k8s.io");
   SpdyCodec client;
@@ -279,6 +289,39 @@ TEST_F(PodStreams, a_refused_port_is_told_on_the_error_stream) {
   }
   EXPECT_TRUE(told);
   EXPECT_TRUE(pong);
+}
+
+TEST_F(PodStreams, port_forward_by_channels_opens_the_ports_of_the_url) {
+  upgrade(cat(kPods, "/p/portforward?ports=80"), "v4.channel.k8s.io");
+  EXPECT_EQ(remote.port, 80);
+  send(std::string("\0GET /", 6));
+  EXPECT_EQ(remote.to_pod, "GET /");
+  remote.from_pod.try_send("200 OK");
+  settle();
+  remote.from_pod.close();
+  settle();
+  EXPECT_EQ(wire->to_client, (std::vector<std::string>{std::string("\0P\0", 3), std::string("\1P\0", 3), std::string("\0" "200 OK", 7)}));
+  EXPECT_EQ(tasks.size(), 0u);
+}
+
+TEST_F(PodStreams, port_forward_by_channels_tells_a_refused_port_on_its_own_channel) {
+  upgrade(cat(kPods, "/p/portforward?ports=80,9"), "v4.channel.k8s.io");
+  ASSERT_EQ(wire->to_client.size(), 5u);
+  EXPECT_EQ(wire->to_client[3], std::string("\3\11\0", 3));
+  EXPECT_EQ(wire->to_client[4], "\3error forwarding port 9 to pod p, uid : connection refused");
+}
+
+TEST_F(PodStreams, port_forward_by_channels_wants_ports) {
+  struct Case { const char* name; const char* query; const char* message; };
+  const Case cases[] = {{"none", "", "query parameter \"port\" is required"},
+                        {"zero", "?ports=0", "port \"0\" must be > 0"},
+                        {"a word", "?ports=http", "cannot convert to []int32: strconv.ParseUint: parsing \"http\": invalid syntax"},
+                        {"too large", "?ports=65536", "cannot convert to []int32: strconv.ParseUint: parsing \"65536\": value out of range"}};
+  for (const Case& c : cases) {
+    auto answer = upgrade(cat(kPods, "/p/portforward", c.query), "v4.channel.k8s.io");
+    EXPECT_EQ(answer->status, 400) << c.name;
+    EXPECT_EQ(answer->json()["message"].str(), c.message) << c.name;
+  }
 }
 
 }  // namespace
