@@ -75,6 +75,7 @@ class Http1Session final : public Session {
   void finish_request();
   void answer_complete();
   void receive_websocket(std::string_view bytes);
+  void fill_message(SendQueue* queue);
   void control_frame(WebSocketOpcode opcode, std::string_view payload);
   void drop_exchange(bool tell);
 
@@ -401,14 +402,15 @@ void Http1Session::abort() {
 void Http1Session::fill(SendQueue* queue) {
   if (!out_.empty()) queue->append(std::move(out_));
   out_.clear();
+  if (phase_ == Phase::kWebSocket) {
+    if (queue->empty()) fill_message(queue);
+    return;
+  }
   while (!chunks_.empty() && queue->bytes() < limits::kSendAheadBytesMax) {
     Buffer chunk = std::move(chunks_.front());
     chunks_.pop_front();
     size_t n = chunk->size();
-    if (phase_ == Phase::kWebSocket) {
-      queue->append(websocket_frame_head(WebSocketOpcode::kBinary, n));
-      queue->append(std::move(chunk));
-    } else if (framed_chunks_) {
+    if (framed_chunks_) {
       char size[24];
       int digits = std::snprintf(size, sizeof size, "%zx\r\n", n);
       queue->append(std::string(size, static_cast<size_t>(digits)));
@@ -417,11 +419,7 @@ void Http1Session::fill(SendQueue* queue) {
     } else {
       queue->append(std::move(chunk));
     }
-    if (exchange_ && (streaming_ || phase_ == Phase::kWebSocket)) exchange_->tell_framed(n);
-  }
-  if (phase_ == Phase::kWebSocket && chunks_.empty() && !close_frame_.empty()) {
-    queue->append(std::move(close_frame_));
-    close_frame_.clear();
+    if (exchange_ && streaming_) exchange_->tell_framed(n);
   }
   if (phase_ == Phase::kAnswering && ended_ && chunks_.empty()) {
     if (framed_chunks_) queue->append("0\r\n\r\n");
@@ -429,6 +427,22 @@ void Http1Session::fill(SendQueue* queue) {
     if (!out_.empty()) queue->append(std::move(out_));
     out_.clear();
   }
+}
+
+// One a call, so that no TLS record holds two: a client that waits for its socket and not for its TLS library (Python's
+// websocket-client under poll(2)) sees a message only when a record comes, and one message for each.
+void Http1Session::fill_message(SendQueue* queue) {
+  if (chunks_.empty()) {
+    if (!close_frame_.empty()) queue->append(std::move(close_frame_));
+    close_frame_.clear();
+    return;
+  }
+  Buffer message = std::move(chunks_.front());
+  chunks_.pop_front();
+  size_t n = message->size();
+  queue->append(websocket_frame_head(WebSocketOpcode::kBinary, n));
+  queue->append(std::move(message));
+  if (exchange_) exchange_->tell_framed(n);
 }
 
 void Http1Session::answer_complete() {
@@ -487,6 +501,7 @@ void Http1Session::receive_websocket(std::string_view bytes) {
   if (error) control_frame(WebSocketOpcode::kClose, websocket_close_payload(error, ""));
   if (!error && !closed) return;
   exchange_->tell_websocket_closed();
+  chunks_.clear();  // nothing follows a closing frame
   drop_exchange(true);
   close_after_output();
 }

@@ -195,8 +195,9 @@ class Cluster:
         self.api = None
         self.namespaces = []
         self.env = {"HOME": f"{state}/home", "PATH": f"{BIN}:{os.environ['PATH']}", "KUBECONFIG": self.server.kubeconfig, "LC_ALL": "C",
-                    "TERM": "xterm"}
-        os.makedirs(self.env["HOME"], exist_ok=True)
+                    "TERM": "xterm", "TMPDIR": f"{state}/tmp"}
+        for folder in ("HOME", "TMPDIR"):
+            os.makedirs(self.env[folder], exist_ok=True)
 
     # ---- the server
 

@@ -1,7 +1,7 @@
 """kubectl 1.20 of Debian 12: it asks for OpenAPI v2 in protobuf, and creates nothing without it."""
 import json
 
-from cluster import IMAGE, IMAGE2, dig, run
+from cluster import IMAGE, IMAGE2, NODE, dig, run, until
 
 DEPLOYMENT = {
     "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "old"},
@@ -72,3 +72,33 @@ def test_old_kubectl_explains(cluster):
     assert "field \"nonsense\" does not exist" in old(cluster, "explain", "pod.spec.nonsense", check=False).stderr
     assert "nodes" in old(cluster, "api-resources", "-o", "name").stdout
     assert "bramble-e2e" in old(cluster, "get", "nodes").stdout
+
+
+def test_old_kubectl_everyday(cluster):
+    """Everything but what needs SPDY (exec, attach, port-forward, cp)."""
+    ns = cluster.namespace("oldday")
+    def say(*arguments, **options):
+        return old(cluster, *arguments, ns=ns, **options).stdout
+    assert say("run", "p", f"--image={IMAGE}", "--labels=tier=front", "--", "sh", "-c", "echo hello; exec sleep 3600") == "pod/p created\n"
+    say("wait", "--for=condition=Ready", "pod/p", "--timeout=60s")
+    until("the log", lambda: say("logs", "p") == "hello\n")
+    assert say("get", "pods", "-l", "tier=front", "-o", "custom-columns=N:.metadata.name,P:.status.phase").split() == ["N", "P", "p", "Running"]
+    assert say("get", "pod", "p").split()[:8] == ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "p", "1/1", "Running"]
+    described = say("describe", "pod", "p")
+    assert described.startswith("Name:         p\n") and "Scheduled" in described and "Started" in described, described
+    assert say("create", "deployment", "d", f"--image={IMAGE}", "--replicas=2") == "deployment.apps/d created\n"
+    assert "successfully rolled out" in say("rollout", "status", "deployment/d", "--timeout=60s")
+    assert say("set", "image", "deployment/d", f"*={IMAGE2}") == "deployment.apps/d image updated\n"
+    assert say("rollout", "undo", "deployment/d") == "deployment.apps/d rolled back\n"
+    assert say("scale", "deployment", "d", "--replicas=0") == "deployment.apps/d scaled\n"
+    assert say("expose", "deployment", "d", "--port=80") == "service/d exposed\n"
+    assert say("autoscale", "deployment", "d", "--max=3") == "horizontalpodautoscaler.autoscaling/d autoscaled\n"
+    assert say("create", "job", "j", f"--image={IMAGE}", "--", "true") == "job.batch/j created\n"
+    assert say("create", "role", "r", "--verb=get", "--resource=pods") == "role.rbac.authorization.k8s.io/r created\n"
+    assert say("patch", "service", "d", "-p", '{"spec":{"type":"NodePort"}}') == "service/d patched\n"
+    assert say("annotate", "service", "d", "a=b") == "service/d annotated\n"
+    assert say("auth", "can-i", "create", "pods") == "yes\n"
+    assert old(cluster, "cordon", NODE).stdout == f"node/{NODE} cordoned\n" and old(cluster, "uncordon", NODE).stdout == f"node/{NODE} uncordoned\n"
+    top = old(cluster, "top", "nodes", check=False)
+    assert top.returncode == 1 and top.stderr == "error: Metrics API not available\n", top.stderr
+    assert say("delete", "pod", "p", "--grace-period=0", "--force").startswith('pod "p" force deleted')
