@@ -273,6 +273,14 @@ Result<std::vector<uint16_t>> read_ports(const Request& request) {
 }  // namespace
 
 Task<void> serve_port_forward(std::shared_ptr<Request> request, NodeStreams* node, ObjectKey pod) {
+  if (has_token(request->http->header("upgrade"), "SPDY/3.1")) {
+    std::vector<std::string> plain_protocols = {"portforward.k8s.io"};
+    std::unique_ptr<WebSocket> bytes = co_await request->responder->accept_websocket(plain_protocols);
+    if (!bytes) co_return;
+    Forwarder forwarder(std::move(bytes), node, std::move(pod));
+    co_await forwarder.run();
+    co_return;
+  }
   // Which of the two is decided before the upgrade: the older has its ports in the URL, and what is wrong with them is an answer.
   if (!has_token(request->http->header("sec-websocket-protocol"), kProtocol)) {
     auto ports = read_ports(*request);

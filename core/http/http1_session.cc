@@ -1,5 +1,6 @@
 // HTTP/1.1 (RFC 9112) on one connection: one request at a time goes to the handler; what the peer sends ahead waits,
-// within limits. After an accepted upgrade the same connection carries WebSocket frames.
+// within limits. After an accepted upgrade the same connection carries WebSocket frames,
+// or bytes as they are (SPDY/3.1).
 #include <http_parser.h>
 
 #include "core/http/message.h"
@@ -108,7 +109,7 @@ class Http1Session final : public Session {
   bool framed_chunks_ = false;
 
   // After an upgrade.
-  std::unique_ptr<WebSocketDecoder> decoder_;
+  std::unique_ptr<WebSocketDecoder> decoder_;  // null after an upgrade to SPDY: bytes as they are
   bool close_sent_ = false;
   std::string close_frame_;  // waits behind the messages
 };
@@ -201,7 +202,7 @@ int Http1Session::on_headers_complete() {
   if (refusal_) return -1;
   bool has_body = (parser_.flags & F_CHUNKED) || (has_length && parser_.content_length > 0);
   // Other upgrades (h2c) are offers that a server may pass over.
-  wants_upgrade_ = parser_.upgrade && !has_body && has_token(request_->header("upgrade"), "websocket");
+  wants_upgrade_ = parser_.upgrade && !has_body && (has_token(request_->header("upgrade"), "websocket") || has_token(request_->header("upgrade"), "SPDY/3.1"));
   if (!wants_upgrade_) parser_.upgrade = 0;
   if (has_body && !http10_ && has_token(request_->header("expect"), "100-continue")) {
     out_ += "HTTP/1.1 100 Continue\r\n\r\n";
@@ -435,12 +436,16 @@ void Http1Session::fill_message(SendQueue* queue) {
   if (chunks_.empty()) {
     if (!close_frame_.empty()) queue->append(std::move(close_frame_));
     close_frame_.clear();
+    if (!decoder_ && close_sent_) {
+      drop_exchange(true);
+      close_after_output();
+    }
     return;
   }
   Buffer message = std::move(chunks_.front());
   chunks_.pop_front();
   size_t n = message->size();
-  queue->append(websocket_frame_head(WebSocketOpcode::kBinary, n));
+  if (decoder_) queue->append(websocket_frame_head(WebSocketOpcode::kBinary, n));
   queue->append(std::move(message));
   if (exchange_) exchange_->tell_framed(n);
 }
@@ -464,7 +469,9 @@ void Http1Session::answer_complete() {
 void Http1Session::upgrade(std::vector<Header> headers) {
   write_head(101, headers, false, 0);
   phase_ = Phase::kWebSocket;
-  decoder_ = std::make_unique<WebSocketDecoder>(true, limits::kWebSocketMessageBytesMax);
+  bool spdy = false;
+  for (const Header& h : headers) spdy = spdy || (h.name == "upgrade" && h.value == "SPDY/3.1");
+  if (!spdy) decoder_ = std::make_unique<WebSocketDecoder>(true, limits::kWebSocketMessageBytesMax);
   epoch_++;
   wake();
   if (peer_finished_) {
@@ -478,6 +485,10 @@ void Http1Session::upgrade(std::vector<Header> headers) {
 }
 
 void Http1Session::receive_websocket(std::string_view bytes) {
+  if (!decoder_) {
+    if (!close_sent_) exchange_->tell_websocket_message(std::string(bytes));
+    return;
+  }
   bool closed = false;
   std::function<bool(WebSocketEvent)> take = [&](WebSocketEvent e) {
     switch (e.kind) {
@@ -524,6 +535,7 @@ void Http1Session::websocket_close(int code, std::string reason) {
   if (close_sent_) return;
   close_sent_ = true;
   epoch_++;
+  if (!decoder_) return wake();  // the end follows the bytes that wait
   // After the messages that wait: as the last of them, already framed.
   std::string payload = websocket_close_payload(code, reason);
   close_frame_ = websocket_frame_head(WebSocketOpcode::kClose, payload.size()) + payload;

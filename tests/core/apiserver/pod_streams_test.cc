@@ -169,6 +169,48 @@ TEST_F(PodStreams, exec_copies_both_ways_resizes_and_returns_the_exit_code) {
   EXPECT_TRUE(remote.ended);
 }
 
+TEST_F(PodStreams, exec_over_spdy_has_a_stream_for_each_channel) {
+  wire->protocol = "v4.channel.k8s.io";
+  auto answer = std::make_shared<KeptAnswer>();
+  answer->socket = std::make_unique<WireSocket>(wire);
+  start("POST", cat(kPods, "/p/exec?container=a&command=sh&stdin=true&stdout=true&stderr=true"), "", {{"upgrade", "SPDY/3.1"}, {"connection", "Upgrade"}},
+        answer);
+  settle();
+  SpdyCodec client;
+  uint32_t stream = 1;
+  for (const char* type : {"error", "stdin", "stdout", "stderr", "resize"}) {
+    send(client.syn_stream(stream, {{"streamtype", type}}, false));
+    stream += 2;
+  }
+  send(SpdyCodec::data(3, "typed", true));
+  EXPECT_EQ(remote.stdin_text, "typed");
+  EXPECT_TRUE(remote.stdin_closed);
+  ExecSession::Output text;
+  text.bytes = "out";
+  remote.output.try_send(text);
+  text.kind = ExecSession::Output::kStderr;
+  text.bytes = "err";
+  remote.output.try_send(text);
+  ExecSession::Output exit;
+  exit.kind = ExecSession::Output::kExit;
+  remote.output.try_send(exit);
+  settle();
+  std::string all;
+  for (const std::string& m : wire->to_client) all += m;
+  auto frames = client.feed(all);
+  ASSERT_TRUE(frames.ok());
+  std::vector<std::string> shape;
+  for (const SpdyFrame& f : *frames) {
+    const char* type = f.type == SpdyFrame::Type::kSynReply ? "reply" : f.type == SpdyFrame::Type::kRstStream ? "refused" : "data";
+    shape.push_back(cat(type, " ", f.stream, " ", f.data, f.fin ? " fin" : ""));
+  }
+  // No terminal, so no resize.
+  EXPECT_EQ(shape, (std::vector<std::string>{"reply 1 ", "reply 3 ", "reply 5 ", "reply 7 ", "refused 9 ", "data 5 out", "data 7 err", "data 5  fin", "data 7  fin",
+                                             "data 1 {\"metadata\":{},\"status\":\"Success\"} fin"}));
+  EXPECT_EQ(wire->close_code, 1000);
+  EXPECT_TRUE(remote.ended);
+}
+
 TEST_F(PodStreams, a_client_that_goes_ends_the_process) {
   upgrade(cat(kPods, "/p/exec?container=a&command=sh&stdin=true&stdout=true"), "v5.channel.k8s.io");
   wire->to_server.close();

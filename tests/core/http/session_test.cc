@@ -233,6 +233,20 @@ TEST(Http1Session, each_websocket_message_leaves_by_itself) {
   EXPECT_EQ((std::vector<size_t>{sizes[1], sizes[2], sizes[3]}), (std::vector<size_t>{5, 5, 4}));
 }
 
+TEST(Http1Session, after_an_upgrade_to_spdy_bytes_go_as_they_are) {
+  Driver d;
+  d.session->receive("POST /exec HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: 0\r\n\r\n");
+  ASSERT_EQ(d.sides.size(), 1u);
+  d.sides[0]->upgrade({{"upgrade", "SPDY/3.1"}, {"connection", "Upgrade"}});
+  EXPECT_EQ(d.sent().substr(0, 12), "HTTP/1.1 101");
+  d.session->receive("from the client");
+  EXPECT_EQ(d.sides[0]->flow->unread.load(), 15u);
+  d.sides[0]->websocket_message(make_buffer("to the client"));
+  d.sides[0]->websocket_close(1000, "");
+  EXPECT_EQ(d.sent(), "to the client");
+  EXPECT_TRUE(d.session->finished());
+}
+
 TEST(Http1Session, closing_waits_for_the_peer_for_a_while_after_the_messages) {
   Driver d;
   d.session->receive(kUpgrade);
