@@ -27,6 +27,8 @@ test=(
   crun e2fsprogs strace debootstrap curl procps openssl
   python3-yaml
   shellcheck
+  python3-kubernetes ansible-core python3-jsonpatch   # clients of the API; toolchains/clients.sh brings two more
+  nodejs
 )
 cross=(
   g++-aarch64-linux-gnu g++-arm-linux-gnueabihf g++-arm-linux-gnueabi
@@ -47,6 +49,8 @@ for set; do
     *) die "no set of packages is called $set; there are build, test, cross and machine" ;;
   esac
 done
+# Debian's npm is a package of its own, others bring it with nodejs.
+[[ ! " ${wanted[*]} " == *" nodejs "* ]] || command -v npm >/dev/null || wanted+=(npm)
 
 missing=()
 for package in "${wanted[@]}"; do

@@ -6,6 +6,7 @@
 #include "core/apiserver/race.h"
 #include "core/apiserver/relay.h"
 #include "core/apiserver/remote_command.h"
+#include "core/http/message.h"
 #include "core/registry/api_status.h"
 
 namespace bramble {
@@ -67,8 +68,9 @@ Result<LogOptions> read_log_options(const Request& request, const Document& pod)
   return o;
 }
 
-bool wants_websocket(const HttpRequest& http) {
-  return equals_ignore_case(http.header("upgrade"), "websocket") || http.header("upgrade").find("websocket") != std::string_view::npos;
+bool wants_upgrade(const HttpRequest& http) {
+  std::string_view offer = http.header("upgrade");
+  return equals_ignore_case(offer, "websocket") || offer.find("websocket") != std::string_view::npos || has_token(offer, "SPDY/3.1");
 }
 
 // An error of the node as the API shows it: the text is kept, the Status is made here.
@@ -162,7 +164,7 @@ Task<void> ApiServer::serve_stream(RequestRef request) {
     co_await serve_log(request, node, key, log_options);
     co_return;
   }
-  if (!wants_websocket(*request->http)) co_return send_error(*request, api_bad_request("Upgrade request required"));
+  if (!wants_upgrade(*request->http)) co_return send_error(*request, api_bad_request("Upgrade request required"));
   if (info.subresource == "portforward") {
     co_await serve_port_forward(request, node, key);
     co_return;

@@ -2,16 +2,32 @@
 
 #include <map>
 
+#include "core/apiserver/race.h"
 #include "core/base/limits.h"
+#include "core/http/message.h"
 #include "core/http/spdy.h"
 #include "core/loop/channel.h"
+#include "core/registry/api_status.h"
 
 namespace bramble {
 
 namespace {
 
 constexpr std::string_view kProtocol = "SPDY/3.1+portforward.k8s.io";
+constexpr std::string_view kChannelProtocol = "v4.channel.k8s.io";
+constexpr size_t kChannelPortsMax = 128;  // a channel's number is one byte, and a port has two
 constexpr uint32_t kRefusedStream = 3;
+
+// What the client sends goes to the pod, until either ends.
+Task<void> copy_to_pod(Channel<std::string>* from_client, DuplexStream* stream) {
+  for (;;) {
+    auto bytes = co_await from_client->receive();
+    if (!bytes) break;
+    bool good = co_await stream->write(std::move(*bytes));
+    if (!good) co_return;
+  }
+  stream->close_write();
+}
 
 // One WebSocket with its SPDY streams.
 class Forwarder {
@@ -114,7 +130,7 @@ class Forwarder {
     } else {
       std::unique_ptr<DuplexStream> stream = std::move(*opened);
       TaskGroup writer;
-      writer.start(to_pod(c, stream.get()));
+      writer.start(copy_to_pod(&c->from_client, stream.get()));
       for (;;) {
         auto bytes = co_await stream->read();
         if (!bytes) break;
@@ -137,16 +153,6 @@ class Forwarder {
     by_request_.erase(c->request_id);
   }
 
-  static Task<void> to_pod(ConnectionRef c, DuplexStream* stream) {
-    for (;;) {
-      auto bytes = co_await c->from_client.receive();
-      if (!bytes) break;
-      bool good = co_await stream->write(std::move(*bytes));
-      if (!good) co_return;
-    }
-    stream->close_write();
-  }
-
   std::unique_ptr<WebSocket> socket_;
   NodeStreams* node_;
   ObjectKey pod_;
@@ -156,9 +162,136 @@ class Forwarder {
   TaskGroup connections_;
 };
 
+// One WebSocket with one connection to each of the ports that its URL names. The first byte of a message is its channel: 2n the
+// bytes of port n, 2n + 1 why it failed; the first message of each channel is the port's number, little-endian.
+class ChannelForwarder {
+ public:
+  ChannelForwarder(std::unique_ptr<WebSocket> socket, NodeStreams* node, ObjectKey pod, const std::vector<uint16_t>& ports)
+      : socket_(std::move(socket)), node_(node), pod_(std::move(pod)), open_(ports.size()) {
+    for (uint16_t number : ports) {
+      ports_.push_back(std::make_unique<Port>());
+      ports_.back()->number = number;
+    }
+  }
+
+  // Until all connections have ended, or the client goes.
+  Task<void> run() {
+    for (size_t n = 0; n < ports_.size(); n++) {
+      uint16_t number = ports_[n]->number;
+      std::string bytes = {static_cast<char>(number & 0xff), static_cast<char>(number >> 8)};
+      for (size_t channel : {2 * n, 2 * n + 1}) {
+        std::string first = message(channel, bytes);
+        bool good = co_await socket_->send(first);
+        if (!good) co_return;
+      }
+    }
+    {
+      Race race;
+      race.add(receive());
+      race.until(&all_ended_);
+      for (size_t n = 0; n < ports_.size(); n++) connections_.start(serve(n));
+      co_await race.first().wait();
+    }
+    socket_->close(1000, "");
+  }
+
+ private:
+  struct Port {
+    uint16_t number = 0;
+    Channel<std::string> from_client{limits::kForwardQueueMax};
+  };
+
+  static std::string message(size_t channel, std::string_view bytes) {
+    std::string out(1, static_cast<char>(channel));
+    out += bytes;
+    return out;
+  }
+
+  Task<void> receive() {
+    for (;;) {
+      auto received = co_await socket_->receive();
+      if (!received) co_return;
+      if (received->size() < 2) continue;
+      size_t channel = static_cast<unsigned char>((*received)[0]);
+      if (channel % 2 != 0 || channel / 2 >= ports_.size()) continue;
+      std::string bytes = received->substr(1);
+      // As above: a pod that does not read holds back its own client only.
+      co_await ports_[channel / 2]->from_client.send(std::move(bytes));
+    }
+  }
+
+  Task<void> serve(size_t n) {
+    Port* port = ports_[n].get();
+    auto opened = co_await node_->port_forward(pod_, port->number);
+    if (!opened.ok()) {
+      std::string text = cat("error forwarding port ", port->number, " to pod ", pod_.name, ", uid : ", opened.error().message());
+      std::string failure = message(2 * n + 1, text);
+      co_await socket_->send(failure);
+    } else {
+      std::unique_ptr<DuplexStream> stream = std::move(*opened);
+      TaskGroup writer;
+      writer.start(copy_to_pod(&port->from_client, stream.get()));
+      for (;;) {
+        auto bytes = co_await stream->read();
+        if (!bytes) break;
+        std::string data = message(2 * n, *bytes);
+        bool good = co_await socket_->send(data);
+        if (!good) break;
+      }
+    }
+    port->from_client.close();
+    if (--open_ == 0) all_ended_.set();
+  }
+
+  std::unique_ptr<WebSocket> socket_;
+  NodeStreams* node_;
+  ObjectKey pod_;
+  size_t open_;  // connections that have not ended
+  std::vector<std::unique_ptr<Port>> ports_;
+  Event all_ended_;
+  TaskGroup connections_;
+};
+
+// `ports` of PodPortForwardOptions: numbers, also several in one value.
+Result<std::vector<uint16_t>> read_ports(const Request& request) {
+  std::vector<uint16_t> ports;
+  for (const std::string& value : request.info.query.all("ports")) {
+    for (std::string_view word : split(value, ',')) {
+      auto port = parse_uint64(word);
+      if (!port || *port > 65535) {
+        return api_bad_request(cat("cannot convert to []int32: strconv.ParseUint: parsing ", go_quote(word), port ? ": value out of range" : ": invalid syntax"));
+      }
+      if (*port == 0) return api_bad_request(cat("port ", go_quote(word), " must be > 0"));
+      ports.push_back(static_cast<uint16_t>(*port));
+    }
+  }
+  if (ports.empty()) return api_bad_request("query parameter \"port\" is required");
+  if (ports.size() > kChannelPortsMax) return api_bad_request(cat("at most ", kChannelPortsMax, " ports can be forwarded by one request"));
+  return ports;
+}
+
 }  // namespace
 
 Task<void> serve_port_forward(std::shared_ptr<Request> request, NodeStreams* node, ObjectKey pod) {
+  if (has_token(request->http->header("upgrade"), "SPDY/3.1")) {
+    std::vector<std::string> plain_protocols = {"portforward.k8s.io"};
+    std::unique_ptr<WebSocket> bytes = co_await request->responder->accept_websocket(plain_protocols);
+    if (!bytes) co_return;
+    Forwarder forwarder(std::move(bytes), node, std::move(pod));
+    co_await forwarder.run();
+    co_return;
+  }
+  // Which of the two is decided before the upgrade: the older has its ports in the URL, and what is wrong with them is an answer.
+  if (!has_token(request->http->header("sec-websocket-protocol"), kProtocol)) {
+    auto ports = read_ports(*request);
+    if (!ports.ok()) co_return send_error(*request, ports.error());
+    std::vector<std::string> channel_protocols = {std::string(kChannelProtocol)};
+    std::unique_ptr<WebSocket> channels = co_await request->responder->accept_websocket(channel_protocols);
+    if (!channels) co_return;
+    ChannelForwarder forwarder(std::move(channels), node, std::move(pod), *ports);
+    co_await forwarder.run();
+    co_return;
+  }
   std::vector<std::string> protocols = {std::string(kProtocol)};
   std::unique_ptr<WebSocket> socket = co_await request->responder->accept_websocket(protocols);
   if (!socket) co_return;

@@ -1,5 +1,6 @@
 // exec and attach over a WebSocket: channels 0 stdin, 1 stdout, 2 stderr, 3 error (a Status at the end), 4 resize; with
 // v5.channel.k8s.io also 255, which half-closes a channel (KEP 4006). The first byte of each message is its channel.
+// Or over SPDY/3.1, as kubectl before 1.31 does: a stream for each of error, stdin, stdout, stderr and resize.
 #pragma once
 
 #include "core/apiserver/respond.h"

@@ -62,8 +62,9 @@ bool Connection::idle() const { return session_ && session_->waits_for() == Sess
 void Connection::say_goodbye() {
   if (!session_ || ended_) return;
   session_->say_goodbye();
-  session_->fill(&queue_);
-  wire_.try_flush(&queue_);
+  do {
+    session_->fill(&queue_);
+  } while (!queue_.empty() && wire_.try_flush(&queue_) && queue_.empty());
   wire_.finish();
 }
 

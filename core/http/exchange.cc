@@ -185,11 +185,15 @@ bool valid_websocket_request(const HttpRequest& r) {
          key->size() == 16;
 }
 
+bool valid_spdy_request(const HttpRequest& r) {
+  return r.http_major == 1 && has_token(r.header("connection"), "upgrade") && has_token(r.header("upgrade"), "SPDY/3.1");
+}
+
 // The first of ours that the client offers. nullopt: it offers some, but none of ours.
-std::optional<std::string> choose_protocol(const HttpRequest& r, const std::vector<std::string>& ours) {
+std::optional<std::string> choose_protocol(const HttpRequest& r, std::string_view header, const std::vector<std::string>& ours) {
   bool offered = false;
   for (auto& h : r.headers) {
-    if (h.name != "sec-websocket-protocol") continue;
+    if (h.name != header) continue;
     for (auto offer : split(h.value, ',')) {
       offered = true;
       for (auto& p : ours)
@@ -204,8 +208,10 @@ std::optional<std::string> choose_protocol(const HttpRequest& r, const std::vect
 
 Task<std::unique_ptr<WebSocket>> OwnerSide::accept_websocket(std::vector<std::string> protocols) {
   auto self = shared_from_this();
-  auto protocol = choose_protocol(*request_, protocols);
-  if (!valid_websocket_request(*request_) || !protocol) {
+  bool spdy = valid_spdy_request(*request_);
+  std::string_view header = spdy ? "x-stream-protocol-version" : "sec-websocket-protocol";
+  auto protocol = choose_protocol(*request_, header, protocols);
+  if ((!spdy && !valid_websocket_request(*request_)) || !protocol) {
     std::vector<Header> headers;
     headers.push_back({"content-type", "text/plain; charset=utf-8"});
     send(400, std::move(headers), make_buffer(protocol ? "Bad Request" : "unable to negotiate a subprotocol"));
@@ -216,10 +222,10 @@ Task<std::unique_ptr<WebSocket>> OwnerSide::accept_websocket(std::vector<std::st
   inbox_ = std::make_shared<WebSocketInbox>();
   inbox_->closed = gone_.is_set();
   auto headers = std::make_shared<std::vector<Header>>();
-  headers->push_back({"upgrade", "websocket"});
+  headers->push_back({"upgrade", spdy ? "SPDY/3.1" : "websocket"});
   headers->push_back({"connection", "Upgrade"});
-  headers->push_back({"sec-websocket-accept", websocket_accept_value(request_->header("sec-websocket-key"))});
-  if (!protocol->empty()) headers->push_back({"sec-websocket-protocol", *protocol});
+  if (!spdy) headers->push_back({"sec-websocket-accept", websocket_accept_value(request_->header("sec-websocket-key"))});
+  if (!protocol->empty()) headers->push_back({std::string(header), *protocol});
   to_connection([headers](ConnectionSide& c) { c.upgrade(std::move(*headers)); });
   std::unique_ptr<WebSocket> out = std::make_unique<OwnerWebSocket>(self, *protocol);
   co_return out;

@@ -1,5 +1,6 @@
 // HTTP/1.1 (RFC 9112) on one connection: one request at a time goes to the handler; what the peer sends ahead waits,
-// within limits. After an accepted upgrade the same connection carries WebSocket frames.
+// within limits. After an accepted upgrade the same connection carries WebSocket frames,
+// or bytes as they are (SPDY/3.1).
 #include <http_parser.h>
 
 #include "core/http/message.h"
@@ -75,6 +76,7 @@ class Http1Session final : public Session {
   void finish_request();
   void answer_complete();
   void receive_websocket(std::string_view bytes);
+  void fill_message(SendQueue* queue);
   void control_frame(WebSocketOpcode opcode, std::string_view payload);
   void drop_exchange(bool tell);
 
@@ -107,7 +109,7 @@ class Http1Session final : public Session {
   bool framed_chunks_ = false;
 
   // After an upgrade.
-  std::unique_ptr<WebSocketDecoder> decoder_;
+  std::unique_ptr<WebSocketDecoder> decoder_;  // null after an upgrade to SPDY: bytes as they are
   bool close_sent_ = false;
   std::string close_frame_;  // waits behind the messages
 };
@@ -200,7 +202,7 @@ int Http1Session::on_headers_complete() {
   if (refusal_) return -1;
   bool has_body = (parser_.flags & F_CHUNKED) || (has_length && parser_.content_length > 0);
   // Other upgrades (h2c) are offers that a server may pass over.
-  wants_upgrade_ = parser_.upgrade && !has_body && has_token(request_->header("upgrade"), "websocket");
+  wants_upgrade_ = parser_.upgrade && !has_body && (has_token(request_->header("upgrade"), "websocket") || has_token(request_->header("upgrade"), "SPDY/3.1"));
   if (!wants_upgrade_) parser_.upgrade = 0;
   if (has_body && !http10_ && has_token(request_->header("expect"), "100-continue")) {
     out_ += "HTTP/1.1 100 Continue\r\n\r\n";
@@ -401,14 +403,15 @@ void Http1Session::abort() {
 void Http1Session::fill(SendQueue* queue) {
   if (!out_.empty()) queue->append(std::move(out_));
   out_.clear();
+  if (phase_ == Phase::kWebSocket) {
+    if (queue->empty()) fill_message(queue);
+    return;
+  }
   while (!chunks_.empty() && queue->bytes() < limits::kSendAheadBytesMax) {
     Buffer chunk = std::move(chunks_.front());
     chunks_.pop_front();
     size_t n = chunk->size();
-    if (phase_ == Phase::kWebSocket) {
-      queue->append(websocket_frame_head(WebSocketOpcode::kBinary, n));
-      queue->append(std::move(chunk));
-    } else if (framed_chunks_) {
+    if (framed_chunks_) {
       char size[24];
       int digits = std::snprintf(size, sizeof size, "%zx\r\n", n);
       queue->append(std::string(size, static_cast<size_t>(digits)));
@@ -417,11 +420,7 @@ void Http1Session::fill(SendQueue* queue) {
     } else {
       queue->append(std::move(chunk));
     }
-    if (exchange_ && (streaming_ || phase_ == Phase::kWebSocket)) exchange_->tell_framed(n);
-  }
-  if (phase_ == Phase::kWebSocket && chunks_.empty() && !close_frame_.empty()) {
-    queue->append(std::move(close_frame_));
-    close_frame_.clear();
+    if (exchange_ && streaming_) exchange_->tell_framed(n);
   }
   if (phase_ == Phase::kAnswering && ended_ && chunks_.empty()) {
     if (framed_chunks_) queue->append("0\r\n\r\n");
@@ -429,6 +428,26 @@ void Http1Session::fill(SendQueue* queue) {
     if (!out_.empty()) queue->append(std::move(out_));
     out_.clear();
   }
+}
+
+// One a call, so that no TLS record holds two: a client that waits for its socket and not for its TLS library (Python's
+// websocket-client under poll(2)) sees a message only when a record comes, and one message for each.
+void Http1Session::fill_message(SendQueue* queue) {
+  if (chunks_.empty()) {
+    if (!close_frame_.empty()) queue->append(std::move(close_frame_));
+    close_frame_.clear();
+    if (!decoder_ && close_sent_) {
+      drop_exchange(true);
+      close_after_output();
+    }
+    return;
+  }
+  Buffer message = std::move(chunks_.front());
+  chunks_.pop_front();
+  size_t n = message->size();
+  if (decoder_) queue->append(websocket_frame_head(WebSocketOpcode::kBinary, n));
+  queue->append(std::move(message));
+  if (exchange_) exchange_->tell_framed(n);
 }
 
 void Http1Session::answer_complete() {
@@ -450,7 +469,9 @@ void Http1Session::answer_complete() {
 void Http1Session::upgrade(std::vector<Header> headers) {
   write_head(101, headers, false, 0);
   phase_ = Phase::kWebSocket;
-  decoder_ = std::make_unique<WebSocketDecoder>(true, limits::kWebSocketMessageBytesMax);
+  bool spdy = false;
+  for (const Header& h : headers) spdy = spdy || (h.name == "upgrade" && h.value == "SPDY/3.1");
+  if (!spdy) decoder_ = std::make_unique<WebSocketDecoder>(true, limits::kWebSocketMessageBytesMax);
   epoch_++;
   wake();
   if (peer_finished_) {
@@ -464,6 +485,10 @@ void Http1Session::upgrade(std::vector<Header> headers) {
 }
 
 void Http1Session::receive_websocket(std::string_view bytes) {
+  if (!decoder_) {
+    if (!close_sent_) exchange_->tell_websocket_message(std::string(bytes));
+    return;
+  }
   bool closed = false;
   std::function<bool(WebSocketEvent)> take = [&](WebSocketEvent e) {
     switch (e.kind) {
@@ -487,6 +512,7 @@ void Http1Session::receive_websocket(std::string_view bytes) {
   if (error) control_frame(WebSocketOpcode::kClose, websocket_close_payload(error, ""));
   if (!error && !closed) return;
   exchange_->tell_websocket_closed();
+  chunks_.clear();  // nothing follows a closing frame
   drop_exchange(true);
   close_after_output();
 }
@@ -509,6 +535,7 @@ void Http1Session::websocket_close(int code, std::string reason) {
   if (close_sent_) return;
   close_sent_ = true;
   epoch_++;
+  if (!decoder_) return wake();  // the end follows the bytes that wait
   // After the messages that wait: as the last of them, already framed.
   std::string payload = websocket_close_payload(code, reason);
   close_frame_ = websocket_frame_head(WebSocketOpcode::kClose, payload.size()) + payload;

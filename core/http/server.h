@@ -46,7 +46,9 @@ struct HttpRequest {
 };
 
 // Messages of an accepted WebSocket: whole binary or text messages (fragments joined, at most kWebSocketMessageBytesMax).
-// PING and CLOSE are answered inside.
+// PING and CLOSE are answered inside. Each message sent is in TLS records of its own.
+// Of a request that asks for SPDY/3.1 (HTTP/1.1, any method) instead: the connection's bytes as they are, cut anywhere; the
+// protocol is that of X-Stream-Protocol-Version.
 class WebSocket {
  public:
   virtual ~WebSocket() = default;

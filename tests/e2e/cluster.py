@@ -18,6 +18,7 @@ ROOT = os.environ["BRAMBLE_E2E_ROOT"]
 BINARY = os.environ["BRAMBLE_E2E_BINARY"]
 CGROUP = os.environ["BRAMBLE_E2E_CGROUP"]
 BIN = os.environ["BRAMBLE_E2E_STATE"] + "/bin"
+CLIENTS = os.environ["BRAMBLE_E2E_STATE"] + "/clients"
 NODE = "bramble-e2e"
 NODE_ADDRESS = "192.0.2.10"
 IMAGE = "bramble.local/web:1"
@@ -204,8 +205,9 @@ class Cluster:
         self.api = None
         self.namespaces = []
         self.env = {"HOME": f"{state}/home", "PATH": f"{BIN}:{os.environ['PATH']}", "KUBECONFIG": self.server.kubeconfig, "LC_ALL": "C",
-                    "TERM": "xterm"}
-        os.makedirs(self.env["HOME"], exist_ok=True)
+                    "TERM": "xterm", "TMPDIR": f"{state}/tmp"}
+        for folder in ("HOME", "TMPDIR"):
+            os.makedirs(self.env[folder], exist_ok=True)
 
     # ---- the server
 

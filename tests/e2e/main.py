@@ -7,7 +7,11 @@ import traceback
 
 from cluster import Cluster
 
-MODULES = ["node", "service", "pod", "image", "stream", "verbs", "apply", "protobuf", "old_kubectl", "rollout", "controllers", "access", "admission", "refusals", "adoption", "kill", "backup", "quarantine"]
+MODULES = [
+    "node", "service", "pod", "image", "stream", "verbs", "apply", "protobuf", "old_kubectl", "habits", "python_client",
+    "node_client", "ansible", "rollout", "controllers", "access", "admission", "refusals", "adoption", "kill", "backup",
+    "quarantine",
+]
 
 
 def tests():

@@ -37,6 +37,7 @@ trap clean EXIT
 mkdir "$state/bin"
 toolchains/kubectl.sh "$state/bin"
 toolchains/kubectl.sh --old "$state/bin"
+toolchains/clients.sh "$state/clients"
 
 export PYTHONDONTWRITEBYTECODE=1
 export BRAMBLE_E2E_BINARY=$binary BRAMBLE_E2E_STATE=$state BRAMBLE_E2E_CGROUP=$group BRAMBLE_E2E_ROOT=$root

@@ -123,10 +123,10 @@ class PodStreams : public ApiTest {
               201);
   }
   std::shared_ptr<KeptAnswer> upgrade(std::string path, std::string protocol) {
-    wire->protocol = std::move(protocol);
+    wire->protocol = protocol;
     auto answer = std::make_shared<KeptAnswer>();
     answer->socket = std::make_unique<WireSocket>(wire);
-    start("GET", std::move(path), "", {{"upgrade", "websocket"}, {"connection", "upgrade"}}, answer);
+    start("GET", std::move(path), "", {{"upgrade", "websocket"}, {"connection", "upgrade"}, {"sec-websocket-protocol", protocol}}, answer);
     settle();
     return answer;
   }
@@ -165,6 +165,48 @@ TEST_F(PodStreams, exec_copies_both_ways_resizes_and_returns_the_exit_code) {
   EXPECT_EQ(wire->to_client.back()[0], '\3');
   EXPECT_EQ((*status)["reason"].str(), "NonZeroExitCode");
   EXPECT_EQ((*status)["details"]["causes"].item(0)["message"].str(), "42");
+  EXPECT_EQ(wire->close_code, 1000);
+  EXPECT_TRUE(remote.ended);
+}
+
+TEST_F(PodStreams, exec_over_spdy_has_a_stream_for_each_channel) {
+  wire->protocol = "v4.channel.k8s.io";
+  auto answer = std::make_shared<KeptAnswer>();
+  answer->socket = std::make_unique<WireSocket>(wire);
+  start("POST", cat(kPods, "/p/exec?container=a&command=sh&stdin=true&stdout=true&stderr=true"), "", {{"upgrade", "SPDY/3.1"}, {"connection", "Upgrade"}},
+        answer);
+  settle();
+  SpdyCodec client;
+  uint32_t stream = 1;
+  for (const char* type : {"error", "stdin", "stdout", "stderr", "resize"}) {
+    send(client.syn_stream(stream, {{"streamtype", type}}, false));
+    stream += 2;
+  }
+  send(SpdyCodec::data(3, "typed", true));
+  EXPECT_EQ(remote.stdin_text, "typed");
+  EXPECT_TRUE(remote.stdin_closed);
+  ExecSession::Output text;
+  text.bytes = "out";
+  remote.output.try_send(text);
+  text.kind = ExecSession::Output::kStderr;
+  text.bytes = "err";
+  remote.output.try_send(text);
+  ExecSession::Output exit;
+  exit.kind = ExecSession::Output::kExit;
+  remote.output.try_send(exit);
+  settle();
+  std::string all;
+  for (const std::string& m : wire->to_client) all += m;
+  auto frames = client.feed(all);
+  ASSERT_TRUE(frames.ok());
+  std::vector<std::string> shape;
+  for (const SpdyFrame& f : *frames) {
+    const char* type = f.type == SpdyFrame::Type::kSynReply ? "reply" : f.type == SpdyFrame::Type::kRstStream ? "refused" : "data";
+    shape.push_back(cat(type, " ", f.stream, " ", f.data, f.fin ? " fin" : ""));
+  }
+  // No terminal, so no resize.
+  EXPECT_EQ(shape, (std::vector<std::string>{"reply 1 ", "reply 3 ", "reply 5 ", "reply 7 ", "refused 9 ", "data 5 out", "data 7 err", "data 5  fin", "data 7  fin",
+                                             "data 1 {\"metadata\":{},\"status\":\"Success\"} fin"}));
   EXPECT_EQ(wire->close_code, 1000);
   EXPECT_TRUE(remote.ended);
 }
@@ -237,6 +279,16 @@ TEST_F(PodStreams, a_log_reader_that_goes_is_let_go) {
   EXPECT_EQ(tasks.size(), 0u);
 }
 
+TEST_F(PodStreams, output_that_was_not_asked_for_is_not_sent) {
+  upgrade(cat(kPods, "/p/attach?container=a&stdin=true&stdout=false&stderr=true"), "v4.channel.k8s.io");
+  size_t before = wire->to_client.size();
+  remote.output.try_send({ExecSession::Output::kStdout, "out", 0, ""});
+  remote.output.try_send({ExecSession::Output::kStderr, "err", 0, ""});
+  settle();
+  ASSERT_EQ(wire->to_client.size(), before + 1);
+  EXPECT_EQ(wire->to_client.back(), std::string("\2err"));
+}
+
 TEST_F(PodStreams, port_forward_joins_stream_pairs_to_the_pod) {
   upgrade(cat(kPods, "/p/portforward"), "SPDY/3.1+portforward.k8s.io");
   SpdyCodec client;
@@ -279,6 +331,39 @@ TEST_F(PodStreams, a_refused_port_is_told_on_the_error_stream) {
   }
   EXPECT_TRUE(told);
   EXPECT_TRUE(pong);
+}
+
+TEST_F(PodStreams, port_forward_by_channels_opens_the_ports_of_the_url) {
+  upgrade(cat(kPods, "/p/portforward?ports=80"), "v4.channel.k8s.io");
+  EXPECT_EQ(remote.port, 80);
+  send(std::string("\0GET /", 6));
+  EXPECT_EQ(remote.to_pod, "GET /");
+  remote.from_pod.try_send("200 OK");
+  settle();
+  remote.from_pod.close();
+  settle();
+  EXPECT_EQ(wire->to_client, (std::vector<std::string>{std::string("\0P\0", 3), std::string("\1P\0", 3), std::string("\0" "200 OK", 7)}));
+  EXPECT_EQ(tasks.size(), 0u);
+}
+
+TEST_F(PodStreams, port_forward_by_channels_tells_a_refused_port_on_its_own_channel) {
+  upgrade(cat(kPods, "/p/portforward?ports=80,9"), "v4.channel.k8s.io");
+  ASSERT_EQ(wire->to_client.size(), 5u);
+  EXPECT_EQ(wire->to_client[3], std::string("\3\11\0", 3));
+  EXPECT_EQ(wire->to_client[4], "\3error forwarding port 9 to pod p, uid : connection refused");
+}
+
+TEST_F(PodStreams, port_forward_by_channels_wants_ports) {
+  struct Case { const char* name; const char* query; const char* message; };
+  const Case cases[] = {{"none", "", "query parameter \"port\" is required"},
+                        {"zero", "?ports=0", "port \"0\" must be > 0"},
+                        {"a word", "?ports=http", "cannot convert to []int32: strconv.ParseUint: parsing \"http\": invalid syntax"},
+                        {"too large", "?ports=65536", "cannot convert to []int32: strconv.ParseUint: parsing \"65536\": value out of range"}};
+  for (const Case& c : cases) {
+    auto answer = upgrade(cat(kPods, "/p/portforward", c.query), "v4.channel.k8s.io");
+    EXPECT_EQ(answer->status, 400) << c.name;
+    EXPECT_EQ(answer->json()["message"].str(), c.message) << c.name;
+  }
 }
 
 }  // namespace

@@ -215,6 +215,38 @@ TEST(Http1Session, a_flood_of_pings_is_answered_within_bounds) {
   EXPECT_LT(d.sent().size(), 2 * limits::kSendAheadBytesMax);
 }
 
+TEST(Http1Session, each_websocket_message_leaves_by_itself) {
+  Driver d;
+  d.session->receive(kUpgrade);
+  d.sides[0]->upgrade({});
+  d.sides[0]->websocket_message(make_buffer("one"));
+  d.sides[0]->websocket_message(make_buffer("two"));
+  d.sides[0]->websocket_close(1000, "");
+  std::vector<size_t> sizes;
+  for (;;) {
+    SendQueue queue;
+    d.session->fill(&queue);
+    if (queue.empty()) break;
+    sizes.push_back(queue.bytes());
+  }
+  ASSERT_EQ(sizes.size(), 4u) << "the answer to the upgrade, two messages, the closing frame";
+  EXPECT_EQ((std::vector<size_t>{sizes[1], sizes[2], sizes[3]}), (std::vector<size_t>{5, 5, 4}));
+}
+
+TEST(Http1Session, after_an_upgrade_to_spdy_bytes_go_as_they_are) {
+  Driver d;
+  d.session->receive("POST /exec HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: 0\r\n\r\n");
+  ASSERT_EQ(d.sides.size(), 1u);
+  d.sides[0]->upgrade({{"upgrade", "SPDY/3.1"}, {"connection", "Upgrade"}});
+  EXPECT_EQ(d.sent().substr(0, 12), "HTTP/1.1 101");
+  d.session->receive("from the client");
+  EXPECT_EQ(d.sides[0]->flow->unread.load(), 15u);
+  d.sides[0]->websocket_message(make_buffer("to the client"));
+  d.sides[0]->websocket_close(1000, "");
+  EXPECT_EQ(d.sent(), "to the client");
+  EXPECT_TRUE(d.session->finished());
+}
+
 TEST(Http1Session, closing_waits_for_the_peer_for_a_while_after_the_messages) {
   Driver d;
   d.session->receive(kUpgrade);
