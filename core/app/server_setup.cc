@@ -150,13 +150,13 @@ Check check_authorities(const std::string& directory, bool in_use) {
 Check check_store(const ServerSetup& s) {
   std::string path = s.plane.store_dir + "/state.db";
   std::error_code absent;
-  if (std::filesystem::file_size(path, absent) > 0 && !absent) return {"store", Check::Verdict::kGood, path, ""};
+  if (std::filesystem::file_size(path, absent) > 0 && !absent) return {"store file", Check::Verdict::kGood, path, ""};
   std::string sign = sign_of_cluster(s.plane.data_dir, s.credentials.directory), backup = newest_backup(s.plane.backup_dir);
   std::string what = cat(path, absent ? " is missing" : " is empty");
-  if (sign.empty() && backup.empty()) return {"store", Check::Verdict::kGood, cat(path, ", made at the first start"), ""};
-  if (sign.empty()) return {"store", Check::Verdict::kWrong, cat(what, ", and there are backups of one"), cat("bring the newest back with: bramble backup restore ", backup)};
-  if (backup.empty()) return {"store", Check::Verdict::kWrong, cat(what, " though ", sign, " shows that a cluster was here"), "put the file back"};
-  return {"store", Check::Verdict::kWarning, cat(what, " though ", sign, " shows that a cluster was here"), cat("the next start takes the backup ", backup)};
+  if (sign.empty() && backup.empty()) return {"store file", Check::Verdict::kGood, cat(path, ", made at the first start"), ""};
+  if (sign.empty()) return {"store file", Check::Verdict::kWrong, cat(what, ", and there are backups of one"), cat("bring the newest back with: bramble backup restore ", backup)};
+  if (backup.empty()) return {"store file", Check::Verdict::kWrong, cat(what, " though ", sign, " shows that a cluster was here"), "put the file back"};
+  return {"store file", Check::Verdict::kWarning, cat(what, " though ", sign, " shows that a cluster was here"), cat("the next start takes the backup ", backup)};
 }
 
 Check check_tokens(const std::string& path) {

@@ -8,9 +8,9 @@ import traceback
 from cluster import Cluster
 
 MODULES = [
-    "node", "service", "pod", "image", "stream", "verbs", "apply", "protobuf", "old_kubectl", "habits", "python_client",
-    "node_client", "ansible", "rollout", "controllers", "access", "admission", "refusals", "adoption", "kill", "backup",
-    "quarantine",
+    "node", "service", "pod", "image", "stream", "relay", "disruption", "verbs", "apply", "protobuf", "old_kubectl", "habits",
+    "python_client", "node_client", "ansible", "rollout", "controllers", "access", "admission", "refusals", "adoption", "kill",
+    "backup", "quarantine",
 ]
 
 

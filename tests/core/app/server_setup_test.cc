@@ -122,10 +122,10 @@ TEST_F(ServerSetupTest, tells_of_a_store_that_is_not_there) {
   EXPECT_EQ(wrong({}), List());
   ASSERT_TRUE(first->done().ok());
   EXPECT_EQ(FirstStart::begin(dir + "/data-dir", tls)->sign(), tls);
-  EXPECT_EQ(wrong({}), List{cat("store: ", db, "/state.db is missing though ", tls, " shows that a cluster was here")});
+  EXPECT_EQ(wrong({}), List{cat("store file: ", db, "/state.db is missing though ", tls, " shows that a cluster was here")});
   ASSERT_TRUE(make_folders(db, 0700).ok());
   ASSERT_TRUE(replace_file_durably(db + "/state.db", "", 0600).ok());
-  EXPECT_EQ(wrong({}), List{cat("store: ", db, "/state.db is empty though ", tls, " shows that a cluster was here")});
+  EXPECT_EQ(wrong({}), List{cat("store file: ", db, "/state.db is empty though ", tls, " shows that a cluster was here")});
 }
 
 TEST_F(ServerSetupTest, a_service_range_of_ones_own_moves_the_dns_address) {

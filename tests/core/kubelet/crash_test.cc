@@ -6,7 +6,7 @@ namespace bramble {
 namespace {
 
 constexpr int64_t kSecondUs = 1000000;
-constexpr const char* kSleeper = R"("terminationGracePeriodSeconds":1,"containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 0' TERM; while :; do sleep 0.1; done"]}])";
+constexpr const char* kSleeper = R"("terminationGracePeriodSeconds":1,"containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done"]}])";
 
 class Crash : public KubeletTest {
  protected:

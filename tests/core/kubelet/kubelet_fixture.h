@@ -330,7 +330,17 @@ class KubeletTest : public testing::Test {
     };
     Task<Document> waiting = until(name, good);
     auto d = co_await waiting;
+    if (phase == "Running") co_await until_up(d);
     co_return d;
+  }
+  // A shell that is sent a signal before it has set its trap would ignore it: those that say "up" when they have are waited for.
+  Task<void> until_up(Document d) {
+    for (Value c : d["spec"]["containers"].items()) {
+      if (c["command"].item(c["command"].size() - 1).str().find("; echo up;") == std::string_view::npos) continue;
+      auto up = [&] { return log_of(std::string(name_of(d)), c["name"].text()).find(" up\n") != std::string::npos; };
+      for (int i = 0; i < 2000 && !up(); ++i) co_await sleep_ms(10);
+      EXPECT_TRUE(up()) << c["name"].str();
+    }
   }
   Task<void> until_gone(std::string name) {
     std::function<bool(const Document&)> good = [](const Document& d) { return !d; };

@@ -243,7 +243,7 @@ TEST_F(KubeletTest, removes_the_layers_of_containers_that_no_record_names) {
   std::string disk = disk_of("p");
   fs::create_directories(disk + "/before-the-reboot/work/upper");
   std::ofstream(disk + "/before-the-reboot/work/upper/file") << "x";
-  put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; while :; do sleep 0.1; done"]}])");
+  put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; echo up; while :; do sleep 0.1; done"]}])");
   start_kubelet();
   RUN({
     Document d = co_await until_phase("p", "Running");
@@ -260,7 +260,7 @@ TEST_F(KubeletTest, removes_the_layers_of_containers_that_no_record_names) {
 
 TEST_F(KubeletTest, ends_what_runs_for_a_pod_that_the_cluster_no_longer_has) {
   start_kubelet();
-  put_pod("gone", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; while :; do sleep 0.1; done"]}])");
+  put_pod("gone", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; echo up; while :; do sleep 0.1; done"]}])");
   RUN({
     Document d = co_await until_phase("gone", "Running");
     std::string id = d["status"]["containerStatuses"].item(0)["containerID"].text();
@@ -279,7 +279,7 @@ TEST_F(KubeletTest, ends_what_runs_for_a_pod_that_the_cluster_no_longer_has) {
 TEST_F(KubeletTest, leaves_alone_what_came_from_another_store) {
   client_.put_json(kNamespaces, R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"kube-system","uid":"ours"}})");
   start_kubelet();
-  put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; while :; do sleep 0.1; done"]}])");
+  put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; echo up; while :; do sleep 0.1; done"]}])");
   RUN({
     Document d = co_await until_phase("p", "Running");
     std::string id = d["status"]["containerStatuses"].item(0)["containerID"].text();
@@ -299,7 +299,7 @@ TEST_F(KubeletTest, leaves_alone_what_came_from_another_store) {
 TEST_F(KubeletTest, leaves_a_pod_alone_that_ended_the_server_until_it_changes) {
   DyingProcesses died;
   start_kubelet();
-  put_pod("runs", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; while :; do sleep 0.1; done"]}])");
+  put_pod("runs", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; echo up; while :; do sleep 0.1; done"]}])");
   RUN({
     Document d = co_await until_phase("runs", "Running");
   });
@@ -338,7 +338,7 @@ TEST_F(KubeletTest, leaves_a_pod_alone_that_ended_the_server_until_it_changes) {
 // After a repair of the store that lost the pod: its container runs on, its volumes stay, until somebody says that it is gone.
 TEST_F(KubeletTest, leaves_alone_what_the_cluster_may_have_lost) {
   start_kubelet();
-  put_pod("lost", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; while :; do sleep 0.1; done"]}])");
+  put_pod("lost", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap : TERM; echo up; while :; do sleep 0.1; done"]}])");
   RUN({
     Document d = co_await until_phase("lost", "Running");
     std::string id = d["status"]["containerStatuses"].item(0)["containerID"].text();
@@ -419,7 +419,7 @@ TEST_F(KubeletTest, uses_a_present_image_without_asking_when_the_policy_lets_it)
 
 TEST_F(KubeletTest, restarts_a_container_whose_image_changed) {
   start_kubelet();
-  put_pod("p", R"("restartPolicy":"Never","terminationGracePeriodSeconds":1,"containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 3' TERM; while :; do sleep 0.1; done"]}])");
+  put_pod("p", R"("restartPolicy":"Never","terminationGracePeriodSeconds":1,"containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done"]}])");
   RUN({
     Document d = co_await until_phase("p", "Running");
     Builder b(d.root());

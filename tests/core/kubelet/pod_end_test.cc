@@ -42,7 +42,7 @@ TEST_F(PodEnd, a_clean_up_that_fails_is_tried_again_with_back_off) {
 
 TEST_F(PodEnd, pre_stop_hooks_of_a_pod_run_beside_each_other) {
   start_kubelet();
-  std::string lifecycle = R"("image":"busybox:1","command":["sh","-c","trap 'exit 0' TERM; while :; do sleep 0.1; done"],"volumeMounts":[{"name":"d","mountPath":"/d"}],
+  std::string lifecycle = R"("image":"busybox:1","command":["sh","-c","trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done"],"volumeMounts":[{"name":"d","mountPath":"/d"}],
     "lifecycle":{"preStop":{"exec":{"command":["sh","-c","echo >/d/$N; while ! [ -e /d/a -a -e /d/b ]; do sleep 0.05; done"]}}})";
   put_pod("p", cat(R"("containers":[{"name":"a","env":[{"name":"N","value":"a"}],)", lifecycle, R"(},{"name":"b","env":[{"name":"N","value":"b"}],)", lifecycle, R"(}],"volumes":[{"name":"d","emptyDir":{}}])"));
   RUN({
@@ -54,7 +54,7 @@ TEST_F(PodEnd, pre_stop_hooks_of_a_pod_run_beside_each_other) {
 
 TEST_F(PodEnd, a_last_deletion_that_lost_its_race_is_tried_again) {
   start_kubelet();
-  put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 0' TERM; while :; do sleep 0.1; done"]}])");
+  put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done"]}])");
   RUN({
     Document d = co_await until_phase("p", "Running");
     client_.lose_removes = 1;
@@ -66,7 +66,7 @@ TEST_F(PodEnd, a_last_deletion_that_lost_its_race_is_tried_again) {
 
 TEST_F(PodEnd, a_stop_signal_that_did_not_get_through_is_sent_again) {
   start_kubelet();
-  put_pod("p", R"("restartPolicy":"Never","containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 7' TERM; while :; do sleep 0.1; done"]}])");
+  put_pod("p", R"("restartPolicy":"Never","containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 7' TERM; echo up; while :; do sleep 0.1; done"]}])");
   RUN({
     Document d = co_await until_phase("p", "Running");
     rlimit all{}, none{};
@@ -102,7 +102,7 @@ TEST_F(PodEnd, a_force_deletion_waits_for_no_hook) {
 
 TEST_F(PodEnd, a_shorter_grace_period_cuts_a_hook_that_runs) {
   start_kubelet();
-  put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 0' TERM; while :; do sleep 0.1; done"],"volumeMounts":[{"name":"d","mountPath":"/d"}],
+  put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done"],"volumeMounts":[{"name":"d","mountPath":"/d"}],
     "lifecycle":{"preStop":{"exec":{"command":["sh","-c","echo >/d/hook; exec sleep 1000"]}}}}],"volumes":[{"name":"d","emptyDir":{}}])");
   RUN({
     Document d = co_await until_phase("p", "Running");
@@ -146,7 +146,7 @@ struct OneRequest {
 TEST_F(PodEnd, http_hooks_are_sent_and_only_a_connection_that_fails_counts) {
   OneRequest good("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 3\r\n\r\nno\n"), bad("");
   start_kubelet();
-  put_pod("p", cat(R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 0' TERM; while :; do sleep 0.1; done"],"ports":[{"name":"web","containerPort":)", good.listener->port(),
+  put_pod("p", cat(R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done"],"ports":[{"name":"web","containerPort":)", good.listener->port(),
                    R"(}],"lifecycle":{"postStart":{"httpGet":{"host":"127.0.0.1","port":"web","path":"/hello?x=1","scheme":"HTTP","httpHeaders":[{"name":"X-Who","value":"me"}]}},
     "preStop":{"httpGet":{"host":"127.0.0.1","port":)", bad.listener->port(), R"(,"path":"/bye","scheme":"HTTP"}}}}])"));
   RUN({
@@ -164,8 +164,8 @@ TEST_F(PodEnd, http_hooks_are_sent_and_only_a_connection_that_fails_counts) {
 
 TEST_F(PodEnd, a_failed_post_start_hook_ends_the_container) {
   start_kubelet();
-  put_pod("p", R"("restartPolicy":"Never","containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 9' TERM; while :; do sleep 0.1; done"],
-    "lifecycle":{"postStart":{"exec":{"command":["sh","-c","exit 3"]}}}}])");
+  put_pod("p", R"("restartPolicy":"Never","containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 9' TERM; echo >/up; while :; do sleep 0.1; done"],
+    "lifecycle":{"postStart":{"exec":{"command":["sh","-c","while ! [ -e /up ]; do sleep 0.05; done; exit 3"]}}}}])");
   RUN({
     Document d = co_await until_phase("p", "Failed");
     EXPECT_EQ(d["status"]["containerStatuses"].item(0)["state"]["terminated"]["exitCode"].integer(), 9);
@@ -176,7 +176,7 @@ TEST_F(PodEnd, a_failed_post_start_hook_ends_the_container) {
 
 TEST_F(PodEnd, a_pod_may_go_while_its_post_start_hook_runs) {
   start_kubelet();
-  put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 0' TERM; while :; do sleep 0.1; done"],"volumeMounts":[{"name":"d","mountPath":"/d"}],
+  put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done"],"volumeMounts":[{"name":"d","mountPath":"/d"}],
     "lifecycle":{"postStart":{"exec":{"command":["sh","-c","echo >/d/hook; exec sleep 1000"]}}}}],"volumes":[{"name":"d","emptyDir":{}}])");
   RUN({
     co_await until_file(empty_dir("p") + "hook");
@@ -236,7 +236,7 @@ TEST_F(Interrupted, the_clean_up_of_a_container_is_taken_up_again) {
 
 TEST_F(Interrupted, a_container_that_ran_to_its_end_is_not_run_again) {
   start_kubelet();
-  put_pod("p", R"("restartPolicy":"Never","containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 4' TERM; while :; do sleep 0.05; done"]}])");
+  put_pod("p", R"("restartPolicy":"Never","containers":[{"name":"c","image":"busybox:1","command":["sh","-c","trap 'exit 4' TERM; echo up; while :; do sleep 0.05; done"]}])");
   RUN({
     Document d = co_await until_phase("p", "Running");
     std::string id = id_of(d), written = slurp(cat(base_, "/run/pods/uid-p/containers/", id, "/pid"));

@@ -70,7 +70,7 @@ TEST_F(SlowDisk, files_of_a_pod_that_is_set_up) {
 
 TEST_F(SlowDisk, the_log_of_a_container_that_ended) {
   start_kubelet();
-  put_pod("p", R"("restartPolicy":"Never","containers":[{"name":"c","image":"busybox:1","terminationMessagePolicy":"FallbackToLogsOnError","command":["sh","-c","trap 'exit 3' TERM; while :; do sleep 0.1; done"]}])");
+  put_pod("p", R"("restartPolicy":"Never","containers":[{"name":"c","image":"busybox:1","terminationMessagePolicy":"FallbackToLogsOnError","command":["sh","-c","trap 'exit 3' TERM; echo up; while :; do sleep 0.1; done"]}])");
   RUN({
     Document d = co_await until_phase("p", "Running");
     std::string log = base_ + "/pods/default_p_uid-p/c/0.log";
