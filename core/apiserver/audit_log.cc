@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/base/limits_requests.h"
+#include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/base/strings.h"
 

@@ -5,7 +5,7 @@
 
 #include "core/apiserver/flow_objects.h"
 #include "core/apiserver/request_metrics.h"
-#include "core/base/limits_requests.h"
+#include "core/base/limits.h"
 
 namespace bramble {
 

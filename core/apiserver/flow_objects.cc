@@ -4,7 +4,6 @@
 
 #include "core/apiserver/decode.h"
 #include "core/base/limits.h"
-#include "core/base/limits_requests.h"
 #include "core/base/log.h"
 #include "core/json/builder.h"
 #include "core/registry/object_meta.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/apiserver/verbs.h"
-#include "core/base/limits_requests.h"
+#include "core/base/limits.h"
 #include "core/loop/loop.h"
 
 namespace bramble {

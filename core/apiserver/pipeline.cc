@@ -7,7 +7,7 @@
 #include "core/apiserver/bootstrap.h"
 #include "core/apiserver/watch.h"
 #include "core/apiserver/write_step.h"
-#include "core/base/limits_requests.h"
+#include "core/base/limits.h"
 #include "core/registry/api_status.h"
 
 namespace bramble {

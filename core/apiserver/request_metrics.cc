@@ -4,7 +4,7 @@
 
 #include "core/apiserver/authn.h"
 #include "core/apiserver/health.h"
-#include "core/base/limits_requests.h"
+#include "core/base/limits.h"
 #include "core/base/strings.h"
 
 namespace bramble {

@@ -10,7 +10,6 @@
 #include "core/app/server_flags.h"
 #include "core/app/small_files.h"
 #include "core/base/limits.h"
-#include "core/base/limits_requests.h"
 
 namespace bramble {
 namespace {

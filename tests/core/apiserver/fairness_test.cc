@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <set>
 
-#include "core/base/limits_requests.h"
+#include "core/base/limits.h"
 #include "tests/core/apiserver/api_fixture.h"
 
 namespace bramble {
