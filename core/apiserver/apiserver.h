@@ -1,5 +1,5 @@
 // ApiServer: the Kubernetes API over a Registry. One request goes down pipeline.cc:
-// route -> authn -> in flight -> authz -> (negotiate) -> admission within verbs -> registry; reads and watches from the cache.
+// route -> authn -> fairness -> in flight -> authz -> (negotiate) -> admission within verbs -> registry; reads and watches from the cache.
 //
 // Owner's loop thread for everything. Holds nothing that must survive a crash. Parts of the same process use client(): they
 // enter at admission with their identity.
@@ -11,9 +11,12 @@
 
 #include "core/apiserver/authz.h"
 #include "core/apiserver/discovery.h"
+#include "core/apiserver/fairness.h"
+#include "core/apiserver/flow_objects.h"
 #include "core/apiserver/health.h"
 #include "core/apiserver/impersonation.h"
 #include "core/apiserver/in_flight.h"
+#include "core/apiserver/part_client.h"
 #include "core/apiserver/respond.h"
 #include "core/apiserver/tokens.h"
 #include "core/apiserver/verbs.h"
@@ -34,9 +37,13 @@ class ApiServer {
     // Finds the way to a node's pods, by node name; null when there is none.
     std::function<NodeStreams*(std::string_view node)> streams;
     InFlight::Limits in_flight;
+    size_t flow_seats = limits::kReadsInFlightMax + limits::kWritesInFlightMax;  // shared out by fairness.h
     int64_t bookmark_ms = limits::kBookmarkMs;  // between bookmarks of one watch
     // Tests: the parts of this process need their roles' permission for each write, as they would over the network.
     bool authorize_parts = false;
+    // What other parts of the process add to /metrics. Called when somebody asks for it; what they use must outlive the ApiServer.
+    std::vector<std::function<void(MetricText&)>> metrics;
+    std::shared_ptr<Audit> audit;  // null: no audit log
     std::vector<HealthCheck> checks;  // beside the ApiServer's own: ping, log, and the objects that bootstrap() makes
   };
   ApiServer(Registry& registry, Options options);
@@ -59,6 +66,10 @@ class ApiServer {
   using RequestRef = std::shared_ptr<Request>;
   // pipeline.cc
   Result<Identity> identify(Request& request);
+  Result<Identity> impersonate(const Request& request);
+  // From here on the audit log follows the request, if its policy says so.
+  void begin_audit(Request& request, bool unauthenticated);
+  Task<bool> take_place(RequestRef request);
   Status find_resource(Request& request) const;
   Task<void> serve_resource(RequestRef request);
   Task<void> serve_write(RequestRef request);
@@ -76,7 +87,7 @@ class ApiServer {
   // service_paths.cc: health, version, discovery, OpenAPI, metrics
   void serve_path(RequestRef request);
   bool serve_discovery(RequestRef request);
-  std::string metrics() const;
+  void serve_metrics(RequestRef request) const;  // metrics_page.cc
   // pod_streams.cc: logs, exec, attach, port-forward
   Task<void> serve_stream(RequestRef request);
 
@@ -88,6 +99,10 @@ class ApiServer {
   Verbs verbs_;
   Discovery discovery_;
   InFlight in_flight_;
+  RequestMetrics request_metrics_;
+  PartCalls part_calls_;
+  Fairness fairness_;
+  FlowKeeper flow_keeper_;
   std::vector<HealthCheck> checks_;
   bool bootstrapped_ = false;
   size_t relayed_ = 0;  // requests being handed on to pods, services and nodes

@@ -1,5 +1,6 @@
 // Bodies and options of writes over HTTP, and their answers.
 #include "core/apiserver/apiserver.h"
+#include "core/apiserver/audit.h"
 #include "core/apiserver/delete_options.h"
 #include "core/apiserver/field_writer.h"
 #include "core/apiserver/go_json.h"
@@ -71,6 +72,7 @@ Result<Removal> read_delete_options(const Request& request, bool& dry_run) {
                                  " in scheme \"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\""));
     }
     options = delete_options_of(o);
+    if (request.audit) request.audit->patched(*parsed);
   } else {
     Removal& out = options.removal;
     const Query& query = request.info.query;
@@ -122,6 +124,7 @@ Task<void> ApiServer::serve_create(RequestRef request) {
   auto object = decode_body(*expected, http.body, media_type_of(http.header("content-type")), call->validation, &call->warnings);
   if (!object.ok()) co_return send_error(*request, object.error());
   Document document = object->finish();
+  if (request->audit) request->audit->requested(document);
   if (is_review(*request->kind) && call->subresource.empty()) {
     auto review = answer_review(*request->kind, call->ns, request->user, document, authorizer_, tokens_, registry_.clock());
     if (!review.ok()) co_return send_error(*request, review.error());
@@ -141,6 +144,7 @@ Task<void> ApiServer::serve_update(RequestRef request) {
   auto object = decode_body(*expected, http.body, media_type_of(http.header("content-type")), call->validation, &call->warnings);
   if (!object.ok()) co_return send_error(*request, object.error());
   Document document = object->finish();
+  if (request->audit) request->audit->requested(document);
   call->may_create = may_create(*request);
   auto reply = co_await verbs_.update(call, document);
   answer(*request, call, reply, registry_.clock());
@@ -160,6 +164,7 @@ Task<void> ApiServer::serve_patch(RequestRef request) {
   if (*type == PatchType::kApply) {
     auto config = read_apply_patch(http.body, call->validation);
     if (!config.ok()) co_return send_error(*request, config.error());
+    if (request->audit) request->audit->patched(*config);
     auto reply = co_await verbs_.apply(call, *config);
     co_return answer(*request, call, reply, registry_.clock());
   }
@@ -172,6 +177,7 @@ Task<void> ApiServer::serve_patch(RequestRef request) {
     std::string_view prefix = *type == PatchType::kStrategic ? "" : "error decoding patch: ";
     co_return send_error(*request, api_bad_request(cat(prefix, go.empty() ? patch.error().message() : go)));
   }
+  if (request->audit) request->audit->patched(*patch);
   auto reply = co_await verbs_.patch(call, *type, *patch);
   answer(*request, call, reply, registry_.clock());
 }

@@ -1,20 +1,11 @@
 #include "core/apiserver/in_flight.h"
 
 #include "core/apiserver/authn.h"
+#include "core/apiserver/request_metrics.h"
 
 namespace bramble {
 
 namespace {
-
-bool is_mutating(const RequestInfo& info) { return info.verb != "get" && info.verb != "list" && info.verb != "watch"; }
-
-bool is_long_running(const RequestInfo& info) {
-  if (info.verb == "watch" || info.verb == "proxy") return true;
-  for (std::string_view sub : {"attach", "exec", "proxy", "log", "portforward"}) {
-    if (info.subresource == sub) return true;
-  }
-  return false;
-}
 
 bool is_health(const RequestInfo& info) {
   for (std::string_view path : {"/healthz", "/livez", "/readyz"}) {
@@ -28,7 +19,10 @@ bool is_health(const RequestInfo& info) {
 // One request's place, held by its handler and by the buffers of its answer.
 class InFlight::Place {
  public:
-  Place(std::shared_ptr<Counts> counts, bool mutating) : counts_(std::move(counts)), mutating_(mutating) { ++mine(); }
+  Place(std::shared_ptr<Counts> counts, bool mutating, std::shared_ptr<const void> seat)
+      : counts_(std::move(counts)), seat_(std::move(seat)), mutating_(mutating) {
+    ++mine();
+  }
   ~Place() {
     --mine();
     counts_->answer_bytes -= answer_bytes_;
@@ -42,6 +36,7 @@ class InFlight::Place {
  private:
   std::atomic<size_t>& mine() { return mutating_ ? counts_->writes : counts_->reads; }
   std::shared_ptr<Counts> counts_;
+  std::shared_ptr<const void> seat_;
   const bool mutating_;
   size_t answer_bytes_ = 0;
 };
@@ -105,14 +100,15 @@ std::shared_ptr<Responder> InFlight::enter_stream(const Identity& user, std::sha
   return std::make_shared<StreamResponder>(std::move(responder), counts_, user.user);
 }
 
-std::shared_ptr<Responder> InFlight::enter(const RequestInfo& info, const Identity& user, std::shared_ptr<Responder> responder) {
+std::shared_ptr<Responder> InFlight::enter(const RequestInfo& info, const Identity& user, std::shared_ptr<Responder> responder,
+                                           std::shared_ptr<const void> seat) {
   if (is_health(info)) return responder;
   if (is_long_running(info)) return enter_stream(user, std::move(responder));
   bool mutating = is_mutating(info);
   bool full = mutating ? counts_->writes >= limits_.writes
                        : counts_->reads >= limits_.reads || counts_->answer_bytes >= limits_.answer_bytes;
   if (full && !in_group(user, "system:masters")) return nullptr;
-  auto place = std::make_shared<Place>(counts_, mutating);
+  auto place = std::make_shared<Place>(counts_, mutating, std::move(seat));
   return std::make_shared<CountedResponder>(std::move(responder), std::move(place));
 }
 

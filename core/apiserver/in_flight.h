@@ -27,7 +27,9 @@ class InFlight {
 
   // The responder to answer through: the request counts until its handler has let go of it and its answer is on the wire. Null:
   // no place is left.
-  std::shared_ptr<Responder> enter(const RequestInfo& info, const Identity& user, std::shared_ptr<Responder> responder);
+  // `seat` is kept as long.
+  std::shared_ptr<Responder> enter(const RequestInfo& info, const Identity& user, std::shared_ptr<Responder> responder,
+                                   std::shared_ptr<const void> seat);
 
  private:
   struct Counts {

@@ -18,7 +18,8 @@ class CacheSubscription final : public Subscription {
 }  // namespace
 
 std::unique_ptr<Client> ApiServer::client(Identity identity) {
-  return std::make_unique<InProcessClient>(verbs_, std::move(identity), options_.authorize_parts ? &authorizer_ : nullptr);
+  auto inner = std::make_unique<InProcessClient>(verbs_, identity, options_.authorize_parts ? &authorizer_ : nullptr);
+  return std::make_unique<PartClient>(std::move(inner), std::move(identity), options_.audit, part_calls_, registry_.random());
 }
 
 InProcessClient::InProcessClient(Verbs& verbs, Identity identity, const Authorizer* authorizer)

@@ -2,10 +2,12 @@
 #include <algorithm>
 
 #include "core/apiserver/apiserver.h"
+#include "core/apiserver/audit.h"
 #include "core/apiserver/authn.h"
 #include "core/apiserver/bootstrap.h"
 #include "core/apiserver/watch.h"
 #include "core/apiserver/write_step.h"
+#include "core/base/limits.h"
 #include "core/registry/api_status.h"
 #include "core/registry/object_meta.h"
 #include "core/schema/protobuf.h"
@@ -26,13 +28,18 @@ ApiServer::ApiServer(Registry& registry, Options options)
       impersonation_(authorizer_),
       verbs_(registry, tokens_, authorizer_),
       discovery_(options_.server_address),
-      in_flight_(options_.in_flight) {
+      in_flight_(options_.in_flight),
+      request_metrics_(registry.clock()),
+      part_calls_(limits::kMetricSeriesMax, [] { return uint64_t(0); }),
+      fairness_(registry, options_.flow_seats),
+      flow_keeper_(verbs_, registry.clock()) {
   auto passes = []() -> Status { return ok(); };
   checks_ = {{"ping", HealthCheck::kEverywhere, passes},
              {"log", HealthCheck::kEverywhere, passes}};  // a line is written where it is made: a log that blocks blocks this too
   checks_.insert(checks_.end(), options_.checks.begin(), options_.checks.end());
   auto bootstrapped = [this]() -> Status { return bootstrapped_ ? ok() : Status(Error(Code::kUnavailable, "not finished")); };
-  for (const char* hook : {"poststarthook/scheduling/bootstrap-system-priority-classes", "poststarthook/rbac/bootstrap-roles", "poststarthook/start-system-namespaces-controller"}) {
+  for (const char* hook : {"poststarthook/scheduling/bootstrap-system-priority-classes", "poststarthook/rbac/bootstrap-roles", "poststarthook/start-system-namespaces-controller",
+                           "poststarthook/priority-and-fairness-config-producer"}) {
     checks_.push_back({hook, HealthCheck::kEverywhere, bootstrapped});
   }
 }
@@ -43,29 +50,49 @@ Task<Status> ApiServer::bootstrap() {
   self.groups = {"system:masters"};
   std::unique_ptr<Client> own = client(self);
   auto done = co_await bootstrap_objects(own.get());
+  if (done.ok()) {
+    Task<Status> flows = flow_keeper_.ensure();
+    done = co_await flows;
+  }
   bootstrapped_ = done.ok();
+  if (done.ok()) flow_keeper_.start();
   co_return done;
 }
 
 Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::shared_ptr<Responder> responder) {
   auto request = std::make_shared<Request>();
   request->http = http;
-  request->responder = responder;
   request->quarantine = registry_.options().quarantine;
-  request->audit_id = registry_.random().uuid();
+  request->audit_id = http->header("audit-id");
+  if (request->audit_id.empty()) request->audit_id = registry_.random().uuid();
 
   request->info = route(http->method, http->path, http->query);
+  auto watched = request_metrics_.watch(responder, is_long_running(request->info), is_mutating(request->info));
+  request->watched = watched.get();
+  request->responder = watched;
   if (request->info.malformed) co_return send_bad_request(*request);
 
   auto user = identify(*request);
+  if (user.ok()) request->user = *user;
+  begin_audit(*request, !user.ok());
   if (!user.ok()) co_return send_error(*request, user.error());
-  request->user = *user;
 
-  auto counted = in_flight_.enter(request->info, request->user, responder);
-  if (!counted) co_return send_too_many_requests(*request);
-  request->responder = counted;
+  auto acting = impersonate(*request);
+  if (!acting.ok()) co_return send_error(*request, acting.error());
+  request->user = *acting;
 
+  Task<bool> placing = take_place(request);
+  bool placed = co_await placing;
+  if (!placed) co_return send_too_many_requests(*request);
+
+  int64_t asked_us = registry_.clock().monotonic_us();
   Status allowed = authorizer_.authorize(request->user, Attributes::of(request->info));
+  request_metrics_.authorized(allowed.ok(), asked_us);
+  if (request->audit) {
+    AuthzDecision decision = authorizer_.decide(request->user, Attributes::of(request->info));
+    request->audit->annotate("authorization.k8s.io/decision", decision.allowed ? "allow" : "forbid");
+    request->audit->annotate("authorization.k8s.io/reason", decision.reason);
+  }
   if (!allowed.ok()) co_return send_error(*request, allowed.error());
 
   if (!request->info.resource_request) co_return serve_path(request);
@@ -73,6 +100,7 @@ Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::share
   Status found = find_resource(*request);
   if (!found.ok()) co_return send_error(*request, found.error());
   if (request->kind == nullptr) co_return send_text(*request, 404, "404 page not found\n");
+  request->watched->counts_as(request->info, *http);
 
   // What is handed on is not ours to negotiate.
   if (request->info.subresource == "proxy") {
@@ -90,6 +118,34 @@ Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::share
   co_await serve_resource(request);
 }
 
+// A seat of the request's priority level, and a place among all that are in flight.
+Task<bool> ApiServer::take_place(RequestRef request) {
+  Fairness::Arrival arrival = fairness_.arrive(request->info, request->user, request->responder->gone());
+  if (!arrival.level_uid.empty()) {
+    request->watched->add_header("x-kubernetes-pf-flowschema-uid", arrival.schema_uid);
+    request->watched->add_header("x-kubernetes-pf-prioritylevel-uid", arrival.level_uid);
+  }
+  if (arrival.what == Fairness::Arrival::What::kWait) {
+    int64_t since_us = registry_.clock().monotonic_us();
+    Task<std::shared_ptr<Fairness::Seat>> waiting = fairness_.wait(arrival.waiting);
+    arrival.seat = co_await waiting;
+    request->watched->waited(registry_.clock().monotonic_us() - since_us);
+  }
+  bool needs_none = arrival.what == Fairness::Arrival::What::kGo;
+  if (request->info.verb == "watch") request->seat = arrival.seat;
+  std::shared_ptr<Responder> counted;
+  if (needs_none || arrival.seat) counted = in_flight_.enter(request->info, request->user, request->responder, std::move(arrival.seat));
+  if (!counted) {
+    const RequestInfo& info = request->info;
+    const Kind* kind = info.resource_request ? find_kind(info.group, info.version, info.resource) : nullptr;
+    bool served = kind && (info.subresource.empty() || find_subresource(*kind, info.subresource) != nullptr);
+    if (served) request->watched->counts_as(info, *request->http);  // what is made up must not fill the counters
+    co_return false;
+  }
+  request->responder = counted;
+  co_return true;
+}
+
 Result<Identity> ApiServer::identify(Request& request) {
   const TokenIssuer* tokens = &tokens_;
   TokenFn check = [tokens](std::string_view token) -> Result<Identity> {
@@ -98,14 +154,36 @@ Result<Identity> ApiServer::identify(Request& request) {
   };
   // HTTP/2 makes it cheap to ask much: whom nobody knows has one connection for each request, as upstream.
   request.last_of_connection = request.http->http_major == 2;
-  TRY_ASSIGN(Identity real, authenticate(*request.http, check));
+  int64_t asked_us = registry_.clock().monotonic_us();
+  auto proven = authenticate(*request.http, check);
+  request_metrics_.authenticated(proven, *request.http, asked_us);
+  TRY_ASSIGN(Identity real, std::move(proven));
   if (real.user != kAnonymous) {
     request.last_of_connection = false;
     request.responder->peer_is_known();
   }
+  return real;
+}
+
+void ApiServer::begin_audit(Request& request, bool unauthenticated) {
+  if (!options_.audit) return;
+  Audit::Arrived arrived = Audit::arrived(*request.http, Attributes::of(request.info));
+  arrived.id = request.audit_id;
+  arrived.user = request.user;
+  arrived.long_running = is_long_running(request.info);
+  auto trail = unauthenticated ? options_.audit->begin_unauthenticated(std::move(arrived), *request.http, request.responder)
+                               : options_.audit->begin(std::move(arrived), request.responder);
+  if (!trail) return;
+  request.audit = trail.get();
+  request.responder = std::move(trail);
+}
+
+Result<Identity> ApiServer::impersonate(const Request& request) {
   TRY_ASSIGN(std::optional<Identity> wanted, wanted_user(*request.http));
-  if (!wanted) return real;
-  return impersonation_.become(real, *wanted, Attributes::of(request.info));
+  if (!wanted) return request.user;
+  TRY_ASSIGN(Identity acting, impersonation_.become(request.user, *wanted, Attributes::of(request.info)));
+  if (request.audit) request.audit->impersonated(acting);
+  return acting;
 }
 
 std::function<Status()> ApiServer::may_create(const Request& request) const {
@@ -159,6 +237,7 @@ Task<void> ApiServer::serve_resource(RequestRef request) {
   } else if (info.verb == "list") {
     co_await serve_list(request);
   } else if (info.verb == "watch") {
+    request->events = &request_metrics_.watch_series(info);
     co_await serve_watch(request, &registry_, options_.bookmark_ms);
   } else {
     co_await serve_write(request);

@@ -1,5 +1,6 @@
 #include "core/apiserver/respond.h"
 
+#include "core/apiserver/audit.h"
 #include "core/json/yaml.h"
 #include "core/registry/api_status.h"
 #include "core/registry/object_meta.h"
@@ -81,6 +82,7 @@ void send_error(Request& request, const Error& error) {
   if (type != MediaType::kJson) {
     auto parsed = Document::parse(std::string_view(body));
     CHECK(parsed.ok(), "status is not JSON");
+    if (request.audit) request.audit->responded(*parsed);
     body = type == MediaType::kYaml ? to_yaml(parsed->root()) : protobuf_object(status_kind(), parsed->root());
   }
   std::vector<Header> headers = answer_headers(request, name_of(type));
@@ -100,6 +102,7 @@ Result<TableOptions> table_options(const Request& request, const Clock& clock) {
 
 void send_object(Request& request, int status, const Document& object, const Clock& clock) {
   bool protobuf = request.answer.type == MediaType::kProtobuf;
+  if (request.audit && request.answer.type != MediaType::kJson) request.audit->responded(object);
   switch (request.answer.shape) {
     case Shape::kWhole:
       if (protobuf) return send_protobuf(request, status, object);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/apiserver/negotiation.h"
+#include "core/apiserver/request_metrics.h"
 #include "core/apiserver/route.h"
 #include "core/apiserver/tables.h"
 #include "core/base/clock.h"
@@ -17,9 +18,13 @@
 
 namespace bramble {
 
+class AuditTrail;  // audit.h
+
 struct Request {
   std::shared_ptr<const HttpRequest> http;
   std::shared_ptr<Responder> responder;
+  RequestMetrics::Watched* watched = nullptr;  // in responder: how the answer is counted
+  AuditTrail* audit = nullptr;                 // in responder: what the audit log tells of it; null: nothing
   RequestInfo info;
   Identity user;
   Answer answer;
@@ -28,6 +33,8 @@ struct Request {
   std::string audit_id;
   Quarantine* quarantine = nullptr;
   bool last_of_connection = false;
+  WatchSeries* events = nullptr;       // of a watch: what is sent
+  std::shared_ptr<const void> seat;    // of a watch, while it sends what exists (fairness.h)
 };
 
 // A serialized JSON body in the form that the client accepts (JSON as it is, or turned into YAML or protobuf).

@@ -3,7 +3,6 @@
 
 #include "core/apiserver/apiserver.h"
 #include "core/apiserver/openapi_paths.h"
-#include "core/loop/loop_steps.h"
 #include "core/registry/api_status.h"
 #include "core/schema/protobuf.h"
 
@@ -63,6 +62,7 @@ std::string version_json(const ApiServer::Options& options) {
 void ApiServer::serve_path(RequestRef request) {
   const RequestInfo& info = request->info;
   if (!health_root(info.path).empty()) {
+    if (health_root(info.path) == info.path) request->watched->counts_as(info, *request->http);
     HealthReport report = report_health(info.path, info.query, checks_);
     return send_text(*request, report.status, std::move(report.text));
   }
@@ -78,9 +78,7 @@ void ApiServer::serve_path(RequestRef request) {
   if (path.substr(0, 9) == "/version/") return send_error(*request, api_no_such_resource());
   if (serve_openapi(*request)) return;
   if (serve_discovery(request)) return;
-  if (path == "/metrics") {
-    return request->responder->send(200, {{"content-type", "text/plain; version=0.0.4; charset=utf-8"}}, make_buffer(metrics()));
-  }
+  if (path == "/metrics") return serve_metrics(request);
   if (path == "/") {
     Builder b;
     std::vector<std::string> all = discovery_.paths();
@@ -113,6 +111,7 @@ bool ApiServer::serve_discovery(RequestRef request) {
     return true;
   }
   request->answer.type = wanted->type;
+  if (path == "/api" || path == "/apis") request->watched->counts_as(request->info, *request->http);
   const DiscoveryPage* page = wanted->version.empty() ? nullptr : discovery_.aggregated(path, wanted->version);
   std::string shape = page ? cat(";g=apidiscovery.k8s.io;v=", wanted->version, ";as=APIGroupDiscoveryList") : std::string();
   if (page == nullptr) page = plain;
@@ -124,36 +123,6 @@ bool ApiServer::serve_discovery(RequestRef request) {
     send_cached(*request, cat("application/json", shape), page->etag, page->json);
   }
   return true;
-}
-
-std::string ApiServer::metrics() const {
-  WatchCache::Stats stats = registry_.cache().stats();
-  std::string out;
-  auto gauge = [&](std::string_view name, std::string_view help, uint64_t value) {
-    out += cat("# HELP ", name, " ", help, "\n# TYPE ", name, " gauge\n", name, " ", value, "\n");
-  };
-  gauge("bramble_cache_objects", "Objects in the watch cache.", stats.entries);
-  gauge("bramble_cache_ring_events", "Recent changes kept for watches.", stats.ring_events);
-  gauge("bramble_cache_ring_bytes", "Bytes of recent changes kept for watches.", stats.ring_bytes);
-  gauge("bramble_cache_pinned_views", "States pinned by paged lists.", stats.pinned_views);
-  const LoopSteps& steps = loop_steps();
-  auto counter = [&](std::string_view name, std::string_view help, uint64_t value) {
-    out += cat("# HELP ", name, " ", help, "\n# TYPE ", name, " counter\n", name, " ", value, "\n");
-  };
-  counter("bramble_loop_steps_total", "What the loop that owns all state ran.", steps.steps);
-  counter("bramble_loop_overruns_total", "Steps of it that took longer than 5 ms.", steps.overruns);
-  gauge("bramble_loop_longest_step_microseconds", "The longest of them.", static_cast<uint64_t>(steps.longest_us));
-  counter("bramble_token_signatures_checked_total", "Signatures of tokens that were checked, not remembered.", tokens_.signatures_checked());
-  gauge("bramble_store_revision", "The newest revision.", registry_.cache().revision());
-  out += "# HELP apiserver_storage_objects Number of stored objects at the time of last check split by kind.\n"
-         "# TYPE apiserver_storage_objects gauge\n";
-  CacheView view = registry_.cache().view();
-  for (const Kind& kind : all_kinds()) {
-    if (!kind.stored || kind.stored_as.elsewhere()) continue;
-    std::string name = kind.group.empty() ? std::string(kind.resource) : cat(kind.resource, ".", kind.group);
-    out += cat("apiserver_storage_objects{resource=\"", name, "\"} ", view.count(registry_prefix(kind, "")), "\n");
-  }
-  return out;
 }
 
 }  // namespace bramble

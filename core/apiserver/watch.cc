@@ -90,6 +90,7 @@ class Watcher {
     if (options_.bookmarks) bookmark_timer_.arm_ms(options_.bookmark_ms);
     bool good = true;
     if (options_.existing) good = co_await send_existing();
+    request_->seat.reset();
     while (good && !stop_) {
       good = co_await send_changes();
       if (!good || stop_) break;
@@ -118,6 +119,10 @@ class Watcher {
     Loop::current().post([wake] { wake->set(); });
   }
 
+  void count(size_t bytes) {
+    if (request_->events) request_->events->sent(bytes);
+  }
+
   Task<bool> send_existing() {
     CacheView view = cache_.view();
     options_.revision = view.revision();
@@ -129,7 +134,9 @@ class Watcher {
     view = CacheView();
     std::string chunk;
     for (size_t i = 0; i < entries.size(); ++i) {
-      chunk += stored_frame("ADDED", entries[i]->document, nullptr);
+      std::string frame = stored_frame("ADDED", entries[i]->document, nullptr);
+      count(frame.size());
+      chunk += frame;
       entries[i].reset();
       if (chunk.size() < limits::kWatchChunkBytes) continue;
       Buffer bytes = make_buffer(std::move(chunk));
@@ -156,6 +163,7 @@ class Watcher {
       for (const EventRef& event : batch->events) {
         Buffer frame = frame_for(*event);
         if (!frame) continue;
+        count(frame->size());
         bool good = co_await request_->responder->write(frame);
         if (!good) co_return false;
       }

@@ -1,11 +1,13 @@
 #include "core/app/control_plane.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <set>
 
 #include "core/app/host_facts.h"
+#include "core/app/process_metrics.h"
 #include "core/app/version.h"
 #include "core/base/files.h"
 #include "core/base/limits.h"
@@ -90,6 +92,18 @@ void ControlPlane::tell_of_skips() {
   });
 }
 
+// Null without a policy, or without a path: then nothing is told, and nothing written.
+Result<std::shared_ptr<Audit>> ControlPlane::open_audit() const {
+  if (options_.audit_policy_file.empty()) return std::shared_ptr<Audit>();
+  TRY_ASSIGN(std::string text, read_file(options_.audit_policy_file));
+  auto policy = AuditPolicy::parse(text);
+  if (!policy.ok()) {
+    return Error(Code::kInvalidArgument, cat("loading audit policy file: ", policy.error().message(), ": from file ", options_.audit_policy_file));
+  }
+  if (options_.audit_log.path.empty()) return std::shared_ptr<Audit>();
+  return std::make_shared<Audit>(std::move(*policy), options_.audit_log, clock_);
+}
+
 Status ControlPlane::open_api(const Credentials& credentials) {
   ca_pem_ = credentials.server_ca_pem;
   ApiServer::Options api;
@@ -107,7 +121,10 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   api.git_version = kubernetes_version();
   api.platform = cat("linux/", node_architecture());
   api.streams = options_.streams;
+  TRY_ASSIGN(audit_, open_audit());
+  api.audit = audit_;
   api.checks = health_checks();
+  api.metrics = {[this](MetricText& out) { print_metrics(out); }};
   api_ = std::make_unique<ApiServer>(*registry_, std::move(api));
   tell_of_skips();
 
@@ -168,6 +185,22 @@ std::vector<HealthCheck> ControlPlane::health_checks() {
           {"informer-sync", HealthCheck::kReadyz, followed}};
 }
 
+// What the parts beside the API server count.
+void ControlPlane::print_metrics(MetricText& out) const {
+  print_process_metrics(out);
+  if (http_) {
+    out.single("apiserver_tls_handshake_errors_total", "counter", "ALPHA", "Number of requests dropped with 'TLS handshake error from' error",
+               static_cast<double>(http_->handshake_errors()));
+  }
+  struct stat file {};
+  if (stat(store_->path().c_str(), &file) == 0) {
+    out.family("apiserver_storage_size_bytes", "gauge", "STABLE", "Size of the storage database file physically allocated in bytes.");
+    out.value(label_text({{"storage_cluster_id", "sqlite"}}), static_cast<double>(file.st_blocks) * 512);
+  }
+  if (controllers_) controllers_->print_metrics(out);
+  if (scheduler_) scheduler_->print_metrics(out);
+}
+
 // A disk that is full now may not be later.
 Task<void> ControlPlane::bootstrap() {
   for (int64_t wait_ms = limits::kBootstrapRetryMsMin;; wait_ms = std::min(2 * wait_ms, limits::kBootstrapRetryMsMax)) {
@@ -213,6 +246,7 @@ Task<Status> ControlPlane::close() {
   controllers_.reset();
   own_events_.reset();
   tasks_.cancel_all();
+  if (audit_) co_await audit_->flush();
   auto closed = co_await store_->close();
   co_return closed;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/apiserver/apiserver.h"
+#include "core/apiserver/audit.h"
 #include "core/app/credentials.h"
 #include "core/app/store_care.h"
 #include "core/controllers/controllers.h"
@@ -30,6 +31,8 @@ struct ControlPlaneOptions {
   int64_t time_floor_s = 0;          // see CredentialOptions
   int node_port_first = 0, node_port_last = 0;
   std::string token_file;            // static tokens; empty: none
+  std::string audit_policy_file;     // empty: no audit log
+  AuditLogOptions audit_log;         // its path; empty: no audit log
   std::string host;                  // names this process in Events
   bool controllers = true, scheduler = true;
   std::function<NodeStreams*(std::string_view node)> streams;
@@ -62,12 +65,14 @@ class ControlPlane {
   ControlPlane(ControlPlaneOptions options, Clock& clock, Random& random);
   Task<void> bootstrap();
   std::vector<HealthCheck> health_checks();
+  void print_metrics(MetricText& out) const;
   Status check_port() const;
   Error port_refused(const Error& error) const;
   std::vector<std::string> lost_keys() const;
   Status open_quarantine();
   Status open_store(Loop& loop);
   Status open_api(const Credentials& credentials);
+  Result<std::shared_ptr<Audit>> open_audit() const;
   Status open_store_care();
   void tell_of_skips();
 
@@ -79,6 +84,7 @@ class ControlPlane {
   std::unique_ptr<SqliteStore> store_;
   std::unique_ptr<WatchCache> cache_;
   std::unique_ptr<Registry> registry_;
+  std::shared_ptr<Audit> audit_;  // may be null
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<Client> own_client_;
   std::unique_ptr<Recorder> own_events_;  // of what is set aside

@@ -29,7 +29,7 @@ static const FlagSpec kServerFlags[] = {
     {"disable-scheduler", 0, "", Kind::kSwitch, "false", "Components", "no scheduler"},
     {"disable-controller-manager", 0, "", Kind::kSwitch, "false", "Components", "no controllers"},
     {"disable-kube-proxy", 0, "", Kind::kSwitch, "false", "Components", "no service proxy"},
-    {"kube-apiserver-arg", 0, "", Kind::kList, "", "Components", "arguments of kube-apiserver, as NAME=VALUE: token-auth-file"},
+    {"kube-apiserver-arg", 0, "", Kind::kList, "", "Components", "arguments of kube-apiserver, as NAME=VALUE: token-auth-file, audit-policy-file, audit-log-path, audit-log-maxage, audit-log-maxbackup, audit-log-maxsize, audit-log-format"},
     {"node-name", 0, "BRAMBLE_NODE_NAME", Kind::kText, "", "Node", "name of this node (the host's)"},
     {"node-ip", 'i', "", Kind::kText, "", "Node", "address of this node (of the default route)"},
     {"node-label", 0, "", Kind::kList, "", "Node", "labels set when the node registers"},

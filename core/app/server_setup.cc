@@ -108,16 +108,40 @@ Status read_node(const Flags& flags, const OwnAddress& is_own_address, ServerSet
   return ok();
 }
 
+int64_t* audit_limit(std::string_view name, AuditLogOptions* log) {
+  if (name == "audit-log-maxage") return &log->max_age_days;
+  if (name == "audit-log-maxbackup") return &log->max_backups;
+  if (name == "audit-log-maxsize") return &log->max_megabytes;
+  return nullptr;
+}
+
 // Of kube-apiserver's many arguments those that have a meaning here.
 Status read_api_arguments(const Flags& flags, ControlPlaneOptions* p) {
   for (const std::string& argument : flags.list("kube-apiserver-arg")) {
     auto parts = cut(argument, "=");
     std::string_view name = parts ? parts->first : std::string_view(argument);
     while (name.substr(0, 1) == "-") name.remove_prefix(1);
-    if (name != "token-auth-file" || !parts) {
-      return Error(Code::kInvalidArgument, cat("flag --kube-apiserver-arg: ", go_quote(argument), " is not known; known is token-auth-file=PATH"));
+    std::string value(parts ? parts->second : std::string_view());
+    auto refused = [&](std::string_view why) { return Error(Code::kInvalidArgument, cat("flag --kube-apiserver-arg: ", why)); };
+    if (name == "token-auth-file" && parts) {
+      p->token_file = value;
+    } else if (name == "audit-policy-file" && parts) {
+      p->audit_policy_file = value;
+    } else if (name == "audit-log-path" && parts) {
+      p->audit_log.path = value;
+    } else if (name == "audit-log-format" && parts) {
+      if (value != "json" && value != "legacy")
+        return refused(cat("invalid audit log format ", value, ", allowed formats are [\"legacy\" \"json\"]"));
+      p->audit_log.legacy = value == "legacy";
+    } else if (int64_t* limit = parts ? audit_limit(name, &p->audit_log) : nullptr) {
+      auto number = parse_int64(value);
+      if (!number || *number > limits::kAuditLimitMax) return refused(cat("--", name, " ", go_quote(value), " is not a number like 100"));
+      if (*number < 0) return refused(cat("--", name, " ", value, " can't be a negative number"));
+      *limit = *number;
+    } else {
+      return refused(cat(go_quote(argument), " is not known; known are token-auth-file=PATH, audit-policy-file=PATH, audit-log-path=PATH, "
+                         "audit-log-maxage=DAYS, audit-log-maxbackup=FILES, audit-log-maxsize=MEGABYTES, audit-log-format=json|legacy"));
     }
-    p->token_file = std::string(parts->second);
   }
   return ok();
 }
@@ -165,6 +189,17 @@ Check check_tokens(const std::string& path) {
   auto tokens = StaticTokens::parse(*csv);
   if (!tokens.ok()) return {"tokens", Check::Verdict::kWrong, cat(path, ": ", tokens.error().message()), "mend that line"};
   return {"tokens", Check::Verdict::kGood, cat(path, ", ", tokens->size()), ""};
+}
+
+Check check_audit(const ControlPlaneOptions& p) {
+  auto text = read_file(p.audit_policy_file);
+  if (!text.ok()) return {"audit", Check::Verdict::kWrong, text.error().message(), "see --kube-apiserver-arg audit-policy-file"};
+  auto policy = AuditPolicy::parse(*text);
+  if (!policy.ok()) return {"audit", Check::Verdict::kWrong, cat(p.audit_policy_file, ": ", policy.error().message()), "mend the policy"};
+  if (p.audit_log.path.empty()) {
+    return {"audit", Check::Verdict::kWarning, cat(p.audit_policy_file, ", but nothing is written"), "give --kube-apiserver-arg audit-log-path=PATH"};
+  }
+  return {"audit", Check::Verdict::kGood, cat(p.audit_policy_file, ", ", policy->rules(), " rules, to ", p.audit_log.path), ""};
 }
 
 }  // namespace
@@ -229,6 +264,7 @@ std::vector<Check> check_server_setup(const ServerSetup& s) {
   out.push_back(check_authorities(s.credentials.directory, has_store(s) || !sign_of_cluster(s.plane.data_dir, s.credentials.directory).empty()));
   out.push_back(check_store(s));
   if (!s.plane.token_file.empty()) out.push_back(check_tokens(s.plane.token_file));
+  if (!s.plane.audit_policy_file.empty()) out.push_back(check_audit(s.plane));
   return out;
 }
 

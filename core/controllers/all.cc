@@ -56,6 +56,10 @@ void Controllers::look_again() {
   for (const std::unique_ptr<Driver>& d : drivers_) d->look_again();
 }
 
+void Controllers::print_metrics(MetricText& out) const {
+  for (const std::unique_ptr<Driver>& d : drivers_) d->print_metrics(out);
+}
+
 bool Controllers::idle() const {
   for (const std::unique_ptr<Driver>& d : drivers_) {
     if (!d->idle()) return false;

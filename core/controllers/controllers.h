@@ -23,6 +23,7 @@ class Controllers {
 
   void start();
   void look_again();  // see Driver
+  void print_metrics(MetricText& out) const;
   bool idle() const;  // nothing ready and nothing under way; keys that wait for a time do not count
 
  private:

@@ -106,7 +106,7 @@ Driver::Driver(Controller controller, std::unique_ptr<Client> client, const Cloc
 
 void Driver::start() {
   subscription_ = client_->subscribe(controller_.watches, [this](const Change& change) { on_change(change); });
-  for (const ObjectKey& key : controller_.standing_keys) queue_.add(key);
+  for (const ObjectKey& key : controller_.standing_keys) queue_.add(key, clock_.monotonic_us());
   look_again();
 }
 
@@ -125,7 +125,7 @@ void Driver::on_change(const Change& change) {
   auto about = [&object] { return Quarantine::about(object); };
   Quarantine::Step step(quarantine_, room_, Quarantine::key_of(change.resource.resource, object), about);
   if (!step.allowed()) return;
-  controller_.keys(client_->snapshot(), change, [this](const ObjectKey& key) { queue_.add(key); });
+  controller_.keys(client_->snapshot(), change, [this](const ObjectKey& key) { queue_.add(key, clock_.monotonic_us()); });
   wake();
 }
 
@@ -166,6 +166,8 @@ Task<void> Driver::process(ObjectKey key) {
   auto about = [this, &key] { return Quarantine::about(object_of(key)); };
   Quarantine::Step step(quarantine_, room_, key.text(), about);
   if (!step.allowed()) co_return left_alone(key);
+  int64_t since_us = clock_.monotonic_us();
+  working_since_us_.insert(since_us);
   Plan plan = controller_.reconcile(client_->snapshot(), key, moment());
   std::optional<int64_t> requeue_after_ms = plan.requeue_after_ms;
   Task<Outcome> writes = carry_out(client_.get(), &recorder_, &tasks_, std::move(plan));
@@ -177,7 +179,40 @@ Task<void> Driver::process(ObjectKey key) {
     Outcome last_outcome = co_await last_writes;
     if (!outcome.error) outcome.error = last_outcome.error;
   }
+  worked(since_us);
   finished(key, outcome, requeue_after_ms);
+}
+
+void Driver::worked(int64_t since_us) {
+  working_since_us_.erase(working_since_us_.find(since_us));
+  work_seconds_.observe(static_cast<double>(clock_.monotonic_us() - since_us) / 1e6);
+}
+
+void Driver::print_metrics(MetricText& out) const {
+  const std::string labels = label_text({{"name", controller_.name}});
+  auto number = [&](std::string_view name, std::string_view type, std::string_view help, double value) {
+    out.family(name, type, "ALPHA", help);
+    out.value(labels, value);
+  };
+  number("workqueue_adds_total", "counter", "Total number of adds handled by workqueue", static_cast<double>(queue_.counts().adds));
+  number("workqueue_retries_total", "counter", "Total number of retries handled by workqueue", static_cast<double>(queue_.counts().retries));
+  number("workqueue_depth", "gauge", "Current depth of workqueue", static_cast<double>(queue_.depth()));
+  double unfinished = 0, longest = 0;
+  for (int64_t since_us : working_since_us_) {
+    double seconds = static_cast<double>(clock_.monotonic_us() - since_us) / 1e6;
+    unfinished += seconds;
+    longest = std::max(longest, seconds);
+  }
+  number("workqueue_unfinished_work_seconds", "gauge",
+         "How many seconds of work has done that is in progress and hasn't been observed by work_duration. Large values indicate stuck threads. "
+         "One can deduce the number of stuck threads by observing the rate at which this increases.",
+         unfinished);
+  number("workqueue_longest_running_processor_seconds", "gauge", "How many seconds has the longest running processor for workqueue been running.",
+         longest);
+  out.family("workqueue_queue_duration_seconds", "histogram", "ALPHA", "How long in seconds an item stays in workqueue before being requested.");
+  out.histogram(labels, queue_.counts().waited_seconds);
+  out.family("workqueue_work_duration_seconds", "histogram", "ALPHA", "How long in seconds processing an item from workqueue takes.");
+  out.histogram(labels, work_seconds_);
 }
 
 void Driver::left_alone(const ObjectKey& key) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 
 #include "core/base/clock.h"
 #include "core/client/alarm.h"
@@ -28,6 +29,8 @@ class Driver {
   void look_again();
   bool idle() const { return in_flight_ == 0 && !queue_.has_ready(); }
   const Controller& controller() const { return controller_; }
+  // Its queue, under upstream's workqueue_* names.
+  void print_metrics(MetricText& out) const;
 
  private:
   void on_change(const Change& change);
@@ -37,6 +40,7 @@ class Driver {
   Task<void> process(ObjectKey key);
   Document object_of(const ObjectKey& key) const;
   void left_alone(const ObjectKey& key);
+  void worked(int64_t since_us);
   void finished(const ObjectKey& key, const Outcome& outcome, std::optional<int64_t> requeue_after_ms);
 
   Controller controller_;
@@ -47,6 +51,8 @@ class Driver {
   Recorder recorder_;
   WorkQueue queue_;
   size_t in_flight_ = 0;
+  std::multiset<int64_t> working_since_us_;
+  Histogram work_seconds_{workqueue_seconds()};
   std::unique_ptr<Alarm> alarm_;
   std::unique_ptr<Subscription> subscription_;
   TaskGroup tasks_;

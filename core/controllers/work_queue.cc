@@ -6,8 +6,27 @@
 
 namespace bramble {
 
-void WorkQueue::add(const ObjectKey& key) {
-  if (!dirty_.insert(key).second) return;
+namespace {
+
+// Upstream's: from ten nanoseconds on, each ten times the one before.
+struct WorkqueueSeconds {
+  double bounds[12];
+  constexpr WorkqueueSeconds() : bounds() {
+    double bound = 10e-9;
+    for (double& b : bounds) b = bound, bound *= 10;
+  }
+};
+constexpr WorkqueueSeconds kWorkqueueSeconds;
+
+}  // namespace
+
+std::span<const double> workqueue_seconds() { return kWorkqueueSeconds.bounds; }
+
+WorkQueue::Counts::Counts() : waited_seconds(workqueue_seconds()) {}
+
+void WorkQueue::add(const ObjectKey& key, int64_t now_us) {
+  if (!dirty_.emplace(key, now_us).second) return;
+  counts_.adds++;
   if (!processing_.contains(key)) ready_.push_back(key);
 }
 
@@ -23,6 +42,7 @@ void WorkQueue::add_at(const ObjectKey& key, int64_t due_us) {
 
 void WorkQueue::add_failed(const ObjectKey& key, int64_t now_us) {
   int earlier = failures_[key]++;
+  counts_.retries++;
   int64_t delay_us = limits::kRetryMaxUs;
   if (earlier < 30) delay_us = std::min(limits::kRetryMaxUs, limits::kRetryFirstUs << earlier);
 
@@ -41,7 +61,7 @@ void WorkQueue::release_due(int64_t now_us) {
     ObjectKey key = due_.begin()->second;
     due_.erase(due_.begin());
     due_of_.erase(key);
-    add(key);
+    add(key, now_us);
   }
 }
 
@@ -50,7 +70,9 @@ std::optional<ObjectKey> WorkQueue::take(int64_t now_us) {
   if (ready_.empty()) return std::nullopt;
   ObjectKey key = std::move(ready_.front());
   ready_.pop_front();
-  dirty_.erase(key);
+  auto since = dirty_.find(key);
+  if (since->second > 0) counts_.waited_seconds.observe(static_cast<double>(now_us - since->second) / 1e6);
+  dirty_.erase(since);
   processing_.insert(key);
   return key;
 }

@@ -71,6 +71,8 @@ CertificateSubject subject_of(const mbedtls_x509_crt& crt) {
   return out;
 }
 
+int64_t not_after_of(const mbedtls_x509_crt& crt) { return seconds(crt.valid_to); }
+
 Result<CertificateInfo> parse_certificate(const std::string& pem) {
   mbed::ready();
   Crt crt;

@@ -17,6 +17,8 @@ struct Crt {
 };
 
 CertificateSubject subject_of(const mbedtls_x509_crt& crt);
+// Its end, in seconds since 1970.
+int64_t not_after_of(const mbedtls_x509_crt& crt);
 // The first reason among mbedTLS's verification flags.
 std::string verify_flags_text(uint32_t flags);
 uint32_t without_clock_doubts(uint32_t flags);

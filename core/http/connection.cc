@@ -36,6 +36,7 @@ Connection::Connection(UniqueFd fd, const Setup* setup)
         request->peer.common_name = peer->subject.common_name;
         request->peer.organizations = peer->subject.organizations;
         request->peer.der_sha256_hex = peer->der_sha256_hex;
+        request->peer.not_after_s = peer->not_after_s;
       }
     }
     setup_->start(std::move(request), std::move(side));
@@ -173,6 +174,7 @@ Task<void> Connection::read() {
   }
   Status shaken = co_await wire_.handshake();
   if (!shaken.ok()) {
+    if (setup_->handshake_errors) ++*setup_->handshake_errors;
     log_debug("http: ", remote_ip_, ": ", shaken.error().message());
     end();
     co_return;

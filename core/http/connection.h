@@ -2,6 +2,7 @@
 // by its ConnectionWorker, on that worker's loop. Not for other rooms.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -17,6 +18,7 @@ class Connection {
     size_t body_bytes_max = 0;
     std::string too_large_json;
     std::shared_ptr<ByteBudget> budget;
+    std::shared_ptr<std::atomic<uint64_t>> handshake_errors;  // counted here by all connections
     // A request for the owner; the connection has filled in who the peer is.
     std::function<void(std::shared_ptr<HttpRequest>, std::shared_ptr<ConnectionSide>)> start;
     std::function<void(Connection*)> ended;  // destroy it, but not from within the call

@@ -70,6 +70,7 @@ class Server final : public HttpServer {
     handlers_->handler = std::move(handler);
     auto count = std::make_shared<std::atomic<size_t>>(0);
     Connection::Setup setup;
+    setup.handshake_errors = handshake_errors_;
     setup.tls = options.tls;
     setup.body_bytes_max = options.body_bytes_max;
     setup.too_large_json = options.too_large_json;
@@ -98,10 +99,12 @@ class Server final : public HttpServer {
     handlers_->tasks.cancel_all();
   }
   uint16_t port() const override { return listener_->port(); }
+  uint64_t handshake_errors() const override { return *handshake_errors_; }
 
  private:
   std::unique_ptr<Listener> listener_;  // owns the Unix socket's file; does not accept
   std::shared_ptr<Handlers> handlers_;
+  std::shared_ptr<std::atomic<uint64_t>> handshake_errors_ = std::make_shared<std::atomic<uint64_t>>(0);
   std::vector<std::unique_ptr<ConnectionThread>> threads_;
   std::unique_ptr<ConnectionWorker> worker_;
 };

@@ -28,6 +28,7 @@ struct PeerCertificate {
   std::string common_name;
   std::vector<std::string> organizations;
   std::string der_sha256_hex;
+  int64_t not_after_s = 0;  // seconds since 1970
 };
 
 struct HttpRequest {
@@ -94,6 +95,7 @@ class HttpServer {
   static Result<std::unique_ptr<HttpServer>> listen(Options options, HttpHandler handler);
   virtual ~HttpServer() = default;  // says goodbye (GOAWAY), closes all connections, cancels the handlers' tasks
   virtual uint16_t port() const = 0;
+  virtual uint64_t handshake_errors() const = 0;  // TLS handshakes that failed since the start
 };
 
 }  // namespace bramble

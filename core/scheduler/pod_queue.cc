@@ -124,6 +124,12 @@ void PodQueue::give_back_failed(Waiting pod, int64_t now_us) {
   backoff_.insert({due_us, key});
 }
 
+PodQueue::Sizes PodQueue::sizes() const {
+  Sizes s{active_.size(), backoff_.size(), unschedulable_.size(), 0};
+  s.gated = waiting_.size() - s.active - s.backoff - s.unschedulable;  // on no list
+  return s;
+}
+
 std::optional<int64_t> PodQueue::next_due_us() const {
   std::optional<int64_t> due;
   auto consider = [&](int64_t us) { due = std::min(due.value_or(us), us); };

@@ -46,6 +46,10 @@ class PodQueue {
   bool has_active() const { return !active_.empty(); }
   std::optional<int64_t> next_due_us() const;  // end of a back-off, or of the longest wait without a change
   size_t size() const { return waiting_.size(); }
+  struct Sizes {
+    size_t active = 0, backoff = 0, unschedulable = 0, gated = 0;
+  };
+  Sizes sizes() const;
 
  private:
   struct Order {  // in active_

@@ -169,8 +169,11 @@ void Scheduler::turn() {
 
 void Scheduler::schedule(PodQueue::Waiting waiting) {
   PodFacts facts(waiting.pod);
+  int64_t started_us = clock_.monotonic_us();
   Decision d = decide(facts, state_.nodes(), claims_objection(client_->snapshot(), facts.view()), random_);
+  metrics_.decided(clock_.monotonic_us() - started_us);
   if (d.node.empty()) {
+    metrics_.tried(SchedulerMetrics::Result::kUnschedulable, clock_.monotonic_us() - started_us);
     // Given back first: the write below may be seen by on_pod() before it returns.
     Document pod = waiting.pod;
     queue_.give_back_unschedulable(std::move(waiting), std::move(d.objections), clock_.monotonic_us());
@@ -190,7 +193,10 @@ Task<void> Scheduler::bind(PodQueue::Waiting waiting, std::string node) {
   Task<Result<Document>> call = client_->create(kPods, key.ns, body, options);
   Result<Document> answer = co_await call;
   binding_.erase(key);
+  int64_t now_us = clock_.monotonic_us();
+  metrics_.tried(answer.ok() ? SchedulerMetrics::Result::kScheduled : SchedulerMetrics::Result::kError, now_us - waiting.tried_us);
   if (answer.ok()) {
+    metrics_.placed(waiting.attempts, now_us - waiting.since_us);
     recorder_.record({waiting.pod, "Normal", "Scheduled", cat("Successfully assigned ", key.text(), " to ", node), {}, "Binding"});
     wake();
     co_return;

@@ -15,6 +15,7 @@
 #include "core/client/recorder.h"
 #include "core/quarantine/quarantine.h"
 #include "core/scheduler/pod_queue.h"
+#include "core/scheduler/scheduler_metrics.h"
 
 namespace bramble {
 
@@ -32,6 +33,7 @@ class Scheduler {
 
   void start();
   bool idle() const { return !queue_.has_active() && binding_.empty(); }
+  void print_metrics(MetricText& out) const { metrics_.print(out, queue_.sizes()); }
 
  private:
   void on_change(const Change& change);
@@ -52,6 +54,7 @@ class Scheduler {
   Recorder recorder_;
   ClusterState state_;
   PodQueue queue_;
+  SchedulerMetrics metrics_;
   std::set<ObjectKey> binding_;  // bindings under way
   std::unique_ptr<Alarm> alarm_;
   std::unique_ptr<Subscription> subscription_;

@@ -86,6 +86,8 @@ class ApiTest : public testing::Test {
   NodeStreams* node = nullptr;
   int64_t bookmark_ms = limits::kBookmarkMs;
   InFlight::Limits in_flight;
+  std::shared_ptr<Audit> audit;
+  size_t flow_seats = limits::kReadsInFlightMax + limits::kWritesInFlightMax;
   int64_t time_floor_s = 0;
   std::string user = "admin";
   int http_major = 1;
@@ -113,6 +115,8 @@ class ApiTest : public testing::Test {
     options.tokens.time_floor_s = time_floor_s;
     options.bookmark_ms = bookmark_ms;
     options.in_flight = in_flight;
+    options.flow_seats = flow_seats;
+    options.audit = audit;
     options.streams = [this](std::string_view) { return node; };
     api = std::make_unique<ApiServer>(*registry, options);
     tasks.start(boot(api.get()));

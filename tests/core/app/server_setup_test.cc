@@ -84,6 +84,9 @@ TEST_F(ServerSetupTest, refuses_values_that_cannot_be_and_names_their_flag) {
            Row{"pods with no room for a node", "--cluster-cidr=10.42.0.0/28", "--cluster-cidr: 10.42.0.0/28 is too small"},
            Row{"a folder without a name", "--data-dir=", "--data-dir"},
            Row{"a mode that is none", "--write-kubeconfig-mode=rw", "--write-kubeconfig-mode"},
+           Row{"a format that is none", "--kube-apiserver-arg=audit-log-format=xml", "invalid audit log format xml, allowed formats are"},
+           Row{"a size below nothing", "--kube-apiserver-arg=audit-log-maxsize=-1", "--audit-log-maxsize -1 can't be a negative number"},
+           Row{"an age that is none", "--kube-apiserver-arg=audit-log-maxage=old", "--audit-log-maxage \"old\" is not a number"},
            Row{"an argument that nobody knows", "--kube-apiserver-arg=nonsense=1", "--kube-apiserver-arg"},
        }) {
     auto setup = read({row.flag});
@@ -142,6 +145,14 @@ TEST_F(ServerSetupTest, checks_what_the_server_would_stumble_over) {
   List tokens = wrong({cat("--kube-apiserver-arg=token-auth-file=", dir, "/tokens.csv")});
   ASSERT_EQ(tokens.size(), 1u);
   EXPECT_TRUE(tokens[0].starts_with(cat("tokens: ", dir, "/tokens.csv: line 1"))) << tokens[0];
+  const std::string policy = dir + "/policy.yaml", audit = cat("--kube-apiserver-arg=audit-policy-file=", policy);
+  EXPECT_EQ(wrong({audit}).size(), 1u) << "a policy that is not there";
+  ASSERT_TRUE(replace_file_durably(policy, "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: All}]\n", 0600).ok());
+  List refused = wrong({audit});
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_TRUE(refused[0].starts_with(cat("audit: ", policy, ": rules[0].level: Unsupported value: \"All\""))) << refused[0];
+  ASSERT_TRUE(replace_file_durably(policy, "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n", 0600).ok());
+  EXPECT_EQ(wrong({audit, "--kube-apiserver-arg=audit-log-path=-"}), List());
   ASSERT_TRUE(FirstStart::begin(dir + "/data-dir", dir + "/data-dir/server/tls").ok());
   ASSERT_TRUE(make_folders(dir + "/data-dir/server/tls", 0700).ok());
   ASSERT_TRUE(replace_file_durably(dir + "/data-dir/server/tls/client-ca.key", "x", 0600).ok());

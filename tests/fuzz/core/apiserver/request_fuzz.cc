@@ -1,4 +1,5 @@
-// The first things a stranger's request meets: route, Accept, a body's JSON errors, whom it wants to be. And a file of tokens.
+// The first things a stranger's request meets: route, Accept, a body's JSON errors, whom it wants to be. And the files of tokens and of the audit policy.
+#include "core/apiserver/audit_policy.h"
 #include "core/apiserver/go_json.h"
 #include "core/apiserver/impersonation.h"
 #include "core/apiserver/negotiation.h"
@@ -15,6 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)bramble::negotiate_discovery(text).ok();
   (void)bramble::summarize_body(text);
   (void)bramble::StaticTokens::parse(text).ok();
+  (void)bramble::AuditPolicy::parse(text).ok();
   bramble::HttpRequest request;
   request.headers = {{"impersonate-group", std::string(text.substr(half))}, {bramble::cat("impersonate-extra-", text.substr(0, half)), "v"}};
   (void)bramble::wanted_user(request).ok();

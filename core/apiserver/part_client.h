@@ -1,0 +1,43 @@
+// PartClient: the Client that a part of this process gets: InProcessClient, and what is noted of its writes: a count under
+// upstream's rest_client_requests_total, and the audit log, which tells of them as if they had come over the network.
+// Owner's loop thread; must not outlive the ApiServer.
+#pragma once
+
+#include <memory>
+
+#include "core/apiserver/audit.h"
+#include "core/base/metrics.h"
+#include "core/base/random.h"
+#include "core/client/client.h"
+
+namespace bramble {
+
+// Writes by method and code.
+using PartCalls = LabelTable<uint64_t>;
+
+class PartClient final : public Client {
+ public:
+  PartClient(std::unique_ptr<Client> inner, Identity identity, std::shared_ptr<Audit> audit, PartCalls& calls, Random& random)
+      : inner_(std::move(inner)), identity_(std::move(identity)), audit_(std::move(audit)), calls_(calls), random_(random) {}
+
+  const Snapshot& snapshot() const override { return inner_->snapshot(); }
+  std::unique_ptr<Subscription> subscribe(std::vector<ResourceId> resources, std::function<void(const Change&)> fn) override {
+    return inner_->subscribe(std::move(resources), std::move(fn));
+  }
+  Task<Result<Document>> create(ResourceId resource, std::string ns, Document object, WriteOptions options) override;
+  Task<Result<Document>> update(ResourceId resource, ObjectKey key, Document object, WriteOptions options) override;
+  Task<Result<Document>> patch(ResourceId resource, ObjectKey key, PatchType type, Document patch, WriteOptions options) override;
+  Task<Result<Document>> remove(ResourceId resource, ObjectKey key, DeleteOptions options) override;
+
+ private:
+  std::shared_ptr<AuditTrail> begin(std::string_view verb, const ResourceId& resource, const ObjectKey& key, const WriteOptions& options);
+  void finish(std::string_view method, const std::shared_ptr<AuditTrail>& trail, const Result<Document>& done, int code);
+
+  std::unique_ptr<Client> inner_;
+  Identity identity_;
+  std::shared_ptr<Audit> audit_;  // may be null
+  PartCalls& calls_;
+  Random& random_;
+};
+
+}  // namespace bramble
