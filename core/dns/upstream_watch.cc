@@ -43,8 +43,8 @@ void UpstreamWatch::look() {
   for (const std::string& file : files_) follow(file, &names);
   watches_.clear();
   for (const auto& [folder, wanted] : names) {
-    auto watch = FileWatch::start(folder, [this, wanted = wanted](const std::string& name) {
-      if ((name.empty() || wanted.contains(name)) && !timer_.armed()) timer_.arm_ms(limits::kUpstreamSettleMs);
+    auto watch = FileWatch::start(folder, [this, of_folder = wanted](const std::string& name) {
+      if ((name.empty() || of_folder.contains(name)) && !timer_.armed()) timer_.arm_ms(limits::kUpstreamSettleMs);
     });
     if (watch.ok()) watches_[folder] = std::move(*watch);
     else log_warning("dns: ", watch.error().message(), "; changes there go unnoticed");

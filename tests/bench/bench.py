@@ -288,11 +288,18 @@ def watchers(cluster, path, count=1000):
     say(f"memory of the server before and after {count} watchers", f"{before / 1024:.1f} MB, {rollup(pid, 'Pss') / 1024:.1f} MB")
 
 
+def new_cluster(folder):
+    """Its run folder is in memory, as /run is: what is written there costs no disk."""
+    os.makedirs(f"{folder}/run")
+    run(["mount", "-t", "tmpfs", "none", f"{folder}/run"])
+    return Cluster(folder)
+
+
 def with_crun(state):
     """The same pods over crun, where it can run on this machine."""
     if not shutil.which("crun"):
         return say("crun", "not installed")
-    cluster = Cluster(f"{state}/crun")
+    cluster = new_cluster(f"{state}/crun")
     cluster.server.extra = ["--runtime", shutil.which("crun")]
     try:
         cluster.start()
@@ -310,7 +317,7 @@ def main():
     state = os.environ["BRAMBLE_E2E_STATE"]
     if "size" in parts:
         size(None)
-    cluster = Cluster(f"{state}/runc")
+    cluster = new_cluster(f"{state}/runc")
     if "start" in parts:
         start(cluster)
     else:

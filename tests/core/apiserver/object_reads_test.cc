@@ -294,7 +294,8 @@ TEST_F(Autoscalers, of_both_versions_are_one_store_each_in_its_own_form) {
   EXPECT_EQ(list["apiVersion"].str(), "autoscaling/v1");
   EXPECT_EQ(list["items"].item(0)["status"]["currentCPUUtilizationPercentage"].integer(), 7);
   for (const char* path : {kOldScalers, kNewScalers}) {
-    auto row = call("GET", path, "", {{"accept", "application/json;as=Table;v=v1;g=meta.k8s.io"}})->json()["rows"].item(0);
+    Document table = call("GET", path, "", {{"accept", "application/json;as=Table;v=v1;g=meta.k8s.io"}})->json();
+    Value row = table["rows"].item(0);
     EXPECT_EQ(row["cells"].item(2).str(), "<unknown>/5") << path;
   }
   auto told = patch(cat(kNewScalers, "/h"), R"({"metadata":{"annotations":{"autoscaling.alpha.kubernetes.io/metrics":"[]","a":"b"}}})");

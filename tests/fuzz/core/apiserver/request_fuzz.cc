@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view text(reinterpret_cast<const char*>(data), size);
   size_t half = size / 2;
   (void)bramble::route("GET", text.substr(0, half), text.substr(half)).verb;
-  (void)bramble::negotiate(text, true).ok();
+  (void)bramble::negotiate(text, bramble::Offer{true, true}).ok();
   (void)bramble::negotiate_discovery(text).ok();
   (void)bramble::summarize_body(text);
   (void)bramble::StaticTokens::parse(text).ok();
