@@ -181,10 +181,11 @@ void Audit::print_metrics(MetricText& out) const {
 
 AuditTrail::AuditTrail(std::shared_ptr<Audit> audit, AuditDecision decision, Audit::Arrived arrived, std::shared_ptr<Responder> responder,
                        bool began_only)
-    : audit_(std::move(audit)),
+    : PassingResponder(responder),
+      audit_(std::move(audit)),
       decision_(decision),
       arrived_(std::move(arrived)),
-      inner_(std::move(responder)),
+      of_network_(responder != nullptr),
       began_only_(began_only),
       received_us_(audit_->clock_.wall_us()),
       name_(arrived_.what.name),
@@ -194,7 +195,7 @@ AuditTrail::AuditTrail(std::shared_ptr<Audit> audit, AuditDecision decision, Aud
 
 // A connection that ended before the answer began: upstream makes up a success.
 AuditTrail::~AuditTrail() {
-  if (completed_ || began_only_ || !inner_) return;
+  if (completed_ || began_only_ || !of_network_) return;
   if (code_ == 0) {
     code_ = 200;
     status_message_ = "Connection closed early";
@@ -264,17 +265,17 @@ void AuditTrail::send(int status, std::vector<Header> headers, Buffer body) {
   }
   set_code(status);
   complete();
-  inner_->send(status, std::move(headers), std::move(body));
+  PassingResponder::send(status, std::move(headers), std::move(body));
 }
 
 void AuditTrail::begin(int status, std::vector<Header> headers) {
   set_code(status);
-  inner_->begin(status, std::move(headers));
+  PassingResponder::begin(status, std::move(headers));
 }
 
 Task<std::unique_ptr<WebSocket>> AuditTrail::accept_websocket(std::vector<std::string> protocols) {
   set_code(101);
-  return inner_->accept_websocket(std::move(protocols));
+  return PassingResponder::accept_websocket(std::move(protocols));
 }
 
 void AuditTrail::tell(AuditStage stage) {

@@ -11,8 +11,8 @@
 
 #include "core/apiserver/audit_log.h"
 #include "core/apiserver/audit_policy.h"
+#include "core/apiserver/passing_responder.h"
 #include "core/base/metrics.h"
-#include "core/http/server.h"
 
 namespace bramble {
 
@@ -49,7 +49,7 @@ class Audit : public std::enable_shared_from_this<Audit> {
   uint64_t levels_[4] = {};
 };
 
-class AuditTrail final : public Responder {
+class AuditTrail final : public PassingResponder {
  public:
   // responder may be null: a part of this process asks (answered() tells the end).
   AuditTrail(std::shared_ptr<Audit> audit, AuditDecision decision, Audit::Arrived arrived, std::shared_ptr<Responder> responder, bool began_only);
@@ -69,11 +69,7 @@ class AuditTrail final : public Responder {
 
   void send(int status, std::vector<Header> headers, Buffer body) override;
   void begin(int status, std::vector<Header> headers) override;
-  Task<bool> write(Buffer chunk) override { return inner_->write(std::move(chunk)); }
-  void end() override { inner_->end(); }
   Task<std::unique_ptr<WebSocket>> accept_websocket(std::vector<std::string> protocols) override;
-  Event& gone() override { return inner_->gone(); }
-  void peer_is_known() override { inner_->peer_is_known(); }
 
  private:
   void tell(AuditStage stage);
@@ -86,8 +82,7 @@ class AuditTrail final : public Responder {
   std::shared_ptr<Audit> audit_;
   const AuditDecision decision_;
   Audit::Arrived arrived_;
-  std::shared_ptr<Responder> inner_;
-  const bool began_only_;
+  const bool of_network_, began_only_;
   const int64_t received_us_;
   std::optional<Identity> impersonated_;
   std::map<std::string, std::string> annotations_;

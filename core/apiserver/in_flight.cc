@@ -1,6 +1,7 @@
 #include "core/apiserver/in_flight.h"
 
 #include "core/apiserver/authn.h"
+#include "core/apiserver/passing_responder.h"
 #include "core/apiserver/request_metrics.h"
 
 namespace bramble {
@@ -41,34 +42,25 @@ class InFlight::Place {
   size_t answer_bytes_ = 0;
 };
 
-class InFlight::CountedResponder final : public Responder {
+class InFlight::CountedResponder final : public PassingResponder {
  public:
-  CountedResponder(std::shared_ptr<Responder> inner, std::shared_ptr<Place> place) : inner_(std::move(inner)), place_(std::move(place)) {}
+  CountedResponder(std::shared_ptr<Responder> inner, std::shared_ptr<Place> place) : PassingResponder(std::move(inner)), place_(std::move(place)) {}
   void send(int status, std::vector<Header> headers, Buffer body) override {
-    if (!body) return inner_->send(status, std::move(headers), std::move(body));
+    if (!body) return PassingResponder::send(status, std::move(headers), std::move(body));
     place_->add_answer(body->size());
     auto held = std::make_shared<std::pair<Buffer, std::shared_ptr<Place>>>(body, place_);
-    inner_->send(status, std::move(headers), Buffer(held, body.get()));
+    PassingResponder::send(status, std::move(headers), Buffer(held, body.get()));
   }
-  void begin(int status, std::vector<Header> headers) override { inner_->begin(status, std::move(headers)); }
-  Task<bool> write(Buffer chunk) override { return inner_->write(std::move(chunk)); }
-  void end() override { inner_->end(); }
-  Task<std::unique_ptr<WebSocket>> accept_websocket(std::vector<std::string> protocols) override {
-    return inner_->accept_websocket(std::move(protocols));
-  }
-  Event& gone() override { return inner_->gone(); }
-  void peer_is_known() override { inner_->peer_is_known(); }
 
  private:
-  std::shared_ptr<Responder> inner_;
   std::shared_ptr<Place> place_;
 };
 
 // A stream's place, held until its handler has let go of it.
-class InFlight::StreamResponder final : public Responder {
+class InFlight::StreamResponder final : public PassingResponder {
  public:
   StreamResponder(std::shared_ptr<Responder> inner, std::shared_ptr<Counts> counts, std::string user)
-      : inner_(std::move(inner)), counts_(std::move(counts)), user_(std::move(user)) {
+      : PassingResponder(std::move(inner)), counts_(std::move(counts)), user_(std::move(user)) {
     counts_->streams++;
     counts_->streams_of[user_]++;
   }
@@ -77,18 +69,8 @@ class InFlight::StreamResponder final : public Responder {
     auto mine = counts_->streams_of.find(user_);
     if (--mine->second == 0) counts_->streams_of.erase(mine);
   }
-  void send(int status, std::vector<Header> headers, Buffer body) override { inner_->send(status, std::move(headers), std::move(body)); }
-  void begin(int status, std::vector<Header> headers) override { inner_->begin(status, std::move(headers)); }
-  Task<bool> write(Buffer chunk) override { return inner_->write(std::move(chunk)); }
-  void end() override { inner_->end(); }
-  Task<std::unique_ptr<WebSocket>> accept_websocket(std::vector<std::string> protocols) override {
-    return inner_->accept_websocket(std::move(protocols));
-  }
-  Event& gone() override { return inner_->gone(); }
-  void peer_is_known() override { inner_->peer_is_known(); }
 
  private:
-  std::shared_ptr<Responder> inner_;
   std::shared_ptr<Counts> counts_;
   const std::string user_;
 };

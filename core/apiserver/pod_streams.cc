@@ -3,7 +3,7 @@
 // v5.channel.k8s.io (KEP 4006), log options of PodLogOptions.
 #include "core/apiserver/apiserver.h"
 #include "core/apiserver/port_forward.h"
-#include "core/apiserver/race.h"
+#include "core/loop/race.h"
 #include "core/apiserver/relay.h"
 #include "core/apiserver/remote_command.h"
 #include "core/http/message.h"

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "core/apiserver/race.h"
+#include "core/loop/race.h"
 #include "core/base/limits.h"
 #include "core/http/message.h"
 #include "core/http/spdy.h"

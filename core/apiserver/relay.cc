@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/apiserver/race.h"
+#include "core/loop/race.h"
 #include "core/apiserver/relay_links.h"
 #include "core/base/limits.h"
 #include "core/http/client.h"

@@ -1,6 +1,6 @@
 #include "core/apiserver/remote_command.h"
 
-#include "core/apiserver/race.h"
+#include "core/loop/race.h"
 #include "core/base/limits.h"
 #include "core/http/message.h"
 #include "core/http/spdy.h"

@@ -157,7 +157,7 @@ std::shared_ptr<RequestMetrics::Watched> RequestMetrics::watch(std::shared_ptr<R
 }
 
 RequestMetrics::Watched::Watched(RequestMetrics& metrics, std::shared_ptr<Responder> inner, bool long_running, bool mutating)
-    : metrics_(metrics), inner_(std::move(inner)), long_running_(long_running), mutating_(mutating), started_us_(metrics.now_us()) {
+    : PassingResponder(std::move(inner)), metrics_(metrics), long_running_(long_running), mutating_(mutating), started_us_(metrics.now_us()) {
   if (!long_running_) (mutating_ ? metrics_.writes_ : metrics_.reads_).change(+1, started_us_);
 }
 
@@ -184,24 +184,24 @@ void RequestMetrics::Watched::send(int status, std::vector<Header> headers, Buff
   if (body) bytes_ = body->size();
   if (!long_running_) record();
   extend(headers);
-  inner_->send(status, std::move(headers), std::move(body));
+  PassingResponder::send(status, std::move(headers), std::move(body));
 }
 
 void RequestMetrics::Watched::begin(int status, std::vector<Header> headers) {
   status_ = status;
   extend(headers);
-  inner_->begin(status, std::move(headers));
+  PassingResponder::begin(status, std::move(headers));
   if (!long_running_) record();
 }
 
 Task<bool> RequestMetrics::Watched::write(Buffer chunk) {
   bytes_ += chunk->size();
-  return inner_->write(std::move(chunk));
+  return PassingResponder::write(std::move(chunk));
 }
 
 Task<std::unique_ptr<WebSocket>> RequestMetrics::Watched::accept_websocket(std::vector<std::string> protocols) {
   status_ = 101;
-  return inner_->accept_websocket(std::move(protocols));
+  return PassingResponder::accept_websocket(std::move(protocols));
 }
 
 void RequestMetrics::Watched::record() {

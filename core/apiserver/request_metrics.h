@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/apiserver/passing_responder.h"
 #include "core/apiserver/route.h"
 #include "core/base/clock.h"
 #include "core/base/metrics.h"
@@ -78,7 +79,7 @@ class RequestMetrics {
 };
 
 // The network's end of a request, looking on: how it was answered and when.
-class RequestMetrics::Watched final : public Responder {
+class RequestMetrics::Watched final : public PassingResponder {
  public:
   Watched(RequestMetrics& metrics, std::shared_ptr<Responder> inner, bool long_running, bool mutating);
   ~Watched() override;
@@ -94,17 +95,13 @@ class RequestMetrics::Watched final : public Responder {
   void send(int status, std::vector<Header> headers, Buffer body) override;
   void begin(int status, std::vector<Header> headers) override;
   Task<bool> write(Buffer chunk) override;
-  void end() override { inner_->end(); }
   Task<std::unique_ptr<WebSocket>> accept_websocket(std::vector<std::string> protocols) override;
-  Event& gone() override { return inner_->gone(); }
-  void peer_is_known() override { inner_->peer_is_known(); }
 
  private:
   void record();
   void extend(std::vector<Header>& headers);
 
   RequestMetrics& metrics_;
-  std::shared_ptr<Responder> inner_;
   const bool long_running_, mutating_;
   const int64_t started_us_;
   int64_t waited_us_ = 0;

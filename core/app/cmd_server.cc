@@ -13,9 +13,9 @@
 #include "core/app/first_start.h"
 #include "core/app/host_facts.h"
 #include "core/app/node.h"
-#include "core/app/renewal.h"
 #include "core/app/node_address.h"
 #include "core/app/node_flags.h"
+#include "core/app/renewal.h"
 #include "core/app/server_flags.h"
 #include "core/app/server_setup.h"
 #include "core/app/version.h"
@@ -102,14 +102,19 @@ Status bring_up(Running* running, const ServerSetup& setup, const Credentials& c
   return ok();
 }
 
-// The same process with the same arguments, from the start: all that was built upon the old address is built again. Comes back
-// only when it cannot be.
-void begin_anew() {
+// The same process with the same arguments and limits, from the start: all that was built upon the old address is built again.
+// Comes back only when it cannot be.
+void begin_anew(uint64_t open_files) {
   auto text = read_file("/proc/self/cmdline", kNoLimit);
   if (!text.ok()) return log_error("begin anew: ", text.error().message());
   std::vector<char*> arguments;
   for (size_t at = 0; at < text->size(); at += std::strlen(text->data() + at) + 1) arguments.push_back(text->data() + at);
   arguments.push_back(nullptr);
+  rlimit files{};
+  if (open_files != 0 && getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = open_files;
+    setrlimit(RLIMIT_NOFILE, &files);  // it had that limit before: cannot fail
+  }
   execv("/proc/self/exe", arguments.data());
   log_error("begin anew: ", Error::from_errno(errno, "/proc/self/exe").message());
 }
@@ -162,7 +167,7 @@ Status serve(ServerSetup setup) {
   }
   loop.run();
   std::fflush(nullptr);
-  if (running.begins_anew && running.exit_code == 0) begin_anew();
+  if (running.begins_anew && running.exit_code == 0) begin_anew(setup.node.open_files);
   _exit(running.exit_code);
 }
 

@@ -7,6 +7,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/loop/loop.h"
+#include "core/loop/race.h"
 #include "core/loop/socket.h"
 
 namespace bramble {
@@ -51,7 +52,7 @@ class Service {
   }
 
   Task<void> forward_udp(std::string query, SocketAddress peer) {
-    auto reply = co_await forward(std::move(query), ask);
+    auto reply = co_await forward(std::move(query), talk_by_udp);
     Status sent = udp_->send_to(reply, peer);
     (void)sent;
   }
@@ -68,17 +69,12 @@ class Service {
         ::shutdown(s->fd(), SHUT_RDWR);
       };
       watchdog.start(idle(stream.get()));
-      while (buffer.size() < 2 || buffer.size() < 2 + length_of(buffer)) {
-        auto more = co_await stream->read_some(4096);
-        if (!more.ok() || more->empty()) co_return;
-        buffer += *more;
-      }
+      auto query = co_await read_message(stream.get(), &buffer);
+      if (!query) co_return;
       watchdog.cancel_all();
-      std::string query = buffer.substr(2, length_of(buffer));
-      buffer.erase(0, 2 + query.size());
-      std::optional<std::string> reply = answer_now(query, false);
+      std::optional<std::string> reply = answer_now(*query, false);
       if (!reply) {
-        auto forwarded = co_await forward(std::move(query), ask_by_tcp);
+        auto forwarded = co_await forward(std::move(*query), talk_by_tcp);
         reply = std::move(forwarded);
       }
       std::string bytes = framed(*reply);
@@ -88,6 +84,18 @@ class Service {
   }
 
   static size_t length_of(const std::string& b) { return static_cast<size_t>(static_cast<unsigned char>(b[0]) << 8 | static_cast<unsigned char>(b[1])); }
+
+  // The next message of a stream; what came behind it stays in the buffer. Nothing when the stream ends before.
+  static Task<std::optional<std::string>> read_message(Stream* stream, std::string* buffer) {
+    while (buffer->size() < 2 || buffer->size() < 2 + length_of(*buffer)) {
+      auto more = co_await stream->read_some(4096);
+      if (!more.ok() || more->empty()) co_return std::nullopt;
+      *buffer += *more;
+    }
+    std::string message = buffer->substr(2, length_of(*buffer));
+    buffer->erase(0, 2 + message.size());
+    co_return message;
+  }
 
   static std::string framed(const std::string& message) {
     std::string out;
@@ -118,16 +126,17 @@ class Service {
 
   static uint16_t id_of(const std::string& bytes) { return static_cast<uint16_t>(static_cast<unsigned char>(bytes[0]) << 8 | static_cast<unsigned char>(bytes[1])); }
 
-  using Ask = Task<std::optional<std::string>> (*)(SocketAddress server, std::string query);
+  // Writes what the server answers, if it does.
+  using Talk = Task<void> (*)(SocketAddress server, std::string query, std::optional<std::string>* reply);
 
   // Asks the upstream servers in turn, each with a socket (and so a port) of its own, in the way in which we were asked: who
   // comes by TCP may have been told that the answer is too large for a datagram. The message goes through as it is.
-  Task<std::string> forward(std::string query, Ask ask_one) {
+  Task<std::string> forward(std::string query, Talk talk) {
     Counted count(&forwarding_);
     for (int round = 0; round < limits::kDnsForwardRounds; round++) {
       std::vector<SocketAddress> servers = upstreams_;
       for (const SocketAddress& server : servers) {
-        auto reply = co_await ask_one(server, query);
+        auto reply = co_await ask(talk, server, query);
         if (reply) co_return std::move(*reply);
       }
     }
@@ -136,65 +145,39 @@ class Service {
 
   static bool answers(const std::string& reply, const std::string& query) { return reply.size() >= 12 && reply.compare(0, 2, query, 0, 2) == 0; }
 
-  static Task<std::optional<std::string>> ask_by_tcp(SocketAddress server, std::string query) {
+  // One server's answer, if it comes in time.
+  static Task<std::optional<std::string>> ask(Talk talk, SocketAddress server, std::string query) {
     std::optional<std::string> reply;
-    Event done;
-    TaskGroup both;
-    auto wait = [](Event* e) -> Task<void> {
-      co_await sleep_ms(limits::kDnsForwardMs);
-      e->set();
-    };
-    auto talk = [](SocketAddress to, std::string sent, std::optional<std::string>* out, Event* e) -> Task<void> {
-      auto stream = co_await Stream::connect(to, limits::kDnsForwardMs);
-      if (stream.ok()) {
-        std::string bytes = framed(sent);
-        auto written = co_await (*stream)->write_all(std::move(bytes));
-        std::string buffer;
-        while (written.ok() && (buffer.size() < 2 || buffer.size() < 2 + length_of(buffer))) {
-          auto more = co_await (*stream)->read_some(4096);
-          if (!more.ok() || more->empty()) break;
-          buffer += *more;
-        }
-        bool whole = buffer.size() >= 2 && buffer.size() >= 2 + length_of(buffer);
-        if (whole && answers(buffer.substr(2, length_of(buffer)), sent)) *out = buffer.substr(2, length_of(buffer));
-      }
-      e->set();
-    };
-    both.start(wait(&done));
-    both.start(talk(server, std::move(query), &reply, &done));
-    co_await done.wait();
-    co_await sleep_ms(0);  // set() resumed us inside of one of the two: let it end before both are dropped
-    both.cancel_all();
+    {
+      Race race;
+      race.within_ms(limits::kDnsForwardMs);
+      race.add(talk(server, std::move(query), &reply));
+      co_await race.first().wait();
+    }
     co_return reply;
   }
 
-  static Task<std::optional<std::string>> ask(SocketAddress server, std::string query) {
-    auto opened = UdpSocket::connect(server);
-    if (!opened.ok() || !(*opened)->send(query).ok()) co_return std::nullopt;
-    UdpSocket* socket = opened->get();
-    std::optional<std::string> reply;
-    Event done;
-    TaskGroup both;
-    auto wait = [](Event* e) -> Task<void> {
-      co_await sleep_ms(limits::kDnsForwardMs);
-      e->set();
-    };
-    auto receive = [](UdpSocket* s, std::string sent, std::optional<std::string>* out, Event* e) -> Task<void> {
-      for (;;) {
-        auto d = co_await s->receive();
-        if (!d.ok()) break;
-        if (!answers(d->bytes, sent)) continue;
-        *out = std::move(d->bytes);
-        break;
-      }
-      e->set();
-    };
-    both.start(wait(&done));
-    both.start(receive(socket, query, &reply, &done));
-    co_await done.wait();
-    co_await sleep_ms(0);  // set() resumed us inside of one of the two: let it end before both are dropped
-    both.cancel_all();
-    co_return reply;
+  static Task<void> talk_by_tcp(SocketAddress server, std::string query, std::optional<std::string>* reply) {
+    auto stream = co_await Stream::connect(server, limits::kDnsForwardMs);
+    if (!stream.ok()) co_return;
+    std::string bytes = framed(query);
+    auto written = co_await (*stream)->write_all(std::move(bytes));
+    if (!written.ok()) co_return;
+    std::string buffer;
+    auto whole = co_await read_message(stream->get(), &buffer);
+    if (whole && answers(*whole, query)) *reply = std::move(*whole);
+  }
+
+  static Task<void> talk_by_udp(SocketAddress server, std::string query, std::optional<std::string>* reply) {
+    auto socket = UdpSocket::connect(server);
+    if (!socket.ok() || !(*socket)->send(query).ok()) co_return;
+    for (;;) {
+      auto datagram = co_await (*socket)->receive();
+      if (!datagram.ok()) co_return;
+      if (!answers(datagram->bytes, query)) continue;
+      *reply = std::move(datagram->bytes);
+      co_return;
+    }
   }
 
   struct Counted {

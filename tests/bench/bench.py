@@ -201,7 +201,8 @@ class Connections:
                     return
                 method, path, body = request
                 began = time.monotonic()
-                connection.request(method, path, body, {"Accept": media_type, **({"Content-Type": media_type} if body else {})})
+                sent = "application/apply-patch+yaml" if method == "PATCH" else media_type
+                connection.request(method, path, body, {"Accept": media_type, **({"Content-Type": sent} if body else {})})
                 answer = connection.getresponse()
                 answer.read()
                 latencies.append(time.monotonic() - began)
@@ -238,8 +239,55 @@ def api(cluster):
     connections.measure("  and in JSON", lambda i: ("POST", path + "?dryRun=All", json.dumps(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"p{i:05}"}, "data": {"d": data}})) if i < 2000 else None)
     say("PSS of the server with 2000 ConfigMaps", f"{rollup(cluster.server.process.pid, 'Pss') / 1024:.1f} MB")
+    pods_held(cluster, connections)
+    applies(cluster, ns, connections)
     handshakes(cluster)
     watchers(cluster, path)
+
+
+def workload(name, spec):
+    """A spec of usual size, as a chart renders it."""
+    labels = {f"app.kubernetes.io/{key}": name for key in ("name", "instance", "part-of", "component")}
+    probe = {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 10}
+    template = {"metadata": {"labels": labels}, "spec": {
+        "schedulerName": "nobody", "containers": [{
+            "name": "main", "image": IMAGE, "args": ["--port=8080", f"--name={name}"], "ports": [{"name": "http", "containerPort": 8080}],
+            "env": [{"name": f"SETTING_{i}", "value": f"value {i}"} for i in range(8)], "livenessProbe": probe, "readinessProbe": probe,
+            "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
+            "volumeMounts": [{"name": "config", "mountPath": "/etc/config"}]}],
+        "volumes": [{"name": "config", "configMap": {"name": name}}]}}
+    return {"metadata": {"name": name, "labels": labels}, "spec": spec(labels, template) if spec else template["spec"]}
+
+
+def applies(cluster, ns, connections):
+    """Server-side apply of Deployments without replicas: the first, the same again, and one with another image."""
+    path, count = f"/apis/apps/v1/namespaces/{ns}/deployments", 1000
+
+    def applied(image):
+        def request(i):
+            if i >= count:
+                return None
+            body = workload(f"d{i:05}", lambda labels, template: {"replicas": 0, "selector": {"matchLabels": labels}, "template": template})
+            body["spec"]["template"]["spec"]["containers"][0]["image"] = image
+            return "PATCH", f"{path}/d{i:05}?fieldManager=bench", json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", **body})
+        return request
+    connections.measure("apply of a new Deployment", applied(IMAGE))
+    connections.measure("apply of the same again", applied(IMAGE))
+    connections.measure("apply of a changed one", applied(IMAGE + "-2"))
+
+
+def pods_held(cluster, connections, count=1000):
+    """Pods that nobody runs, with eight environment variables and two probes each."""
+    ns = cluster.namespace("bench-held")
+    path = f"/api/v1/namespaces/{ns}/pods"
+    pid = cluster.server.process.pid
+    time.sleep(3)
+    before = rollup(pid, "Pss_Anon")
+    connections.measure("create of a Pod", lambda i: ("POST", path, json.dumps(
+        {"apiVersion": "v1", "kind": "Pod", **workload(f"p{i:05}", None)})) if i < count else None)
+    time.sleep(3)
+    listed = json.dumps(cluster.get(path)["items"], separators=(",", ":"))
+    say(f"memory of the server for {count} Pods held", f"{(rollup(pid, 'Pss_Anon') - before) / 1024:.1f} MB; as JSON they are {len(listed) / 2**20:.1f} MB")
 
 
 def handshakes(cluster):

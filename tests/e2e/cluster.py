@@ -222,6 +222,22 @@ class Cluster:
     def wait_node_ready(self):
         return self.wait("/api/v1/nodes", NODE, lambda n: condition(n, "Ready").get("status") == "True")
 
+    def move_node(self, old, new):
+        """This machine has another address; until the node has it, and its service too."""
+        run(["ip", "address", "del", f"{old}/24", "dev", "uplink0"])
+        run(["ip", "address", "add", f"{new}/24", "dev", "uplink0"])
+        run(["ip", "route", "replace", "default", "via", "192.0.2.1"])
+
+        def moved():
+            try:
+                addresses = self.get(f"/api/v1/nodes/{NODE}")["status"]["addresses"]
+            except (OSError, http.client.HTTPException):  # it begins anew
+                return False
+            return next(a["address"] for a in addresses if a["type"] == "InternalIP") == new
+        until(f"the node is {new}", moved)
+        self.wait_node_ready()
+        self.wait("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", "kubernetes", lambda s: s and s["endpoints"][0]["addresses"] == [new])
+
     def import_images(self):
         for name, page in ((IMAGE, PAGE), (IMAGE2, PAGE2)):
             archive = f"{self.state}/{name.rpartition(':')[2]}.tar"

@@ -1,9 +1,8 @@
 """Backups, a restore and a damaged store: what was lost may come back, so nothing is deleted for being absent until that is
 confirmed. These tests stop the server, so they come late."""
-import http.client
 import os
 
-from cluster import NODE, NODE_ADDRESS, dig, run, start_time, until
+from cluster import NODE_ADDRESS, dig, run, start_time, until
 
 
 def alive(pid, since):
@@ -132,32 +131,12 @@ def test_unclean_stop_renews_leases(cluster):
     assert cluster.get(f"{path}/free")["spec"]["renewTime"] == old
 
 
-def address(cluster):
-    node = cluster.get(f"/api/v1/nodes/{NODE}")
-    return next(a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP")
-
-
 def test_another_address_is_followed_and_pods_run_on(cluster):
     """DHCP has given another one, or the board was carried to another network: the same process begins anew."""
     ns = cluster.namespace("address")
     pod = running(cluster, ns, "steady")
     server = cluster.server.process.pid
-
-    def move(old, new):
-        run(["ip", "address", "del", f"{old}/24", "dev", "uplink0"])
-        run(["ip", "address", "add", f"{new}/24", "dev", "uplink0"])
-        run(["ip", "route", "replace", "default", "via", "192.0.2.1"])
-
-        def moved():
-            try:
-                return address(cluster) == new
-            except (OSError, http.client.HTTPException):
-                return False
-        until(f"the node is {new}", moved)
-        cluster.wait_node_ready()
-        cluster.wait("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", "kubernetes", lambda s: s and s["endpoints"][0]["addresses"] == [new])
-
-    move(NODE_ADDRESS, "192.0.2.77")
+    cluster.move_node(NODE_ADDRESS, "192.0.2.77")
     assert cluster.server.process.pid == server and cluster.server.process.poll() is None
-    move("192.0.2.77", NODE_ADDRESS)
+    cluster.move_node("192.0.2.77", NODE_ADDRESS)
     assert alive(*pod) and dig(cluster.wait_running(ns, "steady"), "status", "containerStatuses", 0, "restartCount") == 0

@@ -2,7 +2,6 @@
 import json
 import os
 import re
-import signal
 import subprocess
 
 from cluster import IMAGE, IMAGE2, NODE, PATIENCE, condition, dig, fetch_until, run
@@ -320,7 +319,7 @@ def test_proxy(cluster):
         assert json.loads(fetch_until(f"http://127.0.0.1:{port}/api/v1/namespaces/kube-system"))["metadata"]["name"] == "kube-system"
         assert fetch_until(f"http://127.0.0.1:{port}/healthz") == "ok"
     finally:
-        proxy.send_signal(signal.SIGINT)
+        proxy.terminate()  # not by SIGINT, which a shell without job control lets its children ignore
         proxy.wait(timeout=PATIENCE)
 
 

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 
-from cluster import PATIENCE, ApiError, dig, run, start_time, until
+from cluster import NODE_ADDRESS, PATIENCE, ApiError, dig, run, start_time, until
 
 PODS = 15
 # When: so many paths of this form under <run dir>/pods.
@@ -151,6 +151,12 @@ def test_open_files(cluster):
         ns = cluster.namespace("files")
         cluster.pod(ns, "sleeper", "sleep", "3600")
         assert [soft_and_hard(os.path.dirname(s)) for s in shims(cluster)] == [["1000", hard]]
+        cluster.move_node(NODE_ADDRESS, "192.0.2.77")  # it begins anew, with what it had
+        try:
+            cluster.pod(ns, "another", "sleep", "3600")
+            assert [soft_and_hard(os.path.dirname(s)) for s in shims(cluster)] == [["1000", hard]] * 2
+        finally:
+            cluster.move_node("192.0.2.77", NODE_ADDRESS)
     finally:
         cluster.server.prefix = []
         cluster.server.stop()

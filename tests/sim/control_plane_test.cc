@@ -9,18 +9,13 @@
 #include "core/resources/pod_view.h"
 #include "core/scheduler/scheduler.h"
 #include "tests/sim/fake_api.h"
+#include "tests/core/json/json_text.h"
 #include "tests/sim/fake_time.h"
 
 namespace bramble {
 namespace {
 
 using namespace resource_ids;
-
-Document json(const std::string& text) {
-  Result<Document> d = Document::parse(text);
-  EXPECT_TRUE(d.ok()) << text;
-  return *d;
-}
 
 // A node that nobody has heard of for a while: its kubelet does nothing.
 bool is_silent(const Document& node) { return node["metadata"]["labels"]["silent"].exists(); }

@@ -231,17 +231,22 @@ def served(folder):
     return versions
 
 
-def main():
-    folder, target = sys.argv[1:3]
+def served_documents(folder):
+    """(group, version, its rows of resources.tsv, its Document) of each version that is served, in order."""
     types = parse_rows(folder)
     enums = {(c[0], c[1]): c[2] for c in read(folder + '/enums.tsv')}
-    versions = served(folder)
-    documents = []
-    for (group, version), rows in sorted(versions.items()):
+    for (group, version), rows in sorted(served(folder).items()):
         d = Document(types, enums, group, version)
         for row in rows:
             d.add(row)
         d.use('meta.v1.WatchEvent')
+        yield group, version, rows, d
+
+
+def main():
+    folder, target = sys.argv[1:3]
+    documents = []
+    for group, version, _, d in served_documents(folder):
         text = d.text().encode()
         path = f'apis/{group}/{version}' if group else f'api/{version}'
         documents.append((path, hashlib.sha256(text).hexdigest().upper(), gzip.compress(text, 9, mtime=0), len(text)))

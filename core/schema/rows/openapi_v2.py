@@ -11,8 +11,8 @@ import hashlib
 import json
 import sys
 
-from compile import fail, parse_rows, read
-from openapi import GROUPS, META, Document, c_array, served
+from compile import fail
+from openapi import GROUPS, META, c_array, served_documents
 
 DEFINITION = '#/definitions/'
 BODY = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
@@ -238,21 +238,13 @@ def merge(into, documents):
 
 
 def build(folder):
-    types = parse_rows(folder)
-    enums = {(c[0], c[1]): c[2] for c in read(folder + '/enums.tsv')}
-    versions = served(folder)
-    documents = []
-    for (group, version), rows in sorted(versions.items()):
-        d = Document(types, enums, group, version)
-        for row in rows:
-            d.add(row)
-        d.use('meta.v1.WatchEvent')
-        documents.append(d)
+    served = list(served_documents(folder))
+    documents = [d for _, _, _, d in served]
     for kind in ('APIGroup', 'APIGroupList', 'APIResourceList', 'APIVersions'):
         documents[0].use('meta.v1.' + kind)
-    definitions, paths = {VERSION: VERSION_INFO}, discovery_paths(versions)
+    definitions, paths = {VERSION: VERSION_INFO}, discovery_paths([(group, version) for group, version, _, _ in served])
     merge(definitions, documents)
-    for (group, version), rows in sorted(versions.items()):
+    for group, version, rows, _ in served:
         own = {row[2]: row[3] for row in rows}
         p = Paths(group, version, definitions)
         for row in rows:

@@ -3,24 +3,19 @@
 #include "core/apiserver/admission_runtime_class.h"
 #include "core/crypto/x509.h"
 #include "tests/core/apiserver/api_fixture.h"
+#include "tests/core/json/json_text.h"
 
 namespace bramble {
 namespace {
 
-Document parsed(std::string_view text) {
-  auto d = Document::parse(text);
-  EXPECT_TRUE(d.ok()) << text;
-  return d.ok() ? *d : Document();
-}
-
-Document limits_of(std::string_view items) { return parsed(cat(R"({"spec":{"limits":[)", items, "]}}")); }
+Document limits_of(std::string_view items) { return json(cat(R"({"spec":{"limits":[)", items, "]}}")); }
 std::string pod_of(std::string_view resources) {
   return cat(R"({"metadata":{"name":"p"},"spec":{"containers":[{"name":"c","resources":)", resources, "}]}}");
 }
 
 TEST(LimitRanger, gives_what_containers_leave_out_and_says_so) {
   const Document range = limits_of(R"({"type":"Container","default":{"cpu":"2","memory":"64Mi"},"defaultRequest":{"cpu":"100m"}})");
-  const Document pod = parsed(R"({"metadata":{"name":"p"},"spec":{"containers":[{"name":"c"},{"name":"d","resources":{"limits":{"cpu":"1"}}}],
+  const Document pod = json(R"({"metadata":{"name":"p"},"spec":{"containers":[{"name":"c"},{"name":"d","resources":{"limits":{"cpu":"1"}}}],
     "initContainers":[{"name":"i","resources":{"requests":{"cpu":"1"},"limits":{"cpu":"1","memory":"1Mi"}}}]}})");
   Builder b(pod.root());
   default_from_limits({range}, b.root());
@@ -59,13 +54,13 @@ TEST(LimitRanger, refuses_with_upstreams_texts) {
       {"claims alone", R"({"type":"PersistentVolumeClaim","min":{"storage":"1Gi"}})", "{}", ""},
   };
   for (const auto& c : cases) {
-    const Document pod = parsed(pod_of(c.resources));
+    const Document pod = json(pod_of(c.resources));
     EXPECT_EQ(broken_pod_limits({limits_of(c.limits)}, pod.root()), c.want) << c.name;
   }
 }
 
 TEST(LimitRanger, counts_a_pod_whole_without_its_overhead) {
-  const Document pod = parsed(R"({"spec":{"overhead":{"cpu":"5"},"containers":[{"name":"a","resources":{"limits":{"cpu":"1"}}},
+  const Document pod = json(R"({"spec":{"overhead":{"cpu":"5"},"containers":[{"name":"a","resources":{"limits":{"cpu":"1"}}},
     {"name":"b","resources":{"limits":{"cpu":"2"}}}],"initContainers":[{"name":"i","resources":{"limits":{"cpu":"4"}}}]}})");
   EXPECT_EQ(broken_pod_limits({limits_of(R"({"type":"Pod","max":{"cpu":"4"}})")}, pod.root()), "");
   EXPECT_EQ(broken_pod_limits({limits_of(R"({"type":"Pod","max":{"cpu":"3"}})")}, pod.root()),
@@ -80,13 +75,13 @@ TEST(LimitRanger, bounds_claims_by_their_requests) {
                {"too small", "1Mi", "minimum storage usage per PersistentVolumeClaim is 1Gi, but request is 1Mi"},
                {"too large", "3Gi", "maximum storage usage per PersistentVolumeClaim is 2Gi, but request is 3Gi"}};
   for (const auto& c : cases) {
-    const Document claim = parsed(cat(R"({"spec":{"resources":{"requests":{"storage":")", c.storage, R"("}}}})"));
+    const Document claim = json(cat(R"({"spec":{"resources":{"requests":{"storage":")", c.storage, R"("}}}})"));
     EXPECT_EQ(broken_claim_limits(range, claim.root()), c.want) << c.name;
   }
 }
 
 TEST(RuntimeClass, gives_overhead_and_places_or_contradicts) {
-  const Document rich = parsed(R"({"overhead":{"podFixed":{"cpu":"10m"}},"scheduling":{"nodeSelector":{"a":"b"},
+  const Document rich = json(R"({"overhead":{"podFixed":{"cpu":"10m"}},"scheduling":{"nodeSelector":{"a":"b"},
     "tolerations":[{"key":"k","operator":"Exists"}]}})");
   const struct {
     const char* name;
@@ -110,7 +105,7 @@ TEST(RuntimeClass, gives_overhead_and_places_or_contradicts) {
       {"no class", Document(), "{}", "", "{}"},
   };
   for (const auto& c : cases) {
-    const Document pod = parsed(cat(R"({"spec":)", c.spec, "}"));
+    const Document pod = json(cat(R"({"spec":)", c.spec, "}"));
     Builder b(pod.root());
     EXPECT_EQ(apply_runtime_class(c.runtime_class, b.root()), c.error) << c.name;
     if (c.after == nullptr) continue;

@@ -2,15 +2,10 @@
 #include "core/apiserver/admission_pod_security.h"
 #include "core/apiserver/pod_security_checks.h"
 #include "tests/core/apiserver/api_fixture.h"
+#include "tests/core/json/json_text.h"
 
 namespace bramble {
 namespace {
-
-Document parsed(std::string_view text) {
-  auto d = Document::parse(text);
-  EXPECT_TRUE(d.ok()) << text;
-  return d.ok() ? *d : Document();
-}
 
 constexpr LevelVersion kBaseline{SecurityLevel::kBaseline, true, 0}, kRestricted{SecurityLevel::kRestricted, true, 0};
 LevelVersion of_minor(SecurityLevel level, int64_t minor) { return {level, false, minor}; }
@@ -31,7 +26,7 @@ struct Row {
 
 void check(const std::vector<Row>& rows) {
   for (const Row& row : rows) {
-    const Document metadata = parsed(cat(R"({"annotations":)", row.annotations, "}")), spec = parsed(row.spec);
+    const Document metadata = json(cat(R"({"annotations":)", row.annotations, "}")), spec = json(row.spec);
     EXPECT_EQ(check_pod_security(row.level, metadata.root(), spec.root()).details(), row.want) << row.name;
   }
 }
@@ -138,7 +133,7 @@ TEST(PodSecurity, levels_and_versions_come_from_labels) {
        R"(metadata.labels[pod-security.kubernetes.io/warn-version]: Invalid value: "1.2": must be "latest" or "v1.x"; )"},
   };
   for (const auto& c : cases) {
-    const Document labels = parsed(c.labels);
+    const Document labels = json(c.labels);
     FieldErrors errors;
     PodSecurityPolicy p = PodSecurityPolicy::of(labels.root(), errors);
     EXPECT_EQ(p.enforce.text(), c.enforce) << c.name;
@@ -152,8 +147,8 @@ TEST(PodSecurity, levels_and_versions_come_from_labels) {
 
 TEST(PodSecurity, what_violates_stands_in_the_audit_annotations) {
   const Kind* pods = find_kind("", "v1", "pods");
-  const Document ns = parsed(R"({"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"baseline","pod-security.kubernetes.io/audit":"restricted","pod-security.kubernetes.io/warn":"privileged"}}})");
-  const Document pod = parsed(cat(R"({"metadata":{"name":"p"},"spec":{"securityContext":{"runAsUser":0},"containers":[)", hardened("a"), "]}}"));
+  const Document ns = json(R"({"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"baseline","pod-security.kubernetes.io/audit":"restricted","pod-security.kubernetes.io/warn":"privileged"}}})");
+  const Document pod = json(cat(R"({"metadata":{"name":"p"},"spec":{"securityContext":{"runAsUser":0},"containers":[)", hardened("a"), "]}}"));
   PodSecurityAnswer answer = check_pod_write(*pods, "", "p", ns.root(), pod.root(), Value());
   EXPECT_TRUE(answer.status.ok());
   EXPECT_TRUE(answer.warnings.empty());
@@ -164,8 +159,8 @@ TEST(PodSecurity, what_violates_stands_in_the_audit_annotations) {
 
 TEST(PodSecurity, weighs_updates_that_bring_images) {
   const Kind* pods = find_kind("", "v1", "pods");
-  const Document ns = parsed(R"({"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted"}}})");
-  const Document plain = parsed(R"({"spec":{"containers":[{"name":"a","image":"i"}]}})");
+  const Document ns = json(R"({"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted"}}})");
+  const Document plain = json(R"({"spec":{"containers":[{"name":"a","image":"i"}]}})");
   const struct {
     const char *name, *subresource, *object;
     bool allowed;
@@ -178,7 +173,7 @@ TEST(PodSecurity, weighs_updates_that_bring_images) {
       {"status", "status", R"({"spec":{"containers":[{"name":"a","image":"j"}]}})", true},
   };
   for (const auto& c : cases) {
-    const Document object = parsed(c.object);
+    const Document object = json(c.object);
     EXPECT_EQ(check_pod_write(*pods, c.subresource, "p", ns.root(), object.root(), plain.root()).status.ok(), c.allowed) << c.name;
   }
 }

@@ -1,17 +1,13 @@
 // ResourceQuota admission: what is refused, what is charged, and that nothing acknowledged goes uncounted.
 #include "core/apiserver/quota_check.h"
 #include "tests/core/apiserver/api_fixture.h"
+#include "tests/core/json/json_text.h"
 
 namespace bramble {
 namespace {
 
-Document parsed(std::string_view text) {
-  auto d = Document::parse(text);
-  EXPECT_TRUE(d.ok()) << text;
-  return d.ok() ? *d : Document();
-}
 Document quota(std::string_view name, std::string_view hard, std::string_view used, std::string_view spec = "{}") {
-  return parsed(cat(R"({"metadata":{"name":")", name, R"("},"spec":)", spec, R"(,"status":{"hard":)", hard, R"(,"used":)", used, "}}"));
+  return json(cat(R"({"metadata":{"name":")", name, R"("},"spec":)", spec, R"(,"status":{"hard":)", hard, R"(,"used":)", used, "}}"));
 }
 
 TEST(QuotaCheck, refuses_with_upstreams_texts) {
@@ -28,7 +24,7 @@ TEST(QuotaCheck, refuses_with_upstreams_texts) {
       {"not said", quota("q", R"({"limits.memory":"1Gi","pods":"1"})", R"({"limits.memory":"0","pods":"0"})"), "pods", pod, "",
        R"(pods "x" is forbidden: failed quota: q: must specify limits.memory for: c)"},
       {"not counted yet", quota("q", R"({"pods":"1","requests.cpu":"1"})", R"({"pods":"0"})"), "pods", pod, "", R"(pods "x" is forbidden: status unknown for quota: q, resources: pods,requests.cpu)"},
-      {"not looked at yet", parsed(R"({"metadata":{"name":"q"},"spec":{"hard":{"pods":"0"}}})"), "pods", pod, "", ""},
+      {"not looked at yet", json(R"({"metadata":{"name":"q"},"spec":{"hard":{"pods":"0"}}})"), "pods", pod, "", ""},
       {"another scope", quota("q", R"({"pods":"0"})", R"({"pods":"0"})", R"({"scopes":["BestEffort"]})"), "pods", pod, "", ""},
       {"of others", quota("q", R"({"secrets":"0"})", R"({"secrets":"0"})"), "pods", pod, "", ""},
       {"count", quota("q", R"({"count/pods":"1"})", R"({"count/pods":"1"})"), "pods", pod, "", R"(pods "x" is forbidden: exceeded quota: q, requested: count/pods=1, used: count/pods=1, limited: count/pods=1)"},
@@ -44,7 +40,7 @@ TEST(QuotaCheck, refuses_with_upstreams_texts) {
        R"(pods "x" is forbidden: quota usage is negative for resource(s): cpu,requests.cpu)"},
   };
   for (const auto& c : cases) {
-    const Document object = parsed(c.object), old = *c.old ? parsed(c.old) : Document();
+    const Document object = json(c.object), old = *c.old ? json(c.old) : Document();
     QuotaWrite write;
     write.kind = find_kind("", "v1", c.resource);
     write.name = "x", write.object = object.root(), write.old = old.root();
@@ -53,7 +49,7 @@ TEST(QuotaCheck, refuses_with_upstreams_texts) {
     if (charges.ok()) {
       for (const auto& [name, amount] : (*charges)[0]) got += cat(name, "=", amount.text());
     } else {
-      got = parsed(charges.error().status_json())["message"].text();
+      got = json(charges.error().status_json())["message"].text();
     }
     EXPECT_EQ(got, c.want) << c.name;
   }

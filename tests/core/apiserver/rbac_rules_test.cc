@@ -6,17 +6,12 @@
 
 #include "core/apiserver/authz.h"
 #include "core/apiserver/role_reconcile.h"
+#include "tests/core/json/json_text.h"
 
 namespace bramble {
 namespace {
 
 using testing::ElementsAre;
-
-Document json(const std::string& text) {
-  auto d = Document::parse(std::string_view(text));
-  EXPECT_TRUE(d.ok()) << text;
-  return d.ok() ? *d : Document();
-}
 
 // "verb group/resource[/sub] [name]" or "verb /path".
 Attributes asks(const std::string& text) {

@@ -1,6 +1,7 @@
 // The ResourceQuota controller, and those that protect storage in use.
 #include "core/controllers/all.h"
 #include "tests/core/controllers/plan_text.h"
+#include "tests/core/json/json_text.h"
 
 namespace bramble {
 namespace {
@@ -12,12 +13,6 @@ std::string pod(std::string_view name, std::string_view more = {}, std::string_v
   return cat(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")", name, R"(","namespace":"x","uid":"u-)", name, "\"", meta_more,
              R"(},"spec":{"nodeName":"n","containers":[{"name":"c","resources":{"requests":{"cpu":"100m"}}}])", more, "}}");
 }
-Document parsed(const std::string& text) {
-  auto d = Document::parse(text);
-  EXPECT_TRUE(d.ok()) << text;
-  return d.ok() ? *d : Document();
-}
-
 TEST(ResourceQuota, status_tells_what_there_is) {
   const std::string hard = R"({"pods":"5","requests.cpu":"1"})";
   check_reconcile(resource_quota_controller(),
@@ -48,18 +43,18 @@ TEST(ResourceQuota, is_counted_anew_when_something_frees_room) {
   MapSnapshot s = snapshot_of({quota(R"({"pods":"5"})"), quota(R"({"secrets":"5"})", "{}", "s")});
   Controller c = resource_quota_controller();
   const ResourceId kQuotas{"", "v1", "resourcequotas"};
-  const Document a = parsed(pod("a")), ended = parsed(replace_all(pod("a"), R"("spec":)", R"("status":{"phase":"Failed"},"spec":)")),
-                 labelled = parsed(pod("a", "", R"(,"labels":{"x":"y"})"));
-  const Document secret = parsed(R"({"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","namespace":"x"}})");
+  const Document a = json(pod("a")), ended = json(replace_all(pod("a"), R"("spec":)", R"("status":{"phase":"Failed"},"spec":)")),
+                 labelled = json(pod("a", "", R"(,"labels":{"x":"y"})"));
+  const Document secret = json(R"({"apiVersion":"v1","kind":"Secret","metadata":{"name":"s","namespace":"x"}})");
   using testing::ElementsAre;
   EXPECT_THAT(keys_of(c, s, {resource_ids::kPods, {}, a}), ElementsAre()) << "admission has counted it";
   EXPECT_THAT(keys_of(c, s, {resource_ids::kPods, a, {}}), ElementsAre("x/q"));
   EXPECT_THAT(keys_of(c, s, {resource_ids::kPods, a, ended}), ElementsAre("x/q"));
   EXPECT_THAT(keys_of(c, s, {resource_ids::kPods, a, labelled}), ElementsAre());
   EXPECT_THAT(keys_of(c, s, {resource_ids::kSecrets, secret, {}}), ElementsAre("x/s"));
-  const Document fresh = parsed(quota(R"({"pods":"5"})", R"({"hard":{"pods":"5"},"used":{"pods":"1"}})")),
-                 charged = parsed(quota(R"({"pods":"5"})", R"({"hard":{"pods":"5"},"used":{"pods":"2"}})")),
-                 wider = parsed(quota(R"({"pods":"6"})", R"({"hard":{"pods":"5"},"used":{"pods":"2"}})"));
+  const Document fresh = json(quota(R"({"pods":"5"})", R"({"hard":{"pods":"5"},"used":{"pods":"1"}})")),
+                 charged = json(quota(R"({"pods":"5"})", R"({"hard":{"pods":"5"},"used":{"pods":"2"}})")),
+                 wider = json(quota(R"({"pods":"6"})", R"({"hard":{"pods":"5"},"used":{"pods":"2"}})"));
   EXPECT_THAT(keys_of(c, s, {kQuotas, {}, fresh}), ElementsAre("x/q"));
   EXPECT_THAT(keys_of(c, s, {kQuotas, fresh, charged}), ElementsAre()) << "by admission";
   EXPECT_THAT(keys_of(c, s, {kQuotas, charged, wider}), ElementsAre("x/q"));
@@ -92,7 +87,7 @@ TEST(ClaimProtection, keeps_a_claim_while_a_pod_on_a_node_uses_it) {
 TEST(ClaimProtection, looks_again_when_a_pod_goes) {
   Controller c = claim_protection_controller();
   MapSnapshot s;
-  const Document a = parsed(pod("a", R"(,"volumes":[{"name":"v","persistentVolumeClaim":{"claimName":"data"}},{"name":"w","ephemeral":{}},{"name":"e","emptyDir":{}}])"));
+  const Document a = json(pod("a", R"(,"volumes":[{"name":"v","persistentVolumeClaim":{"claimName":"data"}},{"name":"w","ephemeral":{}},{"name":"e","emptyDir":{}}])"));
   EXPECT_THAT(keys_of(c, s, {resource_ids::kPods, a, {}}), testing::ElementsAre("x/data", "x/a-w"));
   EXPECT_THAT(keys_of(c, s, {resource_ids::kPods, {}, a}), testing::ElementsAre());
   EXPECT_THAT(keys_of(c, s, {resource_ids::kPods, a, a}), testing::ElementsAre());

@@ -4,11 +4,10 @@
 #include "core/dns/message.h"
 #include "core/dns/resolv_conf.h"
 #include "core/dns/zone.h"
+#include "tests/core/json/json_text.h"
 
 namespace bramble {
 namespace {
-
-Document json(std::string_view text) { return Document::parse(text).value(); }
 
 Zone make_zone() {
   Zone zone("cluster.local");

@@ -4,15 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "core/registry/reset_fields.h"
+#include "tests/core/json/json_text.h"
 
 namespace bramble {
 namespace {
-
-Document json(std::string_view text) {
-  auto parsed = Document::parse(text);
-  EXPECT_TRUE(parsed.ok()) << text;
-  return *parsed;
-}
 
 TEST(ManagedFields, a_write_owns_what_its_subresource_may_change) {
   constexpr const char* kAll = R"({"f:metadata":{"f:labels":{"f:a":{}},"f:ownerReferences":{}},)"

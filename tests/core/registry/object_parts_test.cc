@@ -6,15 +6,10 @@
 #include "core/registry/object_meta.h"
 #include "core/registry/scale.h"
 #include "core/registry/service_pools.h"
+#include "tests/core/json/json_text.h"
 
 namespace bramble {
 namespace {
-
-Document json(std::string_view text) {
-  auto parsed = Document::parse(text);
-  EXPECT_TRUE(parsed.ok()) << text;
-  return *parsed;
-}
 
 TEST(KeyLocks, waiters_go_in_order_and_a_dropped_one_is_forgotten) {
   KeyLocks locks;

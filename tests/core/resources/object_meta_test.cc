@@ -1,11 +1,11 @@
 #include <gtest/gtest.h>
 
 #include "core/resources/kind.h"
+#include "tests/core/json/json_text.h"
 
 namespace bramble {
 namespace {
 
-Document json(std::string_view text) { return std::move(Document::parse(text)).value(); }
 std::string texts(const FieldErrors& errors) {
   std::string out;
   for (const FieldError& e : errors.list()) out += cat(out.empty() ? "" : " | ", e.field, ": ", e.message);

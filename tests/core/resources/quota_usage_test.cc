@@ -11,11 +11,6 @@ namespace {
 
 constexpr int64_t kNowUs = 1767323045000000;  // 2026-01-02T03:04:05Z
 
-Document parsed(std::string_view text) {
-  auto d = Document::parse(text);
-  EXPECT_TRUE(d.ok()) << text;
-  return d.ok() ? *d : Document();
-}
 QuotaEvaluator evaluator_of(std::string_view group, std::string_view resource) { return *QuotaEvaluator::of(*find_kind(group, "v1", resource)); }
 std::string text(const ResourceAmounts& amounts) {
   std::vector<std::string> out;
@@ -51,7 +46,7 @@ TEST(QuotaUsage, of_each_sort_of_object) {
       {"deployment", "apps", "deployments", "{}", "count/deployments.apps=1"},
   };
   for (const auto& c : cases) {
-    const Document object = parsed(c.object);
+    const Document object = json(c.object);
     EXPECT_EQ(text(evaluator_of(c.group, c.resource).usage(object.root(), kNowUs)), c.want) << c.name;
   }
   EXPECT_FALSE(QuotaEvaluator::of(*find_kind("", "v1", "events")));
@@ -103,28 +98,28 @@ TEST(QuotaUsage, scopes_choose_objects) {
       {"of none", selector("PriorityClass", "DoesNotExist", "[]"), true, false},
   };
   for (const auto& c : cases) {
-    const Document spec = parsed(c.spec), a = parsed(plain), b = parsed(asking);
+    const Document spec = json(c.spec), a = json(plain), b = json(asking);
     EXPECT_EQ(evaluator_of("", "pods").in_scopes(spec.root(), a.root()), c.plain) << c.name;
     EXPECT_EQ(evaluator_of("", "pods").in_scopes(spec.root(), b.root()), c.asking) << c.name;
   }
-  const Document of_class = parsed(R"({"scopeSelector":{"matchExpressions":[{"scopeName":"VolumeAttributesClass","operator":"In","values":["fast"]}]}})");
-  const Document claim = parsed(R"({"spec":{},"status":{"currentVolumeAttributesClassName":"fast"}})");
+  const Document of_class = json(R"({"scopeSelector":{"matchExpressions":[{"scopeName":"VolumeAttributesClass","operator":"In","values":["fast"]}]}})");
+  const Document claim = json(R"({"spec":{},"status":{"currentVolumeAttributesClassName":"fast"}})");
   EXPECT_TRUE(evaluator_of("", "persistentvolumeclaims").in_scopes(of_class.root(), claim.root()));
-  EXPECT_FALSE(evaluator_of("", "services").in_scopes(parsed(scope("BestEffort")).root(), claim.root()));
+  EXPECT_FALSE(evaluator_of("", "services").in_scopes(json(scope("BestEffort")).root(), claim.root()));
 }
 
 TEST(QuotaUsage, containers_must_say_what_is_counted) {
-  const Document pod = parsed(R"({"spec":{"containers":[{"name":"b"},{"name":"a","resources":{"requests":{"cpu":"1"}}}],"initContainers":[{"name":"i"}]}})");
+  const Document pod = json(R"({"spec":{"containers":[{"name":"b"},{"name":"a","resources":{"requests":{"cpu":"1"}}}],"initContainers":[{"name":"i"}]}})");
   EXPECT_EQ(evaluator_of("", "pods").missing({"limits.cpu", "pods", "requests.cpu", "requests.ephemeral-storage"}, pod.root()),
             "must specify limits.cpu for: a,b,i; requests.cpu for: b,i");
-  const Document whole = parsed(R"({"spec":{"resources":{"limits":{"cpu":"1"}},"containers":[{"name":"b"}]}})");
+  const Document whole = json(R"({"spec":{"resources":{"limits":{"cpu":"1"}},"containers":[{"name":"b"}]}})");
   EXPECT_EQ(evaluator_of("", "pods").missing({"limits.cpu"}, whole.root()), "");
 }
 
 TEST(QuotaUsage, is_summed_over_what_there_is) {
-  const Document quota = parsed(R"({"spec":{"hard":{"pods":"9","requests.cpu":"1","count/deployments.apps":"1","secrets":"3","services.nodeports":"0"}}})");
-  const Document a = parsed(R"({"spec":{"containers":[{"resources":{"requests":{"cpu":"100m"}}}]}})");
-  const Document going = parsed(R"({"metadata":{"deletionTimestamp":"2026-01-02T03:04:00Z","deletionGracePeriodSeconds":30},"spec":{"containers":[]}})");
+  const Document quota = json(R"({"spec":{"hard":{"pods":"9","requests.cpu":"1","count/deployments.apps":"1","secrets":"3","services.nodeports":"0"}}})");
+  const Document a = json(R"({"spec":{"containers":[{"resources":{"requests":{"cpu":"100m"}}}]}})");
+  const Document going = json(R"({"metadata":{"deletionTimestamp":"2026-01-02T03:04:00Z","deletionGracePeriodSeconds":30},"spec":{"containers":[]}})");
   auto each = [&](const Kind& kind, const std::function<void(Value)>& fn) {
     if (kind.resource == "pods") fn(a.root()), fn(a.root()), fn(going.root());
     if (kind.resource == "secrets") fn(a.root());

@@ -5,14 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "core/resources/kind.h"
+#include "tests/core/json/json_text.h"
 
 namespace bramble {
-
-inline Document json(std::string_view text) {
-  auto d = Document::parse(text);
-  EXPECT_TRUE(d.ok()) << (d.ok() ? "" : d.error().message()) << "\n" << text;
-  return d.ok() ? std::move(d).value() : Document();
-}
 
 inline std::string texts(const FieldErrors& errors) {
   std::string out;

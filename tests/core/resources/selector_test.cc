@@ -1,11 +1,10 @@
 #include "core/resources/selector.h"
+#include "tests/core/json/json_text.h"
 
 #include <gtest/gtest.h>
 
 namespace bramble {
 namespace {
-
-Document json(std::string_view text) { return std::move(Document::parse(text)).value(); }
 
 TEST(LabelSelector, matches_as_the_grammar_says) {
   const struct {

@@ -3,15 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "core/base/strings.h"
+#include "tests/core/json/json_text.h"
 
 namespace bramble {
 namespace {
-
-Document json(std::string_view text) {
-  auto parsed = Document::parse(text);
-  EXPECT_TRUE(parsed.ok()) << text;
-  return parsed.ok() ? *parsed : Document();
-}
 
 MergeShape shape(const char* type) { return MergeShape(*Type::find(type)); }
 FieldSet set(std::string_view text) { return FieldSet::parse(json(text).root()).value(); }

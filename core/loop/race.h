@@ -12,6 +12,8 @@ class Race {
   void add(Task<void> task) { tasks_.start(run(std::move(task), over_)); }
   // Ends when this event is set.
   void until(Event* event) { add(wait(event)); }
+  // Ends when so long has passed.
+  void within_ms(int64_t ms) { add(sleep_ms(ms)); }
   Event& first() { return *over_; }
 
  private:
