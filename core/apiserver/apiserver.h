@@ -87,6 +87,7 @@ class ApiServer {
   // service_paths.cc: health, version, discovery, OpenAPI, metrics
   void serve_path(RequestRef request);
   bool serve_discovery(RequestRef request);
+  bool serve_openid(Request& request);
   void serve_metrics(RequestRef request) const;  // metrics_page.cc
   // pod_streams.cc: logs, exec, attach, port-forward
   Task<void> serve_stream(RequestRef request);

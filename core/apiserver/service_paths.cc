@@ -1,4 +1,4 @@
-// Paths that are no objects: health, version, discovery, OpenAPI, metrics, the index.
+// Paths that are no objects: health, version, discovery, OpenAPI, OpenID, metrics, the index.
 #include <algorithm>
 
 #include "core/apiserver/apiserver.h"
@@ -57,7 +57,35 @@ std::string version_json(const ApiServer::Options& options) {
   return b.dump();
 }
 
+constexpr std::string_view kOpenIdConfiguration = "/.well-known/openid-configuration", kOpenIdKeys = "/openid/v1/jwks";
+
+std::string openid_configuration(const std::string& issuer, const std::string& server_address) {
+  Builder b;
+  Mut v = b.root();
+  v.set("issuer", issuer);
+  v.set("jwks_uri", cat("https://", server_address, kOpenIdKeys));
+  v.array("response_types_supported").append("id_token");
+  v.array("subject_types_supported").append("public");
+  v.array("id_token_signing_alg_values_supported").append("ES256");
+  return b.dump();
+}
+
 }  // namespace
+
+// Who is given a service account's token verifies it by these (OpenID Connect Discovery 1.0).
+bool ApiServer::serve_openid(Request& request) {
+  const std::string_view path = without_slash(request.info.path);
+  const bool keys = path == kOpenIdKeys;
+  if (!keys && path != kOpenIdConfiguration) return false;
+  if (request.info.method != "GET") {
+    send_error(request, api_method_not_allowed());
+    return true;
+  }
+  std::string body = keys ? tokens_.key_set() : openid_configuration(tokens_.issuer(), options_.server_address);
+  request.responder->send(200, {{"content-type", keys ? "application/jwk-set+json" : "application/json"}, {"cache-control", "public, max-age=3600"}},
+                          make_buffer(std::move(body)));
+  return true;
+}
 
 void ApiServer::serve_path(RequestRef request) {
   const RequestInfo& info = request->info;
@@ -77,6 +105,7 @@ void ApiServer::serve_path(RequestRef request) {
   }
   if (path.substr(0, 9) == "/version/") return send_error(*request, api_no_such_resource());
   if (serve_openapi(*request)) return;
+  if (serve_openid(*request)) return;
   if (serve_discovery(request)) return;
   if (path == "/metrics") return serve_metrics(request);
   if (path == "/") {
@@ -84,7 +113,10 @@ void ApiServer::serve_path(RequestRef request) {
     std::vector<std::string> all = discovery_.paths();
     std::vector<std::string> health = health_paths(checks_);
     all.insert(all.end(), health.begin(), health.end());
-    for (const char* own : {"/metrics", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/version"}) all.emplace_back(own);
+    for (std::string_view own : {kOpenIdConfiguration, kOpenIdKeys, std::string_view("/metrics"), std::string_view("/openapi/v2"),
+                                 std::string_view("/openapi/v3"), std::string_view("/openapi/v3/"), std::string_view("/version")}) {
+      all.emplace_back(own);
+    }
     std::sort(all.begin(), all.end());
     for (const std::string& p : all) b.root().array("paths").append(p);
     return request->responder->send(200, answer_headers(*request, "application/json"), make_buffer(b.dump()));

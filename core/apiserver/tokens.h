@@ -45,6 +45,7 @@ class TokenIssuer {
   Document review(const Document& token_review) const;
 
   const std::string& issuer() const { return keys_.issuer; }
+  std::string key_set() const { return bramble::key_set(keys_.verify); }
   uint64_t signatures_checked() const { return signatures_checked_; }
 
  private:

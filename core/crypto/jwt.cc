@@ -27,4 +27,16 @@ Result<std::string> verify_jwt(std::string_view token, const std::vector<PublicK
   return Error(Code::kUnauthenticated, "token: signed by an unknown key");
 }
 
+std::string key_set(const std::vector<PublicKey>& keys) {
+  constexpr size_t kCoordinateBytes = 32;
+  std::string out = "{\"keys\":[";
+  for (const PublicKey& key : keys) {
+    const std::string der = key.der();  // ends with the point: 4, x, y (RFC 5480 section 2.2)
+    const std::string_view point = std::string_view(der).substr(der.size() - 2 * kCoordinateBytes);
+    out += cat(out.back() == '[' ? "" : ",", R"({"use":"sig","kty":"EC","kid":")", key.key_id(), R"(","crv":"P-256","alg":"ES256","x":")",
+               base64url_encode(point.substr(0, kCoordinateBytes)), R"(","y":")", base64url_encode(point.substr(kCoordinateBytes)), "\"}");
+  }
+  return out + "]}";
+}
+
 }  // namespace bramble

@@ -176,6 +176,27 @@ TEST_F(Tokens, a_token_is_its_account) {
   EXPECT_EQ(call("GET", std::string(kPods), "", {{"authorization", "Bearer nonsense"}})->status, 401);
 }
 
+TEST_F(Tokens, can_be_verified_by_others_from_the_openid_configuration) {
+  const std::string t = token("{}");
+  const auto header = Document::parse(*base64url_decode(t.substr(0, t.find('.'))));
+  const auto claims = Document::parse(*base64url_decode(split(t, '.')[1]));
+  auto found = call("GET", "/.well-known/openid-configuration", "", {{"authorization", "Bearer " + t}});
+  EXPECT_EQ(found->body,
+            R"({"issuer":"https://kubernetes.default.svc.cluster.local","jwks_uri":"https://192.0.2.1:6443/openid/v1/jwks",)"
+            R"("response_types_supported":["id_token"],"subject_types_supported":["public"],"id_token_signing_alg_values_supported":["ES256"]})");
+  EXPECT_EQ(found->header("content-type"), "application/json");
+  EXPECT_EQ(found->header("cache-control"), "public, max-age=3600");
+  const Document configuration = found->json();
+  EXPECT_EQ((*claims)["iss"].str(), configuration["issuer"].str());
+  auto keys = call("GET", "/openid/v1/jwks/", "", {{"authorization", "Bearer " + t}});
+  EXPECT_EQ(keys->header("content-type"), "application/jwk-set+json");
+  const Document set = keys->json();
+  EXPECT_EQ(set["keys"].item(0)["kid"].str(), (*header)["kid"].str());
+  EXPECT_EQ(call("POST", "/openid/v1/jwks", "{}")->status, 405);
+  user = "stranger", groups = {};
+  EXPECT_EQ(call("GET", "/openid/v1/jwks")->status, 403);
+}
+
 TEST_F(Tokens, a_token_ends_with_its_time_its_account_and_its_pod) {
   std::string timed = token(R"({"expirationSeconds":600})");
   Document p = call("POST", std::string(kPods), pod("p"))->json();

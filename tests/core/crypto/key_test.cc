@@ -36,6 +36,17 @@ TEST(Jwt, claims_come_back_from_a_token_of_a_known_key) {
   EXPECT_EQ(verify_jwt(sign_jwt(new_key, claims).value(), keys).value(), claims);
 }
 
+TEST(Jwt, a_key_set_names_the_points_of_its_keys) {
+  const PublicKey key = PublicKey::from_pem(
+      "-----BEGIN PUBLIC KEY-----\n"
+      "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEDNntYBu+Af3IK/sh4urI4fpHL5Da\n"
+      "FwL6tKX9OgNP5ovNL0fdzadrzBrh+vr0d/pjcxpmjOzv7IOG3m7aOBP9TA==\n"
+      "-----END PUBLIC KEY-----\n").value();
+  EXPECT_EQ(key_set({key}),
+            R"({"keys":[{"use":"sig","kty":"EC","kid":"rbhCPX1sDl0vt-DQZxUS0EWbJUbS4BpjIH_mIgrzJcA","crv":"P-256","alg":"ES256","x":"DNntYBu-Af3IK_sh4urI4fpHL5DaFwL6tKX9OgNP5os","y":"zS9H3c2na8wa4fr69Hf6Y3MaZozs7-yDht5u2jgT_Uw"}]})");
+  EXPECT_EQ(key_set({}), R"({"keys":[]})");
+}
+
 TEST(Jwt, refuses_what_it_did_not_sign) {
   PrivateKey key = PrivateKey::generate_p256().value(), other = PrivateKey::generate_p256().value();
   std::vector<PublicKey> keys = {key.public_key()};
