@@ -278,6 +278,11 @@ Task<std::unique_ptr<WebSocket>> AuditTrail::accept_websocket(std::vector<std::s
   return PassingResponder::accept_websocket(std::move(protocols));
 }
 
+std::unique_ptr<WebSocket> AuditTrail::hand_over(std::vector<Header> headers) {
+  set_code(101);
+  return PassingResponder::hand_over(std::move(headers));
+}
+
 void AuditTrail::tell(AuditStage stage) {
   if (decision_.omit_stages & stage) return;
   if (audit_->log_.legacy()) return audit_->write(legacy_line(stage));

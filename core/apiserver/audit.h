@@ -70,6 +70,7 @@ class AuditTrail final : public PassingResponder {
   void send(int status, std::vector<Header> headers, Buffer body) override;
   void begin(int status, std::vector<Header> headers) override;
   Task<std::unique_ptr<WebSocket>> accept_websocket(std::vector<std::string> protocols) override;
+  std::unique_ptr<WebSocket> hand_over(std::vector<Header> headers) override;
 
  private:
   void tell(AuditStage stage);

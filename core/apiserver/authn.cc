@@ -13,16 +13,13 @@ constexpr std::string_view kAuthenticated = "system:authenticated";
 std::string_view bearer_token(const HttpRequest& request) {
   std::string_view value = request.header("authorization");
   if (value.size() > 7 && equals_ignore_case(value.substr(0, 7), "bearer ")) return trim(value.substr(7));
-  // Browsers cannot set the header of a WebSocket: the token travels as a subprotocol.
   return {};
 }
 
-// base64url.bearer.authorization.k8s.io.<token> among the WebSocket subprotocols.
 std::optional<std::string> websocket_token(const HttpRequest& request) {
-  constexpr std::string_view kPrefix = "base64url.bearer.authorization.k8s.io.";
   for (std::string_view piece : split(request.header("sec-websocket-protocol"), ',')) {
     piece = trim(piece);
-    if (piece.substr(0, kPrefix.size()) == kPrefix) return base64url_decode(piece.substr(kPrefix.size()));
+    if (piece.starts_with(kBearerProtocol)) return base64url_decode(piece.substr(kBearerProtocol.size()));
   }
   return std::nullopt;
 }

@@ -16,6 +16,8 @@ namespace bramble {
 using TokenFn = std::function<Result<Identity>(std::string_view token)>;
 
 inline constexpr std::string_view kAnonymous = "system:anonymous";
+// Browsers cannot set the headers of a WebSocket: a token may come among the subprotocols offered, as this and base64url.
+inline constexpr std::string_view kBearerProtocol = "base64url.bearer.authorization.k8s.io.";
 
 // kUnauthenticated "Unauthorized".
 Result<Identity> authenticate(const HttpRequest& request, const TokenFn& check_token);

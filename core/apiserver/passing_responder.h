@@ -19,6 +19,7 @@ class PassingResponder : public Responder {
   Task<std::unique_ptr<WebSocket>> accept_websocket(std::vector<std::string> protocols) override {
     return inner_->accept_websocket(std::move(protocols));
   }
+  std::unique_ptr<WebSocket> hand_over(std::vector<Header> headers) override { return inner_->hand_over(std::move(headers)); }
   Event& gone() override { return inner_->gone(); }
   void peer_is_known() override { inner_->peer_is_known(); }
 

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 
-#include "core/loop/race.h"
+#include "core/apiserver/authn.h"
 #include "core/apiserver/relay_links.h"
 #include "core/base/limits.h"
 #include "core/http/client.h"
 #include "core/http/message.h"
+#include "core/loop/race.h"
 #include "core/registry/api_status.h"
 
 namespace bramble {
@@ -23,6 +24,15 @@ bool is_hop_by_hop(const std::vector<Header>& all, std::string_view name) {
 
 // Whom the client is, is between it and this server.
 bool is_proof(std::string_view name) { return name == "authorization" || name.starts_with("impersonate-"); }
+
+// The subprotocols offered, less the one that is a token (authn.h).
+std::string offered_protocols(std::string_view header) {
+  std::vector<std::string> out;
+  for (std::string_view offer : split(header, ',')) {
+    if (!trim(offer).starts_with(kBearerProtocol)) out.emplace_back(trim(offer));
+  }
+  return join(out, ", ");
+}
 
 // The raw path in two: what leads to the subresource, and what the server behind it sees ("" or with a slash first).
 struct SplitPath {
@@ -49,7 +59,16 @@ HttpClientRequest forwarded(const Request& request, const SplitPath& path) {
   std::string seen(http.header("x-forwarded-for"));
   for (const Header& h : http.headers) {
     if (is_hop_by_hop(http.headers, h.name) || is_proof(h.name) || h.name.starts_with("x-forwarded-") || h.name.starts_with(':')) continue;
-    out.headers.push_back(h);
+    if (h.name == "sec-websocket-protocol") {
+      std::string offered = offered_protocols(h.value);
+      if (!offered.empty()) out.headers.push_back({h.name, std::move(offered)});
+    } else {
+      out.headers.push_back(h);
+    }
+  }
+  if (http.asks_for_upgrade()) {
+    out.headers.push_back({"connection", "Upgrade"});
+    out.headers.push_back({"upgrade", std::string(http.header("upgrade"))});
   }
   if (!http.remote_ip.empty()) out.headers.push_back({"x-forwarded-for", seen.empty() ? http.remote_ip : cat(seen, ", ", http.remote_ip)});
   out.headers.push_back({"x-forwarded-uri", cat(path.prefix, path.rest.empty() ? "/" : path.rest)});
@@ -97,6 +116,25 @@ Task<void> stream_answer(std::shared_ptr<Request> request, HttpClientConnection*
   request->responder->end();
 }
 
+Task<void> carry(WebSocket* from, WebSocket* to) {
+  for (;;) {
+    std::optional<std::string> bytes = co_await from->receive();
+    if (!bytes) co_return;
+    bool good = co_await to->send(std::move(*bytes));
+    if (!good) co_return;
+  }
+}
+
+// Both ways until either side ends.
+Task<void> carry_upgraded(std::shared_ptr<Request> request, std::unique_ptr<HttpClientConnection> connection, std::vector<Header> headers) {
+  std::unique_ptr<WebSocket> server = HttpClientConnection::upgraded(std::move(connection));
+  std::unique_ptr<WebSocket> client = request->responder->hand_over(std::move(headers));
+  Race race;
+  race.add(carry(server.get(), client.get()));
+  race.add(carry(client.get(), server.get()));
+  co_await race.first().wait();
+}
+
 bool is_page(const HttpResponse& response) {
   std::string_view type = response.header("content-type");
   return trim(type.substr(0, type.find(';'))) == "text/html" && response.header("content-encoding").empty();
@@ -127,8 +165,9 @@ Task<void> exchange(std::shared_ptr<Request> request, RelayTarget target, HttpCl
   std::unique_ptr<HttpClientConnection> connection = std::move(*opened);
   auto response = co_await connection->start(out);
   if (!response.ok()) co_return send_error(*request, unreachable(target, response.error()));
-  std::vector<Header> headers = answered(*response, place);
   const int status = response->status;
+  if (status == 101 && request->http->asks_for_upgrade()) co_return co_await carry_upgraded(request, std::move(connection), response->headers);
+  std::vector<Header> headers = answered(*response, place);
   const size_t ahead = read_ahead(*request, *response);
   std::string body;
   bool whole = false;
@@ -170,10 +209,7 @@ Task<void> serve_relay(std::shared_ptr<Request> request, Registry* registry, siz
   if (*under_way >= limits::kProxiedMax) co_return send_too_many_requests(*request);
   auto target = relay_target(*registry, *request->kind, request->kind->namespaced ? request->info.ns : std::string(), request->info.name);
   if (!target.ok()) co_return send_error(*request, target.error());
-  if (has_token(http.header("connection"), "upgrade")) {
-    co_return send_error(*request, status_failure(Code::kUnavailable, "upgraded connections to pods, services and nodes are not handed on"));
-  }
-  if (split_path(*request).rest.empty() && (http.method == "GET" || http.method == "HEAD")) {
+  if (!http.asks_for_upgrade() && split_path(*request).rest.empty() && (http.method == "GET" || http.method == "HEAD")) {
     std::string to = cat(http.path, "/", http.query.empty() ? "" : "?", http.query);
     std::vector<Header> headers = {{"location", to}};
     co_return request->responder->send(301, std::move(headers), make_buffer(""));

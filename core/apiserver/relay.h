@@ -1,6 +1,7 @@
 // The proxy subresources of pods, services and nodes: a request is handed on to the address behind them, its answer to the client
-// as it comes. Bodies of requests are whole, as everywhere in this server; answers of any length are streamed. What the client
-// proved itself with stays here. Upstream: k8s.io/apimachinery/pkg/util/proxy/upgradeaware.go. Owner's loop thread.
+// as it comes. Bodies of requests are whole, as everywhere in this server; answers of any length are streamed, and upgraded
+// connections carried both ways as they are. What the client proved itself with stays here.
+// Upstream: k8s.io/apimachinery/pkg/util/proxy/upgradeaware.go. Owner's loop thread.
 #pragma once
 
 #include "core/apiserver/relay_target.h"

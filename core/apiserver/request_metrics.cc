@@ -204,6 +204,11 @@ Task<std::unique_ptr<WebSocket>> RequestMetrics::Watched::accept_websocket(std::
   return PassingResponder::accept_websocket(std::move(protocols));
 }
 
+std::unique_ptr<WebSocket> RequestMetrics::Watched::hand_over(std::vector<Header> headers) {
+  status_ = 101;
+  return PassingResponder::hand_over(std::move(headers));
+}
+
 void RequestMetrics::Watched::record() {
   if (series_ == nullptr || status_ == 0) return;
   double seconds = static_cast<double>(metrics_.now_us() - started_us_) / 1e6;

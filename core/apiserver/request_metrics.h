@@ -96,6 +96,7 @@ class RequestMetrics::Watched final : public PassingResponder {
   void begin(int status, std::vector<Header> headers) override;
   Task<bool> write(Buffer chunk) override;
   Task<std::unique_ptr<WebSocket>> accept_websocket(std::vector<std::string> protocols) override;
+  std::unique_ptr<WebSocket> hand_over(std::vector<Header> headers) override;
 
  private:
   void record();

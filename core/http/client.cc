@@ -246,4 +246,9 @@ Task<Result<std::unique_ptr<WebSocket>>> HttpClientConnection::websocket(
   co_return out;
 }
 
+std::unique_ptr<WebSocket> HttpClientConnection::upgraded(std::unique_ptr<HttpClientConnection> connection) {
+  auto* client = static_cast<Client*>(connection.get());
+  return make_client_bytes(client->take_wire(), client->take_rest());
+}
+
 }  // namespace bramble

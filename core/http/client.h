@@ -58,6 +58,8 @@ class HttpClientConnection {
   static Task<Result<std::unique_ptr<WebSocket>>> websocket(std::unique_ptr<HttpClientConnection> connection,
                                                             HttpClientRequest request,
                                                             std::vector<std::string> protocols);
+  // After start() answered 101: the connection's bytes as they are, cut anywhere; the connection is spent.
+  static std::unique_ptr<WebSocket> upgraded(std::unique_ptr<HttpClientConnection> connection);
 };
 
 }  // namespace bramble

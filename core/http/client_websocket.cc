@@ -1,6 +1,7 @@
 #include "core/http/client_websocket.h"
 
 #include <deque>
+#include <optional>
 
 #include "core/base/random.h"
 
@@ -10,8 +11,9 @@ namespace {
 
 class ClientWebSocket final : public WebSocket {
  public:
-  ClientWebSocket(std::unique_ptr<Wire> wire, std::string early, std::string protocol)
-      : wire_(std::move(wire)), protocol_(std::move(protocol)) {
+  // decoder: none for bytes as they are.
+  ClientWebSocket(std::unique_ptr<Wire> wire, std::string early, std::string protocol, std::optional<WebSocketDecoder> decoder)
+      : wire_(std::move(wire)), protocol_(std::move(protocol)), decoder_(std::move(decoder)) {
     take_bytes(early);
     tasks_.start(write());
   }
@@ -41,8 +43,13 @@ class ClientWebSocket final : public WebSocket {
 
   Task<bool> send(std::string message) override {
     if (closed_ || close_sent_) co_return false;
-    push(WebSocketOpcode::kBinary, message);
-    message = std::string();
+    if (decoder_) {
+      push(WebSocketOpcode::kBinary, message);
+      message = std::string();
+    } else {
+      queue_.append(std::move(message));
+      wanted_.pulse();
+    }
     while (!closed_ && queue_.bytes() >= limits::kSendAheadBytesMax) co_await written_.wait();
     co_return !closed_;
   }
@@ -50,7 +57,7 @@ class ClientWebSocket final : public WebSocket {
   void close(int code, std::string reason) override {
     if (close_sent_ || closed_) return;
     close_sent_ = true;
-    push(WebSocketOpcode::kClose, websocket_close_payload(code, reason));
+    if (decoder_) push(WebSocketOpcode::kClose, websocket_close_payload(code, reason));
     wire_->try_flush(&queue_);
   }
 
@@ -63,6 +70,10 @@ class ClientWebSocket final : public WebSocket {
   }
 
   void take_bytes(std::string_view bytes) {
+    if (!decoder_) {
+      if (!bytes.empty()) messages_.emplace_back(bytes);
+      return;
+    }
     std::function<bool(WebSocketEvent)> take = [this](WebSocketEvent e) {
       if (e.kind == WebSocketOpcode::kPing) {
         push(WebSocketOpcode::kPong, e.data);
@@ -75,7 +86,7 @@ class ClientWebSocket final : public WebSocket {
       }
       return true;
     };
-    int error = decoder_.feed(bytes, take);
+    int error = decoder_->feed(bytes, take);
     if (error) {
       close(error, "");
       closed_ = true;
@@ -94,7 +105,7 @@ class ClientWebSocket final : public WebSocket {
 
   std::unique_ptr<Wire> wire_;
   std::string protocol_;
-  WebSocketDecoder decoder_{false, limits::kWebSocketMessageBytesMax};
+  std::optional<WebSocketDecoder> decoder_;
   SendQueue queue_;
   std::deque<std::string> messages_;
   bool closed_ = false, close_sent_ = false;
@@ -105,7 +116,11 @@ class ClientWebSocket final : public WebSocket {
 }  // namespace
 
 std::unique_ptr<WebSocket> make_client_websocket(std::unique_ptr<Wire> wire, std::string early, std::string protocol) {
-  return std::make_unique<ClientWebSocket>(std::move(wire), std::move(early), std::move(protocol));
+  return std::make_unique<ClientWebSocket>(std::move(wire), std::move(early), std::move(protocol), WebSocketDecoder(false, limits::kWebSocketMessageBytesMax));
+}
+
+std::unique_ptr<WebSocket> make_client_bytes(std::unique_ptr<Wire> wire, std::string early) {
+  return std::make_unique<ClientWebSocket>(std::move(wire), std::move(early), "", std::nullopt);
 }
 
 }  // namespace bramble

@@ -71,6 +71,7 @@ class OwnerSide final : public Responder, public std::enable_shared_from_this<Ow
   }
 
   Task<std::unique_ptr<WebSocket>> accept_websocket(std::vector<std::string> protocols) override;
+  std::unique_ptr<WebSocket> hand_over(std::vector<Header> headers) override;
 
   Event& gone() override { return gone_; }
   void peer_is_known() override {
@@ -122,6 +123,7 @@ class OwnerSide final : public Responder, public std::enable_shared_from_this<Ow
   std::shared_ptr<WebSocketInbox> inbox() { return inbox_; }
 
  private:
+  void upgrade(std::vector<Header> headers, ConnectionSide::Upgraded to);
   enum class State { kUnanswered, kStreaming, kDone };
   State state_ = State::kUnanswered;
   std::shared_ptr<const HttpRequest> request_;
@@ -185,9 +187,7 @@ bool valid_websocket_request(const HttpRequest& r) {
          key->size() == 16;
 }
 
-bool valid_spdy_request(const HttpRequest& r) {
-  return r.http_major == 1 && has_token(r.header("connection"), "upgrade") && has_token(r.header("upgrade"), "SPDY/3.1");
-}
+bool valid_spdy_request(const HttpRequest& r) { return r.asks_for_upgrade() && has_token(r.header("upgrade"), "SPDY/3.1"); }
 
 // The first of ours that the client offers. nullopt: it offers some, but none of ours.
 std::optional<std::string> choose_protocol(const HttpRequest& r, std::string_view header, const std::vector<std::string>& ours) {
@@ -217,18 +217,29 @@ Task<std::unique_ptr<WebSocket>> OwnerSide::accept_websocket(std::vector<std::st
     send(400, std::move(headers), make_buffer(protocol ? "Bad Request" : "unable to negotiate a subprotocol"));
     co_return nullptr;
   }
+  std::vector<Header> headers;
+  headers.push_back({"upgrade", spdy ? "SPDY/3.1" : "websocket"});
+  headers.push_back({"connection", "Upgrade"});
+  if (!spdy) headers.push_back({"sec-websocket-accept", websocket_accept_value(request_->header("sec-websocket-key"))});
+  if (!protocol->empty()) headers.push_back({std::string(header), *protocol});
+  upgrade(std::move(headers), spdy ? ConnectionSide::Upgraded::kBytes : ConnectionSide::Upgraded::kMessages);
+  std::unique_ptr<WebSocket> out = std::make_unique<OwnerWebSocket>(self, *protocol);
+  co_return out;
+}
+
+std::unique_ptr<WebSocket> OwnerSide::hand_over(std::vector<Header> headers) {
+  CHECK(request_->asks_for_upgrade(), "handed over without being asked: ", request_->path);
+  upgrade(std::move(headers), ConnectionSide::Upgraded::kBytes);
+  return std::make_unique<OwnerWebSocket>(shared_from_this(), "");
+}
+
+void OwnerSide::upgrade(std::vector<Header> headers, ConnectionSide::Upgraded to) {
   CHECK(state_ == State::kUnanswered, "answered twice: ", request_->path);
   state_ = State::kDone;
   inbox_ = std::make_shared<WebSocketInbox>();
   inbox_->closed = gone_.is_set();
-  auto headers = std::make_shared<std::vector<Header>>();
-  headers->push_back({"upgrade", spdy ? "SPDY/3.1" : "websocket"});
-  headers->push_back({"connection", "Upgrade"});
-  if (!spdy) headers->push_back({"sec-websocket-accept", websocket_accept_value(request_->header("sec-websocket-key"))});
-  if (!protocol->empty()) headers->push_back({std::string(header), *protocol});
-  to_connection([headers](ConnectionSide& c) { c.upgrade(std::move(*headers)); });
-  std::unique_ptr<WebSocket> out = std::make_unique<OwnerWebSocket>(self, *protocol);
-  co_return out;
+  auto shared = std::make_shared<std::vector<Header>>(std::move(headers));
+  to_connection([shared, to](ConnectionSide& c) { c.upgrade(std::move(*shared), to); });
 }
 
 std::shared_ptr<OwnerSide> make_owner_side(std::shared_ptr<const HttpRequest> request, Loop::Remote connection_loop,

@@ -31,7 +31,8 @@ class ConnectionSide : public std::enable_shared_from_this<ConnectionSide> {
   virtual void chunk(Buffer bytes) = 0;
   virtual void end() = 0;
   virtual void abort() = 0;                               // the handler went away in the middle of its answer
-  virtual void upgrade(std::vector<Header> headers) = 0;  // 101; then WebSocket messages
+  enum class Upgraded { kMessages, kBytes };
+  virtual void upgrade(std::vector<Header> headers, Upgraded to) = 0;  // 101; then WebSocket messages, or bytes as they are
   virtual void websocket_message(Buffer payload) = 0;
   virtual void websocket_close(int code, std::string reason) = 0;
   virtual void websocket_room() = 0;  // the handler has taken messages

@@ -1,6 +1,6 @@
 // HTTP/1.1 (RFC 9112) on one connection: one request at a time goes to the handler; what the peer sends ahead waits,
 // within limits. After an accepted upgrade the same connection carries WebSocket frames,
-// or bytes as they are (SPDY/3.1).
+// or bytes as they are.
 #include <http_parser.h>
 
 #include "core/http/message.h"
@@ -22,7 +22,7 @@ class Http1Exchange final : public ConnectionSide {
   void chunk(Buffer bytes) override;
   void end() override;
   void abort() override;
-  void upgrade(std::vector<Header> headers) override;
+  void upgrade(std::vector<Header> headers, Upgraded to) override;
   void websocket_message(Buffer payload) override;
   void websocket_close(int code, std::string reason) override;
   void websocket_room() override;
@@ -60,7 +60,7 @@ class Http1Session final : public Session {
   void chunk(Buffer bytes);
   void end();
   void abort();
-  void upgrade(std::vector<Header> headers);
+  void upgrade(std::vector<Header> headers, ConnectionSide::Upgraded to);
   void websocket_message(Buffer payload);
   void websocket_close(int code, std::string reason);
   void wake() { host_->wake(); }
@@ -109,7 +109,7 @@ class Http1Session final : public Session {
   bool framed_chunks_ = false;
 
   // After an upgrade.
-  std::unique_ptr<WebSocketDecoder> decoder_;  // null after an upgrade to SPDY: bytes as they are
+  std::unique_ptr<WebSocketDecoder> decoder_;  // null after an upgrade to bytes as they are
   bool close_sent_ = false;
   std::string close_frame_;  // waits behind the messages
 };
@@ -202,7 +202,7 @@ int Http1Session::on_headers_complete() {
   if (refusal_) return -1;
   bool has_body = (parser_.flags & F_CHUNKED) || (has_length && parser_.content_length > 0);
   // Other upgrades (h2c) are offers that a server may pass over.
-  wants_upgrade_ = parser_.upgrade && !has_body && (has_token(request_->header("upgrade"), "websocket") || has_token(request_->header("upgrade"), "SPDY/3.1"));
+  wants_upgrade_ = parser_.upgrade && !has_body && request_->asks_for_upgrade();
   if (!wants_upgrade_) parser_.upgrade = 0;
   if (has_body && !http10_ && has_token(request_->header("expect"), "100-continue")) {
     out_ += "HTTP/1.1 100 Continue\r\n\r\n";
@@ -466,12 +466,10 @@ void Http1Session::answer_complete() {
 
 // --- WebSocket ---
 
-void Http1Session::upgrade(std::vector<Header> headers) {
+void Http1Session::upgrade(std::vector<Header> headers, ConnectionSide::Upgraded to) {
   write_head(101, headers, false, 0);
   phase_ = Phase::kWebSocket;
-  bool spdy = false;
-  for (const Header& h : headers) spdy = spdy || (h.name == "upgrade" && h.value == "SPDY/3.1");
-  if (!spdy) decoder_ = std::make_unique<WebSocketDecoder>(true, limits::kWebSocketMessageBytesMax);
+  if (to == ConnectionSide::Upgraded::kMessages) decoder_ = std::make_unique<WebSocketDecoder>(true, limits::kWebSocketMessageBytesMax);
   epoch_++;
   wake();
   if (peer_finished_) {
@@ -559,8 +557,8 @@ void Http1Exchange::end() {
 void Http1Exchange::abort() {
   if (session) session->abort();
 }
-void Http1Exchange::upgrade(std::vector<Header> headers) {
-  if (session) session->upgrade(std::move(headers));
+void Http1Exchange::upgrade(std::vector<Header> headers, Upgraded to) {
+  if (session) session->upgrade(std::move(headers), to);
 }
 void Http1Exchange::websocket_message(Buffer payload) {
   if (session) session->websocket_message(std::move(payload));

@@ -23,7 +23,7 @@ class Http2Stream final : public ConnectionSide {
   void end() override;
   void abort() override;
   // RFC 8441 is not spoken, so nothing is ever upgraded here.
-  void upgrade(std::vector<Header>) override {}
+  void upgrade(std::vector<Header>, Upgraded) override {}
   void websocket_message(Buffer) override {}
   void websocket_close(int, std::string) override {}
   void websocket_room() override {}

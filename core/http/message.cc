@@ -10,6 +10,11 @@ namespace bramble {
 
 std::string_view HttpRequest::header(std::string_view lower_name) const { return find_header(headers, lower_name); }
 
+bool HttpRequest::asks_for_upgrade() const {
+  const std::string_view to = header("upgrade");
+  return http_major == 1 && has_token(header("connection"), "upgrade") && (has_token(to, "websocket") || has_token(to, "SPDY/3.1"));
+}
+
 std::string_view find_header(const std::vector<Header>& headers, std::string_view lower_name) {
   for (auto& h : headers)
     if (h.name == lower_name) return h.value;

@@ -44,6 +44,7 @@ struct HttpRequest {
   int http_major = 1;                     // 1 or 2
   std::string remote_ip;                  // "" on a Unix socket
   std::string_view header(std::string_view lower_name) const;  // the first, or ""
+  bool asks_for_upgrade() const;  // to a WebSocket or SPDY/3.1, over HTTP/1.1
 };
 
 // Messages of an accepted WebSocket: whole binary or text messages (fragments joined, at most kWebSocketMessageBytesMax).
@@ -59,7 +60,7 @@ class WebSocket {
   virtual void close(int code, std::string reason) = 0;
 };
 
-// The answer to one request. Call exactly one of send(), begin(), accept_websocket(). When dropped unanswered: 500.
+// The answer to one request. Call exactly one of send(), begin(), accept_websocket(), hand_over(). When dropped unanswered: 500.
 class Responder {
  public:
   virtual ~Responder() = default;
@@ -69,6 +70,9 @@ class Responder {
   virtual void end() = 0;
   virtual Task<std::unique_ptr<WebSocket>> accept_websocket(std::vector<std::string> protocols) = 0;  // null: not a valid
                                                                      // upgrade; a 400 was sent
+  // 101 with these headers, another server's; then the connection's bytes as they are, cut anywhere. Of a request that asks for
+  // a WebSocket or SPDY/3.1; of another it is an error of the caller.
+  virtual std::unique_ptr<WebSocket> hand_over(std::vector<Header> headers) = 0;
   virtual Event& gone() = 0;                                         // set when the peer went away
   // Whoever asked is authenticated: from now on the connection may have more streams and more bytes in flight.
   virtual void peer_is_known() = 0;

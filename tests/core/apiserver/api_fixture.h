@@ -48,6 +48,10 @@ class KeptAnswer : public Responder {
     status = 101;
     co_return std::move(socket);
   }
+  std::unique_ptr<WebSocket> hand_over(std::vector<Header> h) override {
+    status = 101, headers = std::move(h);
+    return std::move(socket);
+  }
   Event& gone() override { return gone_event; }
   void peer_is_known() override { known = true; }
 

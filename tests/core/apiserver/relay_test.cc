@@ -1,6 +1,7 @@
 // The proxy subresources: where an id leads, what is handed on and what not, links in answers.
 #include "core/apiserver/relay.h"
 #include "core/apiserver/relay_links.h"
+#include "core/http/client.h"
 #include "tests/core/apiserver/api_fixture.h"
 
 namespace bramble {
@@ -149,6 +150,88 @@ TEST_F(Relay, hands_on_all_but_what_is_between_client_and_server) {
   auto refused = ask("GET", prefix + "/", "");
   EXPECT_EQ(refused->status, 503);
   EXPECT_EQ(refused->json()["message"].str(), cat("error trying to reach service: dial tcp 127.0.0.1:", port, ": connect: connection refused"));
+}
+
+Task<void> echo(std::shared_ptr<const HttpRequest>* seen, std::shared_ptr<const HttpRequest> http, std::shared_ptr<Responder> responder) {
+  *seen = http;
+  std::vector<std::string> protocols = {"chat"};
+  auto socket = co_await responder->accept_websocket(std::move(protocols));
+  if (!socket) co_return;
+  for (;;) {
+    auto message = co_await socket->receive();
+    if (!message || *message == "bye") co_return;
+    *message += "!";
+    bool good = co_await socket->send(std::move(*message));
+    if (!good) co_return;
+  }
+}
+
+// What came of one conversation through the proxy.
+struct Heard {
+  std::string error, protocol, first, second, last;
+  bool ended = false;
+};
+
+Task<void> converse(uint16_t port, std::vector<std::string> protocols, Heard* out) {
+  HttpClientTarget target;
+  target.address = "127.0.0.1", target.port = port;
+  auto opened = co_await HttpClientConnection::open(target);
+  HttpClientRequest request;
+  request.target = "/api/v1/namespaces/default/pods/web/proxy/chat";
+  auto socket = co_await HttpClientConnection::websocket(std::move(*opened), request, protocols);
+  if (!socket.ok()) {
+    out->error = socket.error().message();
+  } else {
+    out->protocol = (*socket)->protocol();
+    std::string said = "hello";
+    co_await (*socket)->send(std::move(said));
+    auto heard = co_await (*socket)->receive();
+    out->first = heard.value_or("(end)");
+    said = std::string(200000, 'x');
+    co_await (*socket)->send(std::move(said));
+    heard = co_await (*socket)->receive();
+    out->second = heard.value_or("(end)");
+    said = "bye";
+    co_await (*socket)->send(std::move(said));
+    heard = co_await (*socket)->receive();
+    out->last = heard.value_or("(end)");
+  }
+  out->ended = true;
+}
+
+TEST_F(Relay, carries_upgraded_connections_both_ways) {
+  std::shared_ptr<const HttpRequest> seen;
+  HttpServer::Options options;
+  options.address = "127.0.0.1";
+  options.connection_threads = 0;
+  auto pod = HttpServer::listen(options, [&seen](std::shared_ptr<const HttpRequest> http, std::shared_ptr<Responder> responder) {
+    return echo(&seen, std::move(http), std::move(responder));
+  });
+  ASSERT_TRUE(pod.ok());
+  RelayTarget target;
+  target.address = "127.0.0.1", target.port = (*pod)->port();
+  auto front = HttpServer::listen(options, [target](std::shared_ptr<const HttpRequest> http, std::shared_ptr<Responder> responder) {
+    auto request = std::make_shared<Request>();
+    request->http = std::move(http), request->responder = std::move(responder), request->kind = find_kind("", "v1", "pods");
+    return relay_to(request, target);
+  });
+  ASSERT_TRUE(front.ok());
+  auto talk = [&](std::vector<std::string> protocols) {
+    Heard heard;
+    tasks.start(converse((*front)->port(), std::move(protocols), &heard));
+    for (int i = 0; i < 200000 && !heard.ended; ++i) settle();
+    EXPECT_TRUE(heard.ended);
+    return heard;
+  };
+  Heard heard = talk({"base64url.bearer.authorization.k8s.io.c2VjcmV0", "chat"});
+  EXPECT_EQ(heard.error, "");
+  EXPECT_EQ(heard.protocol, "chat");
+  EXPECT_EQ(heard.first, "hello!");
+  EXPECT_EQ(heard.second, std::string(200000, 'x') + "!");
+  EXPECT_EQ(heard.last, "(end)");
+  EXPECT_EQ(seen->path, "/chat");
+  EXPECT_EQ(seen->header("sec-websocket-protocol"), "chat") << "the token stays here";
+  EXPECT_EQ(talk({"other"}).error, "websocket: the server answered 400");
 }
 
 TEST(RelayLinks, lead_through_the_proxy_again) {

@@ -192,7 +192,7 @@ TEST(Http1Session, chunks_are_taken_only_as_fast_as_they_leave) {
 TEST(Http1Session, a_websocket_that_is_not_read_from_stops_the_peer) {
   Driver d;
   d.session->receive(kUpgrade);
-  d.sides[0]->upgrade({});
+  d.sides[0]->upgrade({}, ConnectionSide::Upgraded::kMessages);
   EXPECT_EQ(d.sent().substr(0, 12), "HTTP/1.1 101");
   std::string frame = websocket_masked_frame(WebSocketOpcode::kBinary, std::string(100000, 'x'), 1);
   int frames = 0;
@@ -209,7 +209,7 @@ TEST(Http1Session, a_websocket_that_is_not_read_from_stops_the_peer) {
 TEST(Http1Session, a_flood_of_pings_is_answered_within_bounds) {
   Driver d;
   d.session->receive(kUpgrade);
-  d.sides[0]->upgrade({});
+  d.sides[0]->upgrade({}, ConnectionSide::Upgraded::kMessages);
   std::string ping = websocket_masked_frame(WebSocketOpcode::kPing, std::string(125, 'p'), 1);
   for (int i = 0; i < 10000; i++) d.session->receive(ping);
   EXPECT_LT(d.sent().size(), 2 * limits::kSendAheadBytesMax);
@@ -218,7 +218,7 @@ TEST(Http1Session, a_flood_of_pings_is_answered_within_bounds) {
 TEST(Http1Session, each_websocket_message_leaves_by_itself) {
   Driver d;
   d.session->receive(kUpgrade);
-  d.sides[0]->upgrade({});
+  d.sides[0]->upgrade({}, ConnectionSide::Upgraded::kMessages);
   d.sides[0]->websocket_message(make_buffer("one"));
   d.sides[0]->websocket_message(make_buffer("two"));
   d.sides[0]->websocket_close(1000, "");
@@ -237,7 +237,7 @@ TEST(Http1Session, after_an_upgrade_to_spdy_bytes_go_as_they_are) {
   Driver d;
   d.session->receive("POST /exec HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: 0\r\n\r\n");
   ASSERT_EQ(d.sides.size(), 1u);
-  d.sides[0]->upgrade({{"upgrade", "SPDY/3.1"}, {"connection", "Upgrade"}});
+  d.sides[0]->upgrade({{"upgrade", "SPDY/3.1"}, {"connection", "Upgrade"}}, ConnectionSide::Upgraded::kBytes);
   EXPECT_EQ(d.sent().substr(0, 12), "HTTP/1.1 101");
   d.session->receive("from the client");
   EXPECT_EQ(d.sides[0]->flow->unread.load(), 15u);
@@ -250,7 +250,7 @@ TEST(Http1Session, after_an_upgrade_to_spdy_bytes_go_as_they_are) {
 TEST(Http1Session, closing_waits_for_the_peer_for_a_while_after_the_messages) {
   Driver d;
   d.session->receive(kUpgrade);
-  d.sides[0]->upgrade({});
+  d.sides[0]->upgrade({}, ConnectionSide::Upgraded::kMessages);
   d.sides[0]->websocket_message(make_buffer("last"));
   d.sides[0]->websocket_close(1000, "done");
   std::string out = d.sent();
@@ -283,7 +283,7 @@ TEST(Http1Session, may_end_after_every_step_of_an_exchange) {
   };
   std::vector<Step> socket = {
       [](Driver& d) { d.session->receive(kUpgrade); },
-      [](Driver& d) { d.sides[0]->upgrade({}); },
+      [](Driver& d) { d.sides[0]->upgrade({}, ConnectionSide::Upgraded::kMessages); },
       [](Driver& d) { d.session->receive(websocket_masked_frame(WebSocketOpcode::kBinary, "in", 1)); },
       [](Driver& d) { d.sides[0]->websocket_message(make_buffer("out")); },
       [](Driver& d) { d.sent(); },

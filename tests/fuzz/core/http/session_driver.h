@@ -61,7 +61,7 @@ class SessionDriver {
           s->abort();
           break;
         case 5:
-          s->upgrade({});
+          s->upgrade({}, how & 8 ? ConnectionSide::Upgraded::kBytes : ConnectionSide::Upgraded::kMessages);
           s->websocket_message(make_buffer("message"));
           sockets_.push_back(s);
           break;
