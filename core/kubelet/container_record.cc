@@ -8,6 +8,7 @@ Document ContainerRecord::to_json() const {
   r.set("id", id);
   r.set("name", name);
   r.set("init", kind == Kind::kInit);
+  r.set("ephemeral", kind == Kind::kEphemeral);
   r.set("attempt", attempt);
   r.set("image", image);
   r.set("imageID", image_id);
@@ -26,6 +27,7 @@ Document ContainerRecord::to_json() const {
   r.set("reason", reason);
   r.set("message", message);
   r.set("replaced", replaced);
+  r.set("restart", restart);
   r.set("removed", removed);
   return b.finish();
 }
@@ -35,7 +37,7 @@ std::optional<ContainerRecord> ContainerRecord::from_json(Value v) {
   r.id = v["id"].text();
   r.name = v["name"].text();
   if (r.id.empty() || r.name.empty()) return std::nullopt;
-  r.kind = v["init"].boolean() ? Kind::kInit : Kind::kMain;
+  r.kind = v["init"].boolean() ? Kind::kInit : v["ephemeral"].boolean() ? Kind::kEphemeral : Kind::kMain;
   r.attempt = static_cast<int>(v["attempt"].integer());
   r.image = v["image"].text();
   r.image_id = v["imageID"].text();
@@ -55,6 +57,7 @@ std::optional<ContainerRecord> ContainerRecord::from_json(Value v) {
   r.reason = v["reason"].text();
   r.message = v["message"].text();
   r.replaced = v["replaced"].boolean();
+  r.restart = v["restart"].boolean();
   r.removed = v["removed"].boolean();
   return r;
 }

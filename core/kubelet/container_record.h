@@ -11,7 +11,7 @@
 namespace bramble {
 
 struct ContainerRecord {
-  enum class Kind { kInit, kMain };
+  enum class Kind { kInit, kMain, kEphemeral };
   enum class Phase { kCreated, kRunning, kExited };
   std::string id, name;
   Kind kind = Kind::kMain;
@@ -23,6 +23,7 @@ struct ContainerRecord {
   int pid = 0, exit_code = 0, signal = 0;
   std::string reason, message;  // of the end: "Completed" "Error" "OOMKilled", and the termination message
   bool replaced = false;        // it ends because its definition changed: another takes its place whatever the restart policy
+  bool restart = false;         // it is ended for a probe's sake, to be started again however it ends
   bool removed = false;         // its runtime state and root file system are gone; the record and the log stay
 
   Document to_json() const;

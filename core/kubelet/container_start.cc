@@ -20,9 +20,7 @@ namespace bramble {
 
 void PodWorker::fail_container(const std::string& name, std::string reason, const Error& error) {
   WaitingReason waiting{std::move(reason), error.message()};
-  bool init = false;
-  for (Value c : PodView(pod_).init_containers().items()) init = init || c["name"].str() == name;
-  event("Warning", "Failed", cat("Error: ", error.message()), name, init);
+  event("Warning", "Failed", cat("Error: ", error.message()), name);
   facts_.waiting[name] = waiting;
 }
 
@@ -44,24 +42,22 @@ void PodWorker::fail_create(const std::string& name, std::string reason, const E
 // this pod); upstream's kubelet keeps it when the registry is out of reach, and an air-gapped node says IfNotPresent or Never.
 bool PodWorker::image_missing(Value container, const std::string& name) {
   std::string image = container["image"].text();
-  bool init = false;
-  for (Value c : PodView(pod_).init_containers().items()) init = init || c["name"].str() == name;
   auto normal = normalize_image_name(image);
   if (!normal.ok()) {
     std::string text = cat("Failed to apply default image tag \"", image, "\": couldn't parse image name \"", image, "\": invalid reference format");
-    event("Warning", "InspectFailed", text, name, init);
+    event("Warning", "InspectFailed", text, name);
     facts_.waiting[name] = {"InvalidImageName", text};
     return true;
   }
   bool present = parts_.images.find(image).has_value();
   if (present && container["imagePullPolicy"].str() != "Always") {
     image_retries_.erase(name);
-    event("Normal", "Pulled", cat("Container image \"", image, "\" already present on machine and can be accessed by the pod"), name, init);
+    event("Normal", "Pulled", cat("Container image \"", image, "\" already present on machine and can be accessed by the pod"), name);
     return false;
   }
   if (container["imagePullPolicy"].str() == "Never") {
     std::string text = cat("Container image \"", image, "\" is not present with pull policy of Never");
-    event("Warning", "ErrImageNeverPull", text, name, init);
+    event("Warning", "ErrImageNeverPull", text, name);
     facts_.waiting[name] = {"ErrImageNeverPull", text};
     wake_in_ms(limits::kImageRetryFirstMs);
     return true;
@@ -73,19 +69,45 @@ bool PodWorker::image_missing(Value container, const std::string& name) {
     std::string text = cat("Back-off pulling image \"", image, "\"");
     WaitingReason waiting{"ImagePullBackOff", cat(text, ": ErrImagePull: ", why)};
     if (facts_.waiting[name] != waiting) {
-      event("Normal", "BackOff", text, name, init);
-      event("Warning", "Failed", "Error: ImagePullBackOff", name, init);
+      event("Normal", "BackOff", text, name);
+      event("Warning", "Failed", "Error: ImagePullBackOff", name);
     }
     facts_.waiting[name] = waiting;
     return true;
   }
-  event("Normal", "Pulling", cat("Pulling image \"", image, "\""), name, init);
-  event("Warning", "Failed", cat("Failed to pull image \"", image, "\": ", why), name, init);
-  event("Warning", "Failed", "Error: ErrImagePull", name, init);
+  event("Normal", "Pulling", cat("Pulling image \"", image, "\""), name);
+  event("Warning", "Failed", cat("Failed to pull image \"", image, "\": ", why), name);
+  event("Warning", "Failed", "Error: ErrImagePull", name);
   facts_.waiting[name] = {"ErrImagePull", why};
   try_later(retry, limits::kImageRetryFirstMs, limits::kImageRetryMaxMs);
   poke();  // shows ErrImagePull first, then ImagePullBackOff until the next try
   return true;
+}
+
+// Each start has its own task, so that a slow one (a pull, a hook) holds up nothing of what runs already. A container that never
+// ran waits for the starts before it, as upstream's kubelet starts them in order: people hold up an application by the postStart
+// hook of the container before it.
+void PodWorker::begin_starts(const std::vector<PodActions::Start>& starts) {
+  launching_ = true;
+  for (const auto& start : starts) {
+    bool first = start.kind != ContainerRecord::Kind::kEphemeral && !latest_record(facts_.records, start.container);
+    if (first && !facts_.starting.empty()) continue;
+    facts_.starting.insert(start.container);
+    start_tasks_.start(start_beside(start));
+  }
+  launching_ = false;
+}
+
+Task<void> PodWorker::start_beside(PodActions::Start start) {
+  co_await start_container(start);
+  facts_.starting.erase(start.container);
+  if (!launching_) poke();  // else it was put off, and has asked for its time
+}
+
+Task<void> PodWorker::go_on_with_post_start(std::string id, std::string name) {
+  co_await run_post_start(id, name);
+  facts_.starting.erase(name);
+  poke();
 }
 
 Task<void> PodWorker::start_container(PodActions::Start start) {
@@ -120,45 +142,54 @@ Task<void> PodWorker::start_container(PodActions::Start start) {
   std::string id = record.id;
   auto done = co_await create_and_start(record, container, *image, std::move(*env));
   if (!done.ok()) co_return;
-  facts_.waiting.erase(name);
   if (container["lifecycle"].has("postStart")) co_await run_post_start(id, name);
+  facts_.waiting.erase(name);
 }
 
-// The pod waits for a container's postStart, unless it is to end or the container has ended. When it fails the container is
-// ended, as upstream does.
+// A container is not told as running before its postStart has come to its end. When it fails the container is ended, as
+// upstream does; when the pod is to end, or the container has, nobody waits for it.
 Task<void> PodWorker::run_post_start(std::string id, std::string name) {
   const ContainerRecord* r = find_record(id);
-  if (!r) co_return;
-  std::optional<Status> end;
-  auto run = [](PodRuntime* runtime, HookPlace place, Document handler, std::optional<Status>* out, PodWorker* worker) -> Task<void> {
-    auto done = co_await run_hook(runtime, place, handler);
-    out->emplace(done);
-    worker->poke();
-  };
+  if (!r || ending()) co_return;
   HookPlace place = hook_place(*r);
   Document handler = Document::of(place.container["lifecycle"]["postStart"]);
-  bool init = r->kind == ContainerRecord::Kind::kInit;
-  {
-    TaskGroup hook;
-    hook.start(run(&parts_.runtime, place, handler, &end, this));
-    for (;;) {
-      r = find_record(id);
-      if (end || ending() || !r || r->phase == ContainerRecord::Phase::kExited) break;
-      co_await next_wake();
-    }
+  auto run = [](PodRuntime* runtime, HookPlace where, Document what, PostStart* out, PodWorker* worker) -> Task<void> {
+    auto done = co_await run_hook(runtime, where, what);
+    out->end = done;
+    worker->poke();
+  };
+  PostStart& post_start = post_starts_[id];
+  post_start.hook.start(run(&parts_.runtime, place, handler, &post_start, this));
+  poke();
+  co_await post_start.over.wait();
+  std::optional<Status> end = std::exchange(post_start.end, std::nullopt);
+  if (end && !end->ok()) {
+    log_info("pod ", PodView(pod_).key(), ": postStart of ", name, ": ", end->error().message());
+    event("Warning", "FailedPostStartHook", "PostStartHook failed", name);
+    r = find_record(id);
+    if (r && r->phase == ContainerRecord::Phase::kRunning) stop_container(*r, pod_grace_ms(), "FailedPostStartHook", false);
+    post_start.over.reset();
+    poke();
+    r = find_record(id);
+    if (r && r->phase == ContainerRecord::Phase::kRunning) co_await post_start.over.wait();
   }
-  poke();  // it has used up wake-ups that others asked for
-  if (!end || end->ok()) co_return;
-  log_info("pod ", PodView(pod_).key(), ": postStart of ", name, ": ", end->error().message());
-  event("Warning", "FailedPostStartHook", "PostStartHook failed", name, init);
-  std::vector<std::string> names = {name};
-  std::string why = "FailedPostStartHook";
-  co_await stop_containers(names, PodView(pod_).grace_seconds() * 1000, why);
+  post_starts_.erase(id);
+}
+
+// Hooks that have ended, and those that nobody waits for any more.
+void PodWorker::look_at_post_starts() {
+  std::vector<std::string> over;
+  for (auto& [id, post_start] : post_starts_) {
+    const ContainerRecord* r = find_record(id);
+    bool lives = r && r->phase != ContainerRecord::Phase::kExited;
+    if (post_start.end || ending() || shim_lost_ || !lives) over.push_back(id);
+  }
+  for (const auto& id : over)
+    if (auto it = post_starts_.find(id); it != post_starts_.end()) it->second.over.set();
 }
 
 Task<Status> PodWorker::create_and_start(ContainerRecord record, Document container, ImageInfo image, Environment env) {
   const std::string id = record.id, name = record.name;
-  bool init = record.kind == ContainerRecord::Kind::kInit;
   ContainerPlan plan;
   plan.pod = pod_.root();
   Document pod = pod_;  // keeps what plan borrows
@@ -237,7 +268,7 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   auto pid = co_await parts_.runtime.create(uid_, id, config, record.log_path, streams);
   Status started = pid.ok() ? ok() : Status(pid.error());
   if (pid.ok()) {
-    event("Normal", "Created", "Container created", name, init);
+    event("Normal", "Created", "Container created", name);
     if (ContainerRecord* r = find_record(id)) r->pid = *pid;
     started = co_await parts_.runtime.start(uid_, id);
   }
@@ -260,7 +291,7 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   if (r->phase == ContainerRecord::Phase::kCreated) r->phase = ContainerRecord::Phase::kRunning;
   if (!r->started_us) r->started_us = parts_.clock.wall_us();
   save();
-  event("Normal", "Started", "Container started", name, init);
+  event("Normal", "Started", "Container started", name);
   co_return ok();
 }
 

@@ -39,6 +39,37 @@ struct KubeletOptions {
   Quarantine* quarantine = nullptr;                           // outlives the kubelet; may be null
 };
 
+// How many probes of the node are carried out at once. Loop thread.
+struct ProbeSlots {
+  explicit ProbeSlots(const AlarmFactory& alarms) {
+    std::function<void()> fire = [this] { freed.pulse(); };
+    alarm = alarms(fire);
+  }
+  int taken = 0;
+  Event freed;  // look again; never within what frees one
+  std::unique_ptr<Alarm> alarm;
+
+  class Turn {
+   public:
+    explicit Turn(ProbeSlots* slots) : slots_(slots) {}
+    ~Turn() {
+      if (!taken_) return;
+      --slots_->taken;
+      slots_->alarm->set_in_ms(0);
+    }
+    Turn(const Turn&) = delete;
+    bool take() {
+      if (slots_->taken >= limits::kProbesAtOnceMax) return false;
+      ++slots_->taken;
+      return taken_ = true;
+    }
+
+   private:
+    ProbeSlots* slots_;
+    bool taken_ = false;
+  };
+};
+
 struct NodeParts {
   KubeletOptions options;
   Client& client;
@@ -53,6 +84,7 @@ struct NodeParts {
   std::vector<std::string> node_ips;
   bool may_lower_oom_score = false;
   std::shared_ptr<LogFollowers> followers = std::make_shared<LogFollowers>();
+  std::unique_ptr<ProbeSlots> probe_slots = std::make_unique<ProbeSlots>(options.alarms);
 
   std::string pod_root(const std::string& uid) const { return cat(options.root_dir, "/pods/", uid); }
   std::string container_disk(const std::string& uid, const std::string& id) const { return cat(options.data_dir, "/pods/", uid, "/", id); }

@@ -38,9 +38,8 @@ std::string go_duration(int64_t us) {
 
 namespace {
 
-bool should_restart(const ContainerRecord& r, std::string_view policy) {
-  if (policy == "Always" || r.replaced) return true;
-  return policy == "OnFailure" && r.exit_code != 0;
+bool should_restart(const ContainerRecord& r, Value pod, Value container) {
+  return r.replaced || r.restart || restarts_after(pod, container, r.exit_code);
 }
 
 // How often a container had started before this machine (or its /run) forgot: what the API remembers.
@@ -57,20 +56,28 @@ struct Planner {
   const std::vector<ContainerRecord>& records;
   const RestartBackoff& backoff;
   int64_t now_us;
+  const PodMoment& moment;
   PodActions out;
 
+  ContainerHealth health_of(const ContainerRecord& r) const {
+    auto it = moment.health.find(r.id);
+    return it == moment.health.end() ? ContainerHealth() : it->second;
+  }
+
   // Starts what never ran, or ended and is to be restarted. False: it ended and stays so.
-  bool keep_running(std::string_view name, ContainerRecord::Kind kind, std::string_view policy) {
+  bool keep_running(Value container, ContainerRecord::Kind kind) {
+    std::string_view name = container["name"].str();
+    if (moment.starting.contains(name)) return true;
     const ContainerRecord* r = latest_record(records, name);
     if (r && r->phase == ContainerRecord::Phase::kRunning) {
-      compare(*r, kind);
+      look_at(*r, kind);
       return true;
     }
     if (!r) {
       out.start.push_back({std::string(name), kind, attempt_after_status(pod, name)});
       return true;
     }
-    if (r->phase == ContainerRecord::Phase::kExited && !should_restart(*r, policy)) return false;
+    if (r->phase == ContainerRecord::Phase::kExited && !should_restart(*r, pod.root(), container)) return false;
     int64_t wait = r->replaced ? 0 : backoff.wait_us(name, r->ended_us, now_us);
     if (wait > 0) {
       out.waiting.push_back(std::string(name));
@@ -81,17 +88,29 @@ struct Planner {
     return true;
   }
 
-  // What upstream's hash of a container is made of: its name and image.
-  void compare(const ContainerRecord& r, ContainerRecord::Kind kind) {
+  // A container that runs ends when its definition is another (what upstream's hash of it is made of: its name and image), or
+  // when it is not well.
+  void look_at(const ContainerRecord& r, ContainerRecord::Kind kind) {
+    if (moment.ending.contains(r.id)) return;
     Value container = pod.container(r.name);
     bool init = kind == ContainerRecord::Kind::kInit;
-    if (r.spec_image.empty() || container["image"].str() == r.spec_image || (init && !PodView::is_sidecar(container))) return;
-    out.replace.push_back({r.name, init ? cat("Init container ", r.name, " definition changed") : cat("Container ", r.name, " definition changed, will be restarted")});
+    bool changed = !r.spec_image.empty() && container["image"].str() != r.spec_image && (!init || PodView::is_sidecar(container));
+    ContainerHealth health = health_of(r);
+    PodActions::End end;
+    std::string_view what;
+    if (changed) what = "definition changed";
+    else if (health.liveness_failed) what = "failed liveness probe", end.why = PodActions::End::kLiveness;
+    else if (health.startup_failed) what = "failed startup probe", end.why = PodActions::End::kStartup;
+    else return;
+    end.container = r.name;
+    end.id = r.id;
+    end.again = changed || init || restarts_after(pod.root(), container, 137);
+    end.message = init ? cat("Init container ", r.name, " ", what) : cat("Container ", r.name, " ", what, end.again ? ", will be restarted" : "");
+    out.end.push_back(std::move(end));
   }
 
   // Init containers, in order. True when all are done.
   bool plan_init() {
-    std::string_view policy = pod.restart_policy() == "Never" ? "Never" : "OnFailure";
     // After the pod's own containers have begun, init containers are not run again.
     bool begun = false;
     for (Value c : pod.containers().items()) begun = begun || latest_record(records, c["name"].str());
@@ -99,37 +118,64 @@ struct Planner {
       std::string_view name = c["name"].str();
       const ContainerRecord* r = latest_record(records, name);
       if (PodView::is_sidecar(c)) {
-        keep_running(name, ContainerRecord::Kind::kInit, "Always");
-        if (!begun && (!r || r->phase != ContainerRecord::Phase::kRunning)) return false;
+        keep_running(c, ContainerRecord::Kind::kInit);
+        bool up = r && r->phase == ContainerRecord::Phase::kRunning && !moment.starting.contains(name) && health_of(*r).started;
+        if (!begun && !up) return false;
         continue;
       }
       if (begun) continue;
       if (r && r->phase == ContainerRecord::Phase::kExited && r->exit_code == 0) continue;
-      if (!keep_running(name, ContainerRecord::Kind::kInit, policy)) out.finished = true;
+      if (!keep_running(c, ContainerRecord::Kind::kInit)) out.finished = true;
       return false;
     }
     return true;
+  }
+
+  // They run beside all else, once. (Kubernetes: "Ephemeral Containers".)
+  void plan_ephemeral() {
+    for (Value c : pod.ephemeral_containers().items()) {
+      std::string_view name = c["name"].str();
+      if (moment.starting.contains(name) || latest_record(records, name)) continue;
+      Value status = pod.container_status(name);
+      if (!status["containerID"].str().empty()) continue;  // it ran before this machine forgot
+      out.start.push_back({std::string(name), ContainerRecord::Kind::kEphemeral, 0});
+    }
   }
 };
 
 }  // namespace
 
-PodActions plan_pod(Value pod_value, const std::vector<ContainerRecord>& records, const RestartBackoff& backoff, int64_t now_us) {
-  Planner p{PodView(pod_value), records, backoff, now_us, {}};
-  bool work_done = p.pod.restart_policy() != "Always" && p.pod.containers().size() > 0;
+bool restarts_after(Value pod_value, Value container, int exit_code) {
+  std::string_view policy = container["restartPolicy"].str();
+  for (Value rule : container["restartPolicyRules"].items()) {
+    if (policy.empty() || rule["action"].str() != "Restart") continue;
+    bool listed = false;
+    for (Value v : rule["exitCodes"]["values"].items()) listed = listed || v.integer() == exit_code;
+    if (listed == (rule["exitCodes"]["operator"].str() == "In")) return true;
+  }
+  if (policy.empty()) policy = PodView(pod_value).restart_policy();
+  return policy == "Always" || (policy == "OnFailure" && exit_code != 0);
+}
+
+PodActions plan_pod(Value pod_value, const std::vector<ContainerRecord>& records, const RestartBackoff& backoff, int64_t now_us, const PodMoment& moment) {
+  Planner p{PodView(pod_value), records, backoff, now_us, moment, {}};
+  bool work_done = p.pod.containers().size() > 0;
   for (Value c : p.pod.containers().items()) {
     const ContainerRecord* r = latest_record(records, c["name"].str());
-    work_done = work_done && r && r->phase == ContainerRecord::Phase::kExited && !should_restart(*r, p.pod.restart_policy());
+    bool over = r && r->phase == ContainerRecord::Phase::kExited && !moment.starting.contains(r->name) && !should_restart(*r, pod_value, c);
+    work_done = work_done && over;
   }
   if (!work_done) {
+    p.plan_ephemeral();
     p.out.initialized = p.plan_init();
     if (p.out.initialized)
-      for (Value c : p.pod.containers().items()) p.keep_running(c["name"].str(), ContainerRecord::Kind::kMain, p.pod.restart_policy());
+      for (Value c : p.pod.containers().items()) p.keep_running(c, ContainerRecord::Kind::kMain);
   } else {
     p.out.initialized = p.out.finished = true;
   }
   if (p.out.finished) {
     p.out.start.clear();
+    p.out.end.clear();
     p.out.waiting.clear();
     p.out.again_us.reset();
     for (const auto& r : records)

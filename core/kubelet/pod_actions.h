@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -39,10 +40,12 @@ struct PodActions {
     int attempt = 0;
   };
   std::vector<Start> start;         // now, in order
-  struct Replace {
-    std::string container, message;  // of the event Killing
+  struct End {
+    std::string container, id, message;  // of the event Killing
+    enum Why { kDefinition, kLiveness, kStartup } why = kDefinition;
+    bool again = true;                   // another takes its place however it ends
   };
-  std::vector<Replace> replace;      // run, but of another definition
+  std::vector<End> end;              // run, but of another definition or not well
   std::vector<std::string> waiting;  // names of containers in crash-loop back-off
   std::optional<int64_t> again_us;  // when the first of them may start
   std::vector<std::string> stop;    // sidecars and others to be stopped because the pod's work is done
@@ -50,7 +53,22 @@ struct PodActions {
   bool finished = false;            // nothing runs and nothing will be started again
 };
 
+// What probes say of a container that runs.
+struct ContainerHealth {
+  bool started = true, ready = true, startup_failed = false, liveness_failed = false;
+};
+
+// What the records do not tell.
+struct PodMoment {
+  std::set<std::string, std::less<>> starting;  // names of containers whose start is under way
+  std::set<std::string, std::less<>> ending;    // ids of containers that are being ended
+  std::map<std::string, ContainerHealth, std::less<>> health;  // by id; absent: nobody probes it
+};
+
 // now_us is monotonic, as the records' ended_us.
-PodActions plan_pod(Value pod, const std::vector<ContainerRecord>& records, const RestartBackoff& backoff, int64_t now_us);
+PodActions plan_pod(Value pod, const std::vector<ContainerRecord>& records, const RestartBackoff& backoff, int64_t now_us, const PodMoment& moment = {});
+
+// Whether a container that ended so is started again, by its own policy and rules or else by the pod's (KEP 5307).
+bool restarts_after(Value pod, Value container, int exit_code);
 
 }  // namespace bramble

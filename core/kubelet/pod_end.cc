@@ -25,26 +25,95 @@ Task<void> PodWorker::run_pre_stop(std::string id, Document hook) {
   const ContainerRecord* r = find_record(id);
   if (!r) co_return;
   std::string name = r->name;
-  bool init = r->kind == ContainerRecord::Kind::kInit;
   HookPlace place = hook_place(*r);
   auto done = co_await run_hook(&parts_.runtime, place, hook);
   if (!done.ok()) {
     log_info("pod ", PodView(pod_).key(), ": preStop of ", name, ": ", done.error().message());
-    event("Warning", "FailedPreStopHook", "PreStopHook failed", name, init);
+    event("Warning", "FailedPreStopHook", "PreStopHook failed", name);
   }
   if (auto it = stopping_.find(id); it != stopping_.end()) it->second.hook_over = true;
   poke();
 }
 
-// The next step of one container's end, if its time has come, and when to look again.
-Task<void> PodWorker::go_on_stopping(std::string id, std::string why) {
+bool PodWorker::any_lives() const {
+  auto runs = [](const ContainerRecord& r) { return r.phase == ContainerRecord::Phase::kRunning; };
+  return !facts_.starting.empty() || std::any_of(facts_.records.begin(), facts_.records.end(), runs);
+}
+
+int64_t PodWorker::pod_grace_ms() const {
+  if (gone_) return limits::kGraceMsMin;
+  PodView pod(pod_);
+  return std::max(limits::kGraceMsMin, (pod.is_deleting() ? pod.deletion_grace_seconds() : pod.grace_seconds()) * 1000);
+}
+
+// A probe may give the container another time to end than the pod.
+int64_t PodWorker::grace_ms_of(const PodActions::End& end) const {
+  Value container = PodView(pod_).container(end.container);
+  Value own;
+  if (end.why == PodActions::End::kLiveness) own = container["livenessProbe"]["terminationGracePeriodSeconds"];
+  if (end.why == PodActions::End::kStartup) own = container["startupProbe"]["terminationGracePeriodSeconds"];
+  return own && !ending() ? std::max(limits::kGraceMsMin, own.integer() * 1000) : pod_grace_ms();
+}
+
+// Asks for a container's end: preStop, the stop signal, after the grace period SIGKILL. Asked again with less time it has less.
+void PodWorker::stop_container(const ContainerRecord& r, int64_t grace_ms, std::string why, bool in_order) {
+  int64_t deadline = parts_.clock.monotonic_us() + grace_ms * 1000;
+  auto [it, first] = stopping_.try_emplace(r.id);
+  Stopping& s = it->second;
+  if (first) s.why = std::move(why);
+  s.in_order = s.in_order || in_order;
+  if (first || deadline < s.deadline_us) s.deadline_us = deadline;
+}
+
+void PodWorker::stop_all(int64_t grace_ms) {
+  for (const auto& r : facts_.records)
+    if (r.phase == ContainerRecord::Phase::kRunning && !facts_.starting.contains(r.name)) stop_container(r, grace_ms, "", true);
+}
+
+// Sidecars end after the pod's own containers, the last one first. (Kubernetes: "Sidecar Containers", termination.)
+bool PodWorker::has_turn(const ContainerRecord& r) const {
+  PodView pod(pod_);
+  if (r.kind != ContainerRecord::Kind::kInit || !PodView::is_sidecar(pod.container(r.name))) return true;
+  auto lives = [this](Value container) {
+    const ContainerRecord* latest = latest_record(facts_.records, container["name"].str());
+    return latest && latest->phase != ContainerRecord::Phase::kExited;
+  };
+  for (Value c : pod.containers().items())
+    if (lives(c)) return false;
+  bool later = false;
+  for (Value c : pod.init_containers().items()) {
+    if (later && PodView::is_sidecar(c) && lives(c)) return false;
+    later = later || c["name"].str() == r.name;
+  }
+  return true;
+}
+
+// The next step of each end whose time has come, and when to look again.
+Task<void> PodWorker::go_on_stopping() {
+  std::vector<std::string> ids;
+  for (auto it = stopping_.begin(); it != stopping_.end();) {
+    const ContainerRecord* r = find_record(it->first);
+    bool over = !r || r->phase == ContainerRecord::Phase::kExited;
+    if (!over) ids.push_back(it->first);
+    it = over ? stopping_.erase(it) : std::next(it);
+  }
+  for (const auto& id : ids) {
+    co_await go_on_stopping_one(id);
+    auto it = stopping_.find(id);
+    if (it == stopping_.end()) continue;
+    int64_t left_us = it->second.next_us - parts_.clock.monotonic_us();
+    wake_in_ms(std::max<int64_t>(0, left_us) / 1000 + 1);
+  }
+}
+
+Task<void> PodWorker::go_on_stopping_one(std::string id) {
   const ContainerRecord* r = find_record(id);
-  if (!r) co_return;
+  if (!r || r->phase == ContainerRecord::Phase::kExited) co_return;
   Stopping& s = stopping_[id];
   std::string name = r->name, stop_signal = r->stop_signal;
   if (!s.begun) {
     s.begun = true;
-    event("Normal", "Killing", why.empty() ? cat("Stopping container ", name) : why, name, r->kind == ContainerRecord::Kind::kInit);
+    event("Normal", "Killing", s.why.empty() ? cat("Stopping container ", name) : s.why, name);
     Value hook = PodView(pod_).container(name)["lifecycle"]["preStop"];
     s.hook_over = !hook;
     if (hook) {
@@ -54,85 +123,44 @@ Task<void> PodWorker::go_on_stopping(std::string id, std::string why) {
     }
   }
   int64_t now = parts_.clock.monotonic_us();
-  if (!s.hook_over && now < stop_deadline_us_) {
-    s.next_us = stop_deadline_us_;
-    co_return;
-  }
+  s.next_us = s.deadline_us;
+  if (!s.hook_over && now < s.deadline_us) co_return;
   s.hook.reset();
   s.hook_over = true;
+  if (!s.signalled_us && s.in_order && now < s.deadline_us && !has_turn(*r)) co_return;
   int number = SIGKILL;
   // After preStop there is always some time between the two signals, whatever is left of the grace period.
-  int64_t kill_us = std::max(stop_deadline_us_, s.signalled_us + limits::kGraceMsMin * 1000);
+  int64_t kill_us = std::max(s.deadline_us, s.signalled_us + limits::kGraceMsMin * 1000);
   bool first = !s.signalled_us;
-  if (first && s.first_retry_ms && now < s.next_us) co_return;
+  if (first && s.retry_us > now) {
+    s.next_us = std::min(s.deadline_us, s.retry_us);
+    co_return;
+  }
   if (first) {
     s.signalled_us = now;
-    s.next_us = std::max(stop_deadline_us_, now + limits::kGraceMsMin * 1000);
+    s.next_us = std::max(s.deadline_us, now + limits::kGraceMsMin * 1000);
     number = signal_number(stop_signal);
   } else if (now < kill_us) {
     s.next_us = kill_us;
     co_return;
-  } else if (s.kill_retry_ms && now < s.next_us) {
+  } else if (s.retry_us > now) {
+    s.next_us = s.retry_us;
     co_return;
   } else {
-    s.kill_retry_ms = std::min(limits::kSetupRetryMaxMs, std::max(limits::kKillRetryMs, 2 * s.kill_retry_ms));
-    s.next_us = now + s.kill_retry_ms * 1000;
+    s.retry_ms = std::min(limits::kSetupRetryMaxMs, std::max(limits::kKillRetryMs, 2 * s.retry_ms));
+    s.next_us = s.retry_us = now + s.retry_ms * 1000;
   }
   auto sent = co_await parts_.runtime.kill(uid_, id, number);
   if (sent.ok()) co_return;
-  log_debug("container ", id, ": ", sent.error().message());
   auto it = stopping_.find(id);
+  log_debug("container ", id, ": signal ", number, ": ", sent.error().message());
   now = parts_.clock.monotonic_us();
-  if (it == stopping_.end() || !first || now >= stop_deadline_us_) co_return;
+  if (it == stopping_.end() || !first || now >= it->second.deadline_us) co_return;
   Stopping& again = it->second;
   again.signalled_us = 0;  // it did not get through
-  again.first_retry_ms = std::min(limits::kSetupRetryMaxMs, std::max(limits::kKillRetryMs, 2 * again.first_retry_ms));
-  again.next_us = std::min(stop_deadline_us_, now + again.first_retry_ms * 1000);
-}
-
-// Ends these containers: preStop, the stop signal, after the grace period SIGKILL. Returns when they have ended. The pod's
-// own containers first, beside each other, then sidecars.
-Task<void> PodWorker::stop_containers(std::vector<std::string> names, int64_t grace_ms, std::string why) {
-  int64_t deadline = parts_.clock.monotonic_us() + grace_ms * 1000;
-  if (!stop_deadline_us_ || deadline < stop_deadline_us_) stop_deadline_us_ = deadline;
-  for (;;) {
-    std::vector<std::pair<std::string, bool>> running;  // id, sidecar
-    bool main_running = false;
-    for (const auto& r : facts_.records) {
-      if (r.phase != ContainerRecord::Phase::kRunning || std::find(names.begin(), names.end(), r.name) == names.end()) continue;
-      bool sidecar = r.kind == ContainerRecord::Kind::kInit && PodView::is_sidecar(PodView(pod_).container(r.name));
-      running.emplace_back(r.id, sidecar);
-      main_running = main_running || !sidecar;
-    }
-    if (running.empty()) break;
-    // A force deletion while we wait shortens the wait.
-    int64_t now = parts_.clock.monotonic_us();
-    if (ending()) {
-      int64_t wanted_ms = gone_ ? 0 : PodView(pod_).deletion_grace_seconds() * 1000;
-      stop_deadline_us_ = std::min(stop_deadline_us_, now + std::max(limits::kGraceMsMin, wanted_ms) * 1000);
-    }
-    int64_t next_us = std::numeric_limits<int64_t>::max();
-    for (const auto& [id, sidecar] : running) {
-      if (sidecar && main_running && now < stop_deadline_us_) {
-        next_us = std::min(next_us, stop_deadline_us_);
-        continue;
-      }
-      co_await go_on_stopping(id, why);
-      next_us = std::min(next_us, stopping_[id].next_us);
-    }
-    if (shim_lost_) co_await recover_from_lost_shim();
-    bool all = true;
-    for (const auto& [id, sidecar] : running) {
-      const ContainerRecord* r = find_record(id);
-      all = all && r && r->phase != ContainerRecord::Phase::kExited;
-    }
-    if (!all) continue;  // the next ones may go
-    wake_in_ms((next_us - parts_.clock.monotonic_us()) / 1000 + 1);
-    co_await next_wake();
-  }
-  stop_deadline_us_ = 0;
-  stopping_.clear();
-  co_await settle_ended();
+  again.retry_ms = std::min(limits::kSetupRetryMaxMs, std::max(limits::kKillRetryMs, 2 * again.retry_ms));
+  again.retry_us = now + again.retry_ms * 1000;
+  again.next_us = std::min(again.deadline_us, again.retry_us);
 }
 
 // The root file system of a container that is no more, and the file in which it left its last words.
@@ -152,11 +180,9 @@ Task<Status> PodWorker::discard_files(std::string id, std::string message_path) 
 
 Task<void> PodWorker::end_pod() {
   facts_.terminating = true;
-  std::vector<std::string> names;
-  for (const auto& r : facts_.records)
-    if (r.phase == ContainerRecord::Phase::kRunning) names.push_back(r.name);
-  int64_t grace_ms = gone_ ? limits::kGraceMsMin : std::max(limits::kGraceMsMin, PodView(pod_).deletion_grace_seconds() * 1000);
-  if (!names.empty()) co_await stop_containers(names, grace_ms, "");
+  stop_all(pod_grace_ms());
+  co_await go_on_stopping();
+  if (any_lives()) co_return publish();
   facts_.all_stopped = true;
   co_await release();
   if (!released_) co_return;

@@ -13,8 +13,17 @@ namespace {
 struct StatusWriter {
   PodView pod;
   const PodStatusFacts& facts;
+  // What counts: a container that is being started is not there until that has come to its end.
+  std::vector<ContainerRecord> records;
   bool initialized = true;
   bool has_init = false;
+
+  StatusWriter(Value pod_value, const PodStatusFacts& from) : pod(pod_value), facts(from) {
+    for (const auto& r : facts.records) {
+      bool coming = r.phase == ContainerRecord::Phase::kCreated || (r.phase == ContainerRecord::Phase::kRunning && facts.starting.contains(r.name));
+      if (!coming) records.push_back(r);
+    }
+  }
 
   void add_terminated(Mut state, const ContainerRecord& r) {
     Mut t = state.object("terminated");
@@ -55,10 +64,19 @@ struct StatusWriter {
     }
   }
 
-  void add_container(Mut list, Value container, bool is_init) {
+  // What the container has been given; a later resize may differ from what it asks for. (KEP 1287.)
+  void add_resources(Mut status, Value container) {
+    Value wanted = container["resources"];
+    if (wanted["requests"].size()) status.set("allocatedResources", wanted["requests"]);
+    Mut given = status.object("resources");
+    for (const char* part : {"limits", "requests"})
+      if (wanted[part].size()) given.set(part, wanted[part]);
+  }
+
+  void add_container(Mut list, Value container, bool is_init, bool ephemeral = false) {
     std::string_view name = container["name"].str();
-    const ContainerRecord* r = latest_record(facts.records, name);
-    const ContainerRecord* before = previous_record(facts.records, name);
+    const ContainerRecord* r = latest_record(records, name);
+    const ContainerRecord* before = previous_record(records, name);
     Value old = pod.container_status(name);
     bool waits = facts.waiting.contains(name);
     Mut s = list.append_object();
@@ -66,13 +84,12 @@ struct StatusWriter {
     Mut state = s.object("state");
     Mut last = s.object("lastState");
     // One that makes room for its successor is told as ended together with the successor's start, so that no pod seems to end.
-    bool makes_room = r && r->phase == ContainerRecord::Phase::kExited && r->replaced && !waits && !facts.terminating;
+    bool makes_room = r && r->phase == ContainerRecord::Phase::kExited && (r->replaced || r->restart) && !waits && !facts.terminating;
     bool running = r && (r->phase == ContainerRecord::Phase::kRunning || makes_room);
     bool ready = running, started = running;
-    auto probed = facts.probed.find(name);
-    if (running && probed != facts.probed.end()) {
-      started = probed->second.first;
-      ready = probed->second.first && probed->second.second;
+    if (auto health = r ? facts.health.find(r->id) : facts.health.end(); running && health != facts.health.end()) {
+      started = health->second.started;
+      ready = started && health->second.ready && !makes_room;
     }
     int restarts = r ? r->attempt : static_cast<int>(old["restartCount"].integer());
     if (running) {
@@ -104,13 +121,15 @@ struct StatusWriter {
     if (r && r->phase == ContainerRecord::Phase::kExited && waits) add_terminated(last, *r);
     else if (before && before->phase == ContainerRecord::Phase::kExited) add_terminated(last, *before);
     else if (!r && last.size() == 0 && old["lastState"].size()) s.set("lastState", old["lastState"]);
-    s.set("ready", ready);
+    s.set("ready", ready && !ephemeral);
     s.set("restartCount", restarts);
     s.set("image", r ? std::string_view(r->image) : container["image"].str());
     s.set("imageID", r ? std::string_view(r->image_id) : old["imageID"].str());
     if (r) s.set("containerID", cat("bramble://", r->id));
     else if (!old["containerID"].str().empty()) s.set("containerID", old["containerID"].str());
-    s.set("started", started);
+    if (!ephemeral) s.set("started", started);
+    if (r && container["lifecycle"].has("stopSignal")) s.set("stopSignal", r->stop_signal);
+    if (running) add_resources(s, container);
     add_mounts(s, container);
   }
 };
@@ -125,44 +144,48 @@ bool all_init_done(Value init_containers, Value init_statuses) {
 }
 
 struct Counts {
-  int waiting = 0, running = 0, stopped = 0, succeeded = 0, total = 0;
+  int waiting = 0, running = 0, stopped = 0, succeeded = 0, restarting = 0, total = 0;
 };
 
 // The phase, as upstream's getPhase has it.
 std::string_view phase_of(const PodView& pod, const PodStatusFacts& facts, Value statuses, Value init_statuses) {
   if (!facts.failed_reason.empty()) return "Failed";
-  int pending_init = 0, failed_init = 0;
+  int pending_init = 0, failed_init = 0, failed_for_good = 0;
   size_t i = 0;
-  bool never = pod.restart_policy() == "Never";
   for (Value c : pod.init_containers().items()) {
     Value s = init_statuses.item(i++);
     if (PodView::is_sidecar(c)) {
       if (!s["started"].boolean() && !s["state"].has("terminated")) ++pending_init;
       continue;
     }
-    Value t = s["state"]["terminated"];
-    if (s["state"].has("running")) ++pending_init;
-    else if (t) failed_init += t["exitCode"].integer() != 0 ? 1 : 0;
-    else if (Value lt = s["lastState"]["terminated"]; lt && lt["exitCode"].integer() != 0) failed_init += 1;
-    else ++pending_init;
+    Value end = s["state"]["terminated"];
+    if (!end && !s["state"].has("running")) end = s["lastState"]["terminated"];
+    if (!end || (!s["state"].has("terminated") && end["exitCode"].integer() == 0)) ++pending_init;
+    else if (end["exitCode"].integer() != 0) {
+      ++failed_init;
+      failed_for_good += restarts_after(pod.root(), c, static_cast<int>(end["exitCode"].integer())) ? 0 : 1;
+    }
   }
   Counts n;
+  i = 0;
   for (Value s : statuses.items()) {
+    Value container = pod.containers().item(i++);
     ++n.total;
     Value state = s["state"];
+    Value end = state["terminated"];
+    if (!end) end = s["lastState"]["terminated"];
     if (state.has("running")) {
       ++n.running;
-    } else if (Value t = state["terminated"]) {
+    } else if (end) {
+      int code = static_cast<int>(end["exitCode"].integer());
       ++n.stopped;
-      n.succeeded += t["exitCode"].integer() == 0 ? 1 : 0;
-    } else if (s["lastState"].has("terminated")) {
-      ++n.stopped;
-      n.succeeded += s["lastState"]["terminated"]["exitCode"].integer() == 0 ? 1 : 0;
+      n.succeeded += code == 0 ? 1 : 0;
+      n.restarting += restarts_after(pod.root(), container, code) ? 1 : 0;
     } else {
       ++n.waiting;
     }
   }
-  if (failed_init > 0 && never) return "Failed";
+  if (failed_for_good > 0) return "Failed";
   if (facts.terminating && facts.all_stopped) {
     // Its end was asked for and has come: what is left says how.
     return n.total > 0 && n.succeeded == n.total ? "Succeeded" : "Failed";
@@ -172,9 +195,8 @@ std::string_view phase_of(const PodView& pod, const PodStatusFacts& facts, Value
   if (n.waiting > 0) return "Pending";
   if (n.running > 0) return "Running";
   if (n.stopped > 0) {
-    if (pod.restart_policy() == "Always") return "Running";
-    if (n.stopped == n.succeeded) return "Succeeded";
-    return never ? "Failed" : "Running";
+    if (n.restarting > 0) return "Running";
+    return n.stopped == n.succeeded ? "Succeeded" : "Failed";
   }
   return "Pending";
 }
@@ -189,7 +211,7 @@ std::string names_where(Value containers, Value statuses, bool (*bad)(Value)) {
 }  // namespace
 
 Document pod_status(Value pod_value, const PodStatusFacts& facts, int64_t now_us) {
-  StatusWriter w{PodView(pod_value), facts};
+  StatusWriter w(pod_value, facts);
   const PodView& pod = w.pod;
   Builder b;
   Mut root = b.root();
@@ -202,14 +224,21 @@ Document pod_status(Value pod_value, const PodStatusFacts& facts, int64_t now_us
   }
   Mut list = root.array("containerStatuses");
   for (Value c : pod.containers().items()) w.add_container(list, c, false);
+  if (pod.ephemeral_containers().size() > 0) {
+    Mut ephemeral = root.array("ephemeralContainerStatuses");
+    for (Value c : pod.ephemeral_containers().items()) w.add_container(ephemeral, c, false, true);
+  }
 
   Document so_far = b.snapshot();
   Value statuses = so_far["containerStatuses"], init_statuses = so_far["initContainerStatuses"];
   std::string_view phase = phase_of(pod, facts, statuses, init_statuses);
   if (pod.is_terminal()) phase = pod.phase();  // an end is final
   bool done = phase == "Succeeded" || phase == "Failed";
-  root.set("phase", phase);
-  if (!facts.failed_reason.empty()) {
+  // Nobody is told of a pod's end while something of it runs: its place and its volumes are not free yet.
+  bool still_runs = std::any_of(facts.records.begin(), facts.records.end(), [](const ContainerRecord& r) { return r.phase != ContainerRecord::Phase::kExited; });
+  bool told_later = done && still_runs && !pod.is_terminal();
+  root.set("phase", told_later ? pod.phase() : phase);
+  if (!facts.failed_reason.empty() && !told_later) {
     root.set("reason", facts.failed_reason);
     root.set("message", facts.failed_message);
   } else {
@@ -266,7 +295,7 @@ Document pod_status(Value pod_value, const PodStatusFacts& facts, int64_t now_us
   else root.set("startTime", format_rfc3339(facts.start_us ? facts.start_us : now_us));
   root.set("qosClass", qos_name(pod.qos()));
   if (generation) root.set("observedGeneration", generation);
-  for (const char* kept : {"nominatedNodeName", "ephemeralContainerStatuses", "resourceClaimStatuses", "resize", "extendedResourceClaimStatus"})
+  for (const char* kept : {"nominatedNodeName", "resourceClaimStatuses", "resize", "extendedResourceClaimStatus"})
     if (pod.status().has(kept)) root.set(kept, pod.status()[kept]);
   return b.finish();
 }

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "core/json/builder.h"
 #include "core/kubelet/container_record.h"
+#include "core/kubelet/pod_actions.h"
 
 namespace bramble {
 
@@ -19,7 +21,8 @@ struct WaitingReason {
 struct PodStatusFacts {
   std::vector<ContainerRecord> records;
   std::map<std::string, WaitingReason, std::less<>> waiting;  // by container name
-  std::map<std::string, std::pair<bool, bool>, std::less<>> probed;  // by container name: started, ready; absent: both as it runs
+  std::set<std::string, std::less<>> starting;  // names of containers whose start, postStart with it, is under way
+  std::map<std::string, ContainerHealth, std::less<>> health;  // by container id; absent: nobody probes it
   std::vector<std::string> pod_ips, host_ips;
   bool sandbox_ready = false;
   bool terminating = false;  // its end has been asked for

@@ -14,7 +14,12 @@
 namespace bramble {
 
 PodWorker::PodWorker(NodeParts& parts, Document pod, std::function<void()> retired)
-    : parts_(parts), pod_(std::move(pod)), uid_(uid_of(pod_)), qos_(qos_name(PodView(pod_).qos())), retired_(std::move(retired)) {
+    : parts_(parts),
+      pod_(std::move(pod)),
+      uid_(uid_of(pod_)),
+      qos_(qos_name(PodView(pod_).qos())),
+      retired_(std::move(retired)),
+      probes_(parts, [this] { poke(); }, [this](std::string reason, std::string message, const ContainerRecord& r) { event("Warning", reason, message, r.name); }) {
   facts_.host_ips = parts_.node_ips;
   facts_.start_us = parts_.clock.wall_us();
   auto fire = [this] {
@@ -88,34 +93,37 @@ Task<void> PodWorker::life() {
 }
 
 Task<void> PodWorker::step() {
+  look_at_post_starts();
   if (shim_lost_) co_await recover_from_lost_shim();
   if (shim_lost_) co_return publish();
   co_await finish_half_made();
   co_await settle_ended();
+  probes_.follow(pod_, facts_.records, facts_.starting, facts_.pod_ips, ending());
   if (ending()) {
     co_await end_pod();
     co_return;
   }
   if (PodView(pod_).is_terminal() || !facts_.failed_reason.empty()) {
-    co_await release();
+    stop_all(pod_grace_ms());
+    co_await go_on_stopping();
+    if (!any_lives()) co_await release();
     publish();
     co_return;
   }
   // One that never started is begun anew when it is gone.
-  auto half_made = [](const ContainerRecord& r) { return r.phase == ContainerRecord::Phase::kCreated; };
+  auto half_made = [this](const ContainerRecord& r) { return r.phase == ContainerRecord::Phase::kCreated && !facts_.starting.contains(r.name); };
   if (std::any_of(facts_.records.begin(), facts_.records.end(), half_made)) co_return publish();
   if (network_lost_) {
-    event("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
-    std::vector<std::string> running;
-    for (const auto& r : facts_.records)
-      if (r.phase != ContainerRecord::Phase::kExited) running.push_back(r.name);
-    co_await stop_containers(running, PodView(pod_).grace_seconds() * 1000, "");
-    network_lost_ = facts_.sandbox_ready = false;
+    if (!std::exchange(network_loss_told_, true)) event("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
+    stop_all(pod_grace_ms());
+    co_await go_on_stopping();
+    if (any_lives()) co_return publish();
+    network_lost_ = network_loss_told_ = facts_.sandbox_ready = false;
     co_return poke();
   }
-  int64_t now = parts_.clock.monotonic_us();
   if (!facts_.sandbox_ready) {
     publish();
+    int64_t now = parts_.clock.monotonic_us();
     if (now < next_setup_us_) {
       wake_in_ms((next_setup_us_ - now) / 1000 + 1);
       co_return;
@@ -135,35 +143,37 @@ Task<void> PodWorker::step() {
     }
   }
   co_await refresh_payloads();
-  PodActions plan = plan_pod(pod_.root(), facts_.records, backoff_, now);
+  carry_out_plan();
+  co_await go_on_stopping();
+  publish();
+}
+
+void PodWorker::carry_out_plan() {
+  int64_t now = parts_.clock.monotonic_us();
+  PodMoment moment;
+  moment.starting = facts_.starting;
+  for (const auto& [id, stopping] : stopping_) moment.ending.insert(id);
+  moment.health = probes_.health(pod_, facts_.records);
+  PodActions plan = plan_pod(pod_.root(), facts_.records, backoff_, now, moment);
   for (const auto& name : plan.waiting) {
-    const ContainerRecord* r = latest_record(facts_.records, name);
     std::string who = cat(PodView(pod_).name(), "_", PodView(pod_).ns(), "(", uid_, ")");
     WaitingReason reason{"CrashLoopBackOff", cat("back-off ", go_duration(backoff_.delay_us(name)), " restarting failed container=", name, " pod=", who)};
-    bool is_init = r && r->kind == ContainerRecord::Kind::kInit;
-    if (facts_.waiting[name] != reason) event("Warning", "BackOff", cat("Back-off restarting failed container ", name, " in pod ", who), name, is_init);
+    if (facts_.waiting[name] != reason) event("Warning", "BackOff", cat("Back-off restarting failed container ", name, " in pod ", who), name);
     facts_.waiting[name] = reason;
   }
   if (plan.again_us) wake_in_ms((*plan.again_us - now) / 1000 + 1);
-  if (!plan.stop.empty()) {
-    co_await stop_containers(plan.stop, PodView(pod_).grace_seconds() * 1000, "");
-    poke();  // it has used up wake-ups that others asked for
+  for (const auto& name : plan.stop)
+    for (const auto& r : facts_.records)
+      if (r.name == name && r.phase == ContainerRecord::Phase::kRunning) stop_container(r, pod_grace_ms(), "", true);
+  for (const auto& end : plan.end) {
+    ContainerRecord* r = find_record(end.id);
+    if (!r) continue;
+    r->replaced = end.why == PodActions::End::kDefinition;
+    r->restart = end.again && !r->replaced;
+    stop_container(*r, grace_ms_of(end), end.message, false);
   }
-  for (const auto& replace : plan.replace) {
-    for (auto& r : facts_.records) r.replaced = r.replaced || (r.name == replace.container && r.phase == ContainerRecord::Phase::kRunning);
-    save();
-    std::vector<std::string> names = {replace.container};
-    co_await stop_containers(names, PodView(pod_).grace_seconds() * 1000, replace.message);
-    poke();
-  }
-  bool started = false;
-  for (const auto& start : plan.start) {
-    if (ending()) break;
-    co_await start_container(start);
-    started = started || !facts_.waiting.contains(start.container);
-  }
-  publish();
-  if (started || ending()) poke();
+  if (!plan.end.empty()) save();
+  begin_starts(plan.start);
 }
 
 // What an earlier bramble left of this pod. It may have been killed in the middle of anything: what its records do not say to
@@ -216,7 +226,7 @@ Task<void> PodWorker::meet_shim() {
 Task<void> PodWorker::finish_half_made() {
   std::vector<std::string> ids;
   for (const auto& r : facts_.records)
-    if (r.phase == ContainerRecord::Phase::kCreated && !unsettled_.contains(r.id)) ids.push_back(r.id);
+    if (r.phase == ContainerRecord::Phase::kCreated && !unsettled_.contains(r.id) && !facts_.starting.contains(r.name)) ids.push_back(r.id);
   if (ids.empty()) co_return;
   for (const auto& id : ids) co_await go_on_starting(id);
   while (!telling_.empty() && !shim_lost_) co_await next_wake();
@@ -244,8 +254,10 @@ Task<void> PodWorker::go_on_starting(std::string id) {
   }
   save();
   std::string name = r->name;
-  event("Normal", "Started", "Container started", name, r->kind == ContainerRecord::Kind::kInit);
-  if (wanted && PodView(pod_).container(name)["lifecycle"].has("postStart")) co_await run_post_start(id, name);
+  event("Normal", "Started", "Container started", name);
+  if (!wanted || !PodView(pod_).container(name)["lifecycle"].has("postStart")) co_return;
+  facts_.starting.insert(name);
+  start_tasks_.start(go_on_with_post_start(id, name));
 }
 
 bool PodWorker::network_lost() const {
@@ -294,7 +306,7 @@ void PodWorker::on_state(const ContainerState& s) {
 // and new containers take their place by the restart policy. One that cannot be ended is not taken for ended. If the shim is
 // there, only the connection was lost.
 Task<void> PodWorker::recover_from_lost_shim() {
-  if (put_off(recovery_)) co_return;
+  if (!facts_.starting.empty() || put_off(recovery_)) co_return;
   try_later(recovery_, limits::kSetupRetryFirstMs, limits::kSetupRetryMaxMs);
   shim_tasks_.cancel_all();
   PodRuntime::Shim shim = parts_.runtime.find_shim(uid_);
@@ -473,6 +485,7 @@ Task<void> PodWorker::write_statuses() {
       continue;
     }
     status_busy_ = true;
+    facts_.health = probes_.health(pod_, facts_.records);
     Document status = pod_status(pod_.root(), facts_, parts_.clock.wall_us());
     if (!equal(status.root(), pod_["status"])) {
       Builder b;
@@ -504,14 +517,22 @@ Task<void> PodWorker::flush_status() {
   while (status_dirty_ || status_busy_) co_await status_flushed_.wait();
 }
 
-void PodWorker::event(std::string type, std::string reason, std::string message, std::string container, bool init) {
+void PodWorker::event(std::string type, std::string reason, std::string message, std::string container) {
   EventNote note;
   note.about = pod_;
   note.type = std::move(type);
   note.reason = std::move(reason);
   note.message = std::move(message);
-  if (!container.empty()) note.field_path = cat(init ? "spec.initContainers{" : "spec.containers{", container, "}");
+  if (!container.empty()) note.field_path = cat("spec.", container_list(container), "{", container, "}");
   parts_.recorder.record(note);
+}
+
+std::string_view PodWorker::container_list(std::string_view name) const {
+  for (Value c : PodView(pod_).init_containers().items())
+    if (c["name"].str() == name) return "initContainers";
+  for (Value c : PodView(pod_).ephemeral_containers().items())
+    if (c["name"].str() == name) return "ephemeralContainers";
+  return "containers";
 }
 
 }  // namespace bramble

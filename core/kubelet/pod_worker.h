@@ -1,6 +1,8 @@
-// PodWorker: one pod's life on this node, as one coroutine: set up, start and restart containers, end, clean up. It is told what
-// the API says (update, gone) and what the shim says; it writes the pod's status. Loop thread; owned by Kubelet. Dropping it
-// leaves the pod as it is; a new one finds it again by <run_dir>/pods/<uid>/{pod.json,records.json} and the shim.
+// PodWorker: one pod's life on this node: set up, start and restart containers, end, clean up. It is told what the API says
+// (update, gone) and what the shim says; it writes the pod's status. Loop thread; owned by Kubelet. Dropping it leaves the pod
+// as it is; a new one finds it again by <run_dir>/pods/<uid>/{pod.json,records.json} and the shim.
+// One coroutine decides, step by step, by the pure plan (pod_actions.h). What takes long has a task of its own beside it: the
+// start of each container with its postStart hook, its preStop hook, its probes. A task that has come to its end wakes the pod.
 // Waking: there is one alarm, set for the earliest time that was asked for. Whatever wakes the worker, a step looks at all
 // there is, and each part that must be looked at again later (a retry, a token's renewal, a grace period) asks for it in
 // every step, so that no earlier wake-up makes a later one be forgotten.
@@ -21,6 +23,7 @@
 #include "core/kubelet/node_parts.h"
 #include "core/kubelet/payloads.h"
 #include "core/kubelet/pod_actions.h"
+#include "core/kubelet/pod_probes.h"
 #include "core/kubelet/pod_status.h"
 
 namespace bramble {
@@ -50,6 +53,7 @@ class PodWorker {
  private:
   Task<void> life();
   Task<void> step();
+  void carry_out_plan();
   Task<void> next_wake();
   void wake_in_ms(int64_t ms);  // at the latest
   void wake() { poke(); }
@@ -91,13 +95,23 @@ class PodWorker {
   void note_setup_failure(std::string reason, const Error& error);
 
   // Containers.
+  void begin_starts(const std::vector<PodActions::Start>& starts);
+  Task<void> start_beside(PodActions::Start start);
+  Task<void> go_on_with_post_start(std::string id, std::string name);
   Task<void> start_container(PodActions::Start start);
   Task<Status> create_and_start(ContainerRecord record, Document container, ImageInfo image, Environment env);
   bool create_is_put_off(const std::string& name, const std::string& missing);
   void fail_create(const std::string& name, std::string reason, const Error& error, const std::string& id, const std::string& missing);
   bool image_missing(Value container, const std::string& name);
   void fail_container(const std::string& name, std::string reason, const Error& error);
+  // A postStart hook while it runs.
+  struct PostStart {
+    std::optional<Status> end;
+    Event over;  // set by a step of the pod, when the hook has ended or nobody waits for it any more
+    TaskGroup hook;
+  };
   Task<void> run_post_start(std::string id, std::string name);
+  void look_at_post_starts();
   HookPlace hook_place(const ContainerRecord& record) const;
   Task<Status> write_pod_files();
   Task<Status> discard_files(std::string id, std::string message_path);
@@ -105,14 +119,22 @@ class PodWorker {
 
   // End.
   bool ending() const { return gone_ || PodView(pod_).is_deleting(); }
-  // How far a container's end has come: preStop, the stop signal, SIGKILL.
+  // How far a container's end has come: preStop, its turn, the stop signal, SIGKILL.
   struct Stopping {
     std::unique_ptr<TaskGroup> hook;  // preStop, while it runs
+    std::string why;                  // the message of the event Killing
+    bool in_order = false;            // with its pod: sidecars wait for those they serve
     bool begun = false, hook_over = false;
-    int64_t signalled_us = 0, next_us = 0, first_retry_ms = 0, kill_retry_ms = 0;
+    int64_t deadline_us = 0, signalled_us = 0, next_us = 0, retry_us = 0, retry_ms = 0;
   };
-  Task<void> stop_containers(std::vector<std::string> names, int64_t grace_ms, std::string why);
-  Task<void> go_on_stopping(std::string id, std::string why);
+  void stop_container(const ContainerRecord& record, int64_t grace_ms, std::string why, bool in_order);
+  void stop_all(int64_t grace_ms);
+  int64_t pod_grace_ms() const;
+  int64_t grace_ms_of(const PodActions::End& end) const;
+  bool has_turn(const ContainerRecord& record) const;
+  Task<void> go_on_stopping();
+  Task<void> go_on_stopping_one(std::string id);
+  bool any_lives() const;
   Task<void> run_pre_stop(std::string id, Document hook);
   Task<void> end_pod();
   Task<void> release();
@@ -124,7 +146,8 @@ class PodWorker {
   void publish();
   Task<void> write_statuses();
   Task<void> flush_status();
-  void event(std::string type, std::string reason, std::string message, std::string container = {}, bool init = false);
+  void event(std::string type, std::string reason, std::string message, std::string container = {});
+  std::string_view container_list(std::string_view name) const;  // of the spec: "initContainers" ...
 
   NodeParts& parts_;
   Document pod_;
@@ -135,9 +158,11 @@ class PodWorker {
   std::set<std::string> telling_;    // ids of containers that ended and whose last words are being read
   std::map<std::string, Retry> unsettled_;  // by id: those that hold something yet, and what no record names
   Retry recovery_;
-  bool gone_ = false, released_ = false, finished_ = false, volumes_ready_ = false, shim_watched_ = false, shim_lost_ = false, synced_ = false, network_lost_ = false;
+  std::map<std::string, PostStart> post_starts_;  // by container id
+  PodProbes probes_;
+  bool gone_ = false, launching_ = false, network_loss_told_ = false, released_ = false, finished_ = false, volumes_ready_ = false, shim_watched_ = false, shim_lost_ = false, synced_ = false, network_lost_ = false;
   size_t payload_hash_ = 0;
-  int64_t setup_retry_ms_ = 0, next_setup_us_ = 0, payload_retry_ms_ = 0, stop_deadline_us_ = 0, end_retry_ms_ = 0, next_end_us_ = 0;
+  int64_t setup_retry_ms_ = 0, next_setup_us_ = 0, payload_retry_ms_ = 0, end_retry_ms_ = 0, next_end_us_ = 0;
   std::map<std::string, Stopping> stopping_;  // by container id
 
   struct Token {
@@ -158,7 +183,7 @@ class PodWorker {
   std::unique_ptr<Alarm> alarm_;
   Event woke_, status_wanted_, status_flushed_;
   bool status_dirty_ = false, status_busy_ = false;
-  TaskGroup tasks_, shim_tasks_, end_tasks_;
+  TaskGroup tasks_, shim_tasks_, end_tasks_, start_tasks_;
 };
 
 }  // namespace bramble

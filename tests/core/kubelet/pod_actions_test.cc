@@ -29,7 +29,7 @@ ContainerRecord record(const char* name, Phase phase, int exit_code = 0, int att
 std::string text_of(const PodActions& a) {
   std::string out;
   for (const auto& s : a.start) out += cat("start ", s.container, "#", s.attempt, " ");
-  for (const auto& r : a.replace) out += cat("replace ", r.container, " (", r.message, ") ");
+  for (const auto& e : a.end) out += cat("end ", e.container, " (", e.message, ") ");
   for (const auto& w : a.waiting) out += cat("wait ", w, " ");
   for (const auto& s : a.stop) out += cat("stop ", s, " ");
   if (a.finished) out += "finished ";
@@ -95,8 +95,8 @@ TEST(PodActions, replace_what_runs_of_another_image) {
   const Row rows[] = {
       {"the same", {sidecar, init, of_image(record("a", Phase::kRunning), "a:1")}, ""},
       {"of an older bramble", {sidecar, init, record("a", Phase::kRunning)}, ""},
-      {"another", {sidecar, init, of_image(record("a", Phase::kRunning), "a:0")}, "replace a (Container a definition changed, will be restarted)"},
-      {"of a sidecar", {of_image(sidecar, "s:0"), init}, "start a#0 replace s (Init container s definition changed)"},
+      {"another", {sidecar, init, of_image(record("a", Phase::kRunning), "a:0")}, "end a (Container a definition changed, will be restarted)"},
+      {"of a sidecar", {of_image(sidecar, "s:0"), init}, "start a#0 end s (Init container s definition changed)"},
       {"not of an init container", {sidecar, of_image(record("i", Phase::kRunning, 0, 0, Kind::kInit), "i:0")}, ""},
       {"it has ended", {sidecar, init, of_image(record("a", Phase::kExited, 137), "a:0", true)}, "start a#1"},
       {"it had ended before", {sidecar, init, of_image(record("a", Phase::kExited, 1), "a:0")}, "stop s"},
