@@ -233,14 +233,14 @@ class FixedNetwork final : public PodNetwork {
     adds++;
     last = r;
     if (refuse_adds) return Error(Code::kIo, "no");
-    return PodNetworkResult{{"10.99.0.2"}};
+    return PodNetworkResult{{address}};
   }
   Status del(const PodNetworkRequest&) override { return dels++, refuse_dels ? Status(Error(Code::kIo, "no")) : ok(); }
   Status collect(const std::vector<std::string>&) override { return ok(); }
   Status down() override { return ok(); }
   std::atomic<int> adds = 0, dels = 0;
   std::atomic<bool> refuse_adds = false, refuse_dels = false;
-  std::string why_not;
+  std::string why_not, address = "10.99.0.2";
   PodNetworkRequest last;
 };
 
