@@ -118,7 +118,7 @@ void add_namespaces(const ContainerPlan& p, ContainerSpec& spec) {
     spec.namespaces["uts"] = ns + "uts";
   }
   if (!s["hostIPC"].boolean()) spec.namespaces["ipc"] = ns + "ipc";
-  if (!s["hostPID"].boolean()) spec.namespaces["pid"] = "";
+  if (!s["hostPID"].boolean()) spec.namespaces["pid"] = p.pid_namespace;
   if (p.cgroup_v2) spec.namespaces["cgroup"] = "";
   spec.shm_source = s["hostIPC"].boolean() ? "/dev/shm" : cat(p.pod_run_dir, "/shm");
 }

@@ -21,6 +21,7 @@ struct ContainerPlan {
   std::string passwd, group;             // of the image
   std::string rootfs, cgroups_path;
   std::string pod_run_dir;               // namespaces and shm
+  std::string pid_namespace;             // to join; "": one of its own
   std::string hosts_path, hostname_path, resolv_path, message_path;  // "" : not mounted
   bool cgroup_v2 = false, may_lower_oom_score = true;
   int64_t node_memory_bytes = 0;

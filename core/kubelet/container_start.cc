@@ -123,6 +123,10 @@ Task<void> PodWorker::start_container(PodActions::Start start) {
   if (auto retry = create_retries_.find(name); retry != create_retries_.end()) record.id = retry->second.id;
   if (record.id.empty()) record.id = parts_.random.hex_token(32);
   if (!env.ok()) co_return fail_create(name, "CreateContainerConfigError", env.error(), record.id, missing);
+  std::string target = container["targetContainerName"].text();
+  const ContainerRecord* beside = target.empty() ? nullptr : latest_record(facts_.records, target);
+  if (!target.empty() && (!beside || beside->phase != ContainerRecord::Phase::kRunning))
+    co_return fail_create(name, "CreateContainerConfigError", Error(Code::kNotFound, cat("unable to find target container ", go_quote(target))), record.id, missing);
   record.name = name;
   record.kind = start.kind;
   record.attempt = start.attempt;
@@ -200,6 +204,9 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   plan.rootfs = cat(disk, "/rootfs");
   plan.cgroups_path = cat(parts_.cgroups.pod_path(qos_, uid_), "/", id);
   plan.pod_run_dir = parts_.runtime.pod_dir(uid_);
+  // A container for debugging sees the processes of the one that it is for.
+  if (const ContainerRecord* target = latest_record(facts_.records, container["targetContainerName"].str()); target && target->phase == ContainerRecord::Phase::kRunning)
+    plan.pid_namespace = cat("/proc/", target->pid, "/ns/pid");
   plan.hosts_path = cat(root, "/etc-hosts");
   if (!PodView(pod).host_network()) plan.hostname_path = cat(plan.pod_run_dir, "/hostname");
   plan.resolv_path = cat(plan.pod_run_dir, "/resolv.conf");

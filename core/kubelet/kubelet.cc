@@ -10,6 +10,7 @@
 #include "core/base/log.h"
 #include "core/kubelet/container_spec.h"
 #include "core/kubelet/node_files.h"
+#include "core/kubelet/pod_admission.h"
 #include "core/kubelet/volumes.h"
 #include "core/loop/loop.h"
 
@@ -27,7 +28,7 @@ Result<std::unique_ptr<Kubelet>> Kubelet::open(KubeletOptions options, Client& c
   TRY(cgroups->check_memory());
   MachineFacts machine = read_machine(options.root_dir);
   TRY(cgroups->prepare(cpu_shares_of_milli(machine.cpus * 1000)));
-  for (const auto& dir : {options.root_dir, cat(options.root_dir, "/pods"), options.data_dir, cat(options.data_dir, "/pods"), cat(options.data_dir, "/pod-marks"), options.log_dir}) TRY(make_node_dirs(dir));
+  for (const auto& dir : {options.root_dir, cat(options.root_dir, "/pods"), options.data_dir, cat(options.data_dir, "/pods"), cat(options.data_dir, "/pod-marks"), options.manifest_dir(), options.log_dir}) TRY(make_node_dirs(dir));
   TRY_ASSIGN(auto runtime, PodRuntime::open({options.run_dir, options.data_dir, options.runtime, limits::kRuntimeCommandMs, options.open_files}, *cgroups));
   std::unique_ptr<Kubelet> kubelet(new Kubelet(std::move(cgroups), std::move(runtime), std::move(options), client, images, network, clock, random, std::move(machine)));
   return kubelet;
@@ -46,9 +47,11 @@ Kubelet::Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> r
   auto retire_now = [this] {
     for (const auto& uid : std::exchange(retired_, {})) workers_.erase(uid);
     parts_.followers->wake();
-    share_cpu();
+    follow_manifests();
   };
   retire_alarm_ = parts_.options.alarms(retire_now);
+  auto manifests_changed = [this] { follow_manifests(); };
+  static_pods_ = std::make_unique<StaticPods>(parts_.options.manifest_dir(), parts_.options.node_name, clock, parts_.options.alarms, manifests_changed);
 }
 
 Kubelet::~Kubelet() { parts_.followers->close(); }
@@ -81,19 +84,22 @@ std::set<std::string> Kubelet::in_cluster() const {
 // First what nobody owns is cleared away, then pods are taken on: so that nothing of a pod that has just come is cleared. What is
 // left of pods that the API may have lost stays; a later start clears it, when the API still does not have them.
 Task<void> Kubelet::begin() {
+  co_await static_pods_->start();
   if (!parts_.client.snapshot().may_be_lost(kPods, "", "")) {
     std::set<std::string> known = in_cluster();
     for (const auto& uid : runtime_->pod_uids()) known.insert(uid);
+    for (const auto& [uid, pod] : static_pods_->pods()) known.insert(uid);
     Task<Status> clearing = clear_unknown(known);
     auto cleared = co_await clearing;
     if (!cleared.ok()) log_warning("kubelet: clean up: ", cleared.error().message());
   }
   began_ = true;
   auto adopt = [this](const Document& pod) {
-    if (PodView(pod).node_name() == parts_.options.node_name) take_on(pod, false);
+    if (PodView(pod).node_name() == parts_.options.node_name && !PodView(pod).is_mirror()) take_on(pod, false, false);
     return true;
   };
   parts_.client.snapshot().each(kPods, "", adopt);
+  follow_manifests();
   adopt_orphans();
   share_cpu();
 }
@@ -123,6 +129,13 @@ void Kubelet::on_change(const Change& change) {
 
 void Kubelet::on_pod(const Change& change) {
   const Document& pod = change.after ? change.after : change.before;
+  if (PodView(pod).is_mirror()) {
+    if (PodView(pod).node_name() != parts_.options.node_name) return;
+    PodWorker* shown = worker_of({std::string(PodView(pod).ns()), std::string(PodView(pod).name())});
+    if (shown && shown->is_of_manifest()) shown->mirror_changed();
+    else if (change.after) follow_manifests();
+    return;
+  }
   auto it = workers_.find(std::string(uid_of(pod)));
   if (change.before && change.after && uid_of(change.before) != uid_of(change.after))
     if (auto old = workers_.find(std::string(uid_of(change.before))); old != workers_.end()) old->second->gone();
@@ -136,12 +149,12 @@ void Kubelet::on_pod(const Change& change) {
   // Of a pod that is gone and has no worker something may be left, if it was set aside.
   bool left = !change.after && std::filesystem::exists(runtime_->pod_dir(std::string(uid_of(pod))), ec);
   if (!change.after && !left) return;
-  take_on(pod, !change.after);
+  take_on(pod, !change.after, false);
   share_cpu();
 }
 
 // Gives the pod a worker, unless it is set aside: then what runs of it goes on, untouched.
-void Kubelet::take_on(const Document& pod, bool gone) {
+void Kubelet::take_on(const Document& pod, bool gone, bool of_manifest) {
   std::string uid(uid_of(pod));
   if (workers_.contains(uid)) return;
   auto about = [&pod, gone] { return PodWorker::about(pod, gone); };
@@ -149,45 +162,71 @@ void Kubelet::take_on(const Document& pod, bool gone) {
   if (!step.allowed()) return;
   auto retired = [this, uid] { retire(uid); };
   auto worker = std::make_unique<PodWorker>(parts_, pod, retired);
+  if (of_manifest) worker->is_of_manifest(true);
   if (gone) worker->gone();
   else admit(pod, *worker);
   PodWorker& entered = *(workers_[uid] = std::move(worker));
   entered.start();
 }
 
-// Refuses a pod that does not fit beside the others (several schedulers, or a nodeName set by hand).
+// Refuses a pod that does not fit beside the others. What an earlier process took on stays.
 void Kubelet::admit(const Document& pod, PodWorker& worker) {
   PodView view(pod);
   if (view.is_terminal() || view.is_deleting() || view.status().has("startTime")) return;
-  ResourceAmounts used;
-  int64_t pods = 0;
-  for (const auto& [uid, other] : workers_) {
-    PodView o(other->pod());
-    if (o.is_terminal()) continue;
-    add_amounts(used, o.requests());
-    ++pods;
+  std::vector<Document> others;
+  for (const auto& [uid, other] : workers_)
+    if (!PodView(other->pod()).is_terminal() && !other->is_refused()) others.push_back(other->pod());
+  Document node = parts_.client.snapshot().get(kNodes, "", parts_.options.node_name);
+  AdmissionNode here{node.root(), parts_.allocatable, parts_.options.max_pods};
+  if (auto refusal = refuse_pod(pod.root(), here, others, worker.is_of_manifest())) worker.refuse(refusal->reason, refusal->message);
+}
+
+// Static pods are what the manifests say: new ones begin, those that are gone or changed end. One of the same name waits until
+// the one before it has ended. Mirror pods that show nothing go.
+void Kubelet::follow_manifests() {
+  if (!began_) return;
+  const auto& wanted = static_pods_->pods();
+  std::set<std::string> shown;
+  for (auto& [uid, worker] : workers_) {
+    if (!worker->is_of_manifest()) continue;
+    if (!wanted.contains(uid)) worker->gone();
+    shown.insert(PodView(worker->pod()).key());
   }
-  if (pods + 1 > parts_.options.max_pods) {
-    worker.refuse("OutOfpods", cat("Pod was rejected: Node didn't have enough resource: pods, requested: 1, used: ", pods, ", capacity: ", parts_.options.max_pods));
-    return;
+  for (const auto& [uid, pod] : wanted) {
+    std::string key = PodView(pod).key();
+    if (workers_.contains(uid) || shown.contains(key)) continue;
+    shown.insert(key);
+    // What the API shows of this very pod is what was known of it.
+    Document mirror = parts_.client.snapshot().get(kPods, PodView(pod).ns(), PodView(pod).name());
+    Builder b(pod.root());
+    if (mirror["metadata"]["annotations"][kConfigMirror].str() == uid && mirror["status"].size() > 0) b.root().set("status", mirror["status"]);
+    take_on(b.finish(), false, true);
   }
-  for (const auto& [name, amount] : view.requests()) {
-    auto capacity = parts_.allocatable.find(name);
-    bool milli = name == "cpu";
-    Quantity have = capacity == parts_.allocatable.end() ? Quantity::of(0) : capacity->second;
-    Quantity taken = used.contains(name) ? used.find(name)->second : Quantity::of(0);
-    if (amount.is_zero() || amount + taken <= have) continue;
-    auto number = [milli](const Quantity& q) { return milli ? q.milli() : q.value(); };
-    worker.refuse(cat("OutOf", name), cat("Pod was rejected: Node didn't have enough resource: ", name, ", requested: ", number(amount), ", used: ", number(taken), ", capacity: ", number(have)));
-    return;
-  }
+  std::vector<Document> orphans;
+  auto orphan = [this, &shown, &orphans](const Document& pod) {
+    PodView view(pod);
+    if (view.node_name() == parts_.options.node_name && view.is_mirror() && !shown.contains(view.key())) orphans.push_back(pod);
+    return true;
+  };
+  parts_.client.snapshot().each(kPods, "", orphan);
+  for (const auto& pod : orphans) tasks_.start(remove_mirror(pod));
+  share_cpu();
+}
+
+Task<void> Kubelet::remove_mirror(Document pod) {
+  DeleteOptions options;
+  options.grace_period_s = 0;
+  options.uid = std::string(uid_of(pod));
+  ObjectKey key{std::string(PodView(pod).ns()), std::string(PodView(pod).name())};
+  auto removed = co_await parts_.client.remove(kPods, key, options);
+  if (!removed.ok() && removed.error().code() != Code::kNotFound) log_warning("mirror pod ", key.text(), ": ", removed.error().message());
 }
 
 // What runs on this node for pods that the API does not know: ended and removed.
 void Kubelet::adopt_orphans() {
   const std::set<std::string> there = in_cluster();
   for (const auto& uid : runtime_->pod_uids()) {
-    if (workers_.contains(uid) || there.contains(uid)) continue;
+    if (workers_.contains(uid) || there.contains(uid) || static_pods_->pods().contains(uid)) continue;
     auto pod = Document::parse(read_node_file(cat(runtime_->pod_dir(uid), "/pod.json")));
     Builder b;
     b.root().object("metadata").set("uid", uid);
@@ -207,7 +246,7 @@ void Kubelet::adopt_orphans() {
       continue;
     }
     log_info("pod ", view.key(), ": not in the cluster any more");
-    take_on(document, true);
+    take_on(document, true, false);
   }
 }
 

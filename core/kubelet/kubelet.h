@@ -11,6 +11,7 @@
 #include "core/client/node_streams.h"
 #include "core/kubelet/node_report.h"
 #include "core/kubelet/pod_worker.h"
+#include "core/kubelet/static_pods.h"
 #include "core/loop/wall_alarm.h"
 
 namespace bramble {
@@ -39,7 +40,9 @@ class Kubelet final : public NodeStreams {
           MachineFacts machine);
   void on_change(const Change& change);
   void on_pod(const Change& change);
-  void take_on(const Document& pod, bool gone);
+  void take_on(const Document& pod, bool gone, bool of_manifest);
+  void follow_manifests();
+  Task<void> remove_mirror(Document pod);
   std::set<std::string> in_cluster() const;
   void adopt_orphans();
   Task<void> begin();
@@ -59,6 +62,7 @@ class Kubelet final : public NodeStreams {
   bool began_ = false;
   std::unique_ptr<Alarm> retire_alarm_;
   std::unique_ptr<WallAlarm> clock_set_;
+  std::unique_ptr<StaticPods> static_pods_;
   std::unique_ptr<NodeReport> report_;
   std::unique_ptr<Subscription> subscription_;
   TaskGroup tasks_;

@@ -35,6 +35,7 @@ struct KubeletOptions {
   uint16_t kubelet_port = 10250;
   std::vector<std::string> labels, taints;                    // "k=v", "k=v:NoSchedule"; at registration
   int max_pods = 110;
+  std::string manifest_dir() const { return cat(data_dir, "/pod-manifests"); }  // of static pods
   AlarmFactory alarms;                                        // empty: the loop's
   Quarantine* quarantine = nullptr;                           // outlives the kubelet; may be null
 };

@@ -41,8 +41,8 @@ bool PodWorker::any_lives() const {
 }
 
 int64_t PodWorker::pod_grace_ms() const {
-  if (gone_) return limits::kGraceMsMin;
   PodView pod(pod_);
+  if (gone_ && !of_manifest_) return limits::kGraceMsMin;
   return std::max(limits::kGraceMsMin, (pod.is_deleting() ? pod.deletion_grace_seconds() : pod.grace_seconds()) * 1000);
 }
 
@@ -265,6 +265,11 @@ Task<void> PodWorker::release() {
 }
 
 Task<bool> PodWorker::delete_from_api() {
+  if (of_manifest_) {
+    Task<bool> removing = remove_mirror();
+    bool done = co_await removing;
+    co_return done;
+  }
   if (gone_ || !PodView(pod_).is_deleting()) co_return gone_;
   DeleteOptions options;
   options.grace_period_s = 0;

@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/kubelet/log_lines.h"
 #include "core/kubelet/node_files.h"
+#include "core/kubelet/static_pods.h"
 #include "core/loop/loop.h"
 
 namespace bramble {
@@ -46,6 +47,12 @@ void PodWorker::start() {
 void PodWorker::update(Document pod) {
   pod_ = std::move(pod);
   poke();
+}
+
+void PodWorker::refuse(std::string reason, std::string message) {
+  event("Warning", reason, message);
+  facts_.failed_reason = std::move(reason);
+  facts_.failed_message = std::move(message);
 }
 
 void PodWorker::gone() {
@@ -103,6 +110,7 @@ Task<void> PodWorker::step() {
     co_await end_pod();
     co_return;
   }
+  look_at_deadline();
   if (PodView(pod_).is_terminal() || !facts_.failed_reason.empty()) {
     stop_all(pod_grace_ms());
     co_await go_on_stopping();
@@ -146,6 +154,18 @@ Task<void> PodWorker::step() {
   carry_out_plan();
   co_await go_on_stopping();
   publish();
+}
+
+// A pod may be given a time in which its work is to be done. (Kubernetes: Jobs, activeDeadlineSeconds.)
+void PodWorker::look_at_deadline() {
+  Value seconds = PodView(pod_).spec()["activeDeadlineSeconds"];
+  if (!seconds || PodView(pod_).is_terminal() || !facts_.failed_reason.empty()) return;
+  auto started_us = parse_rfc3339(PodView(pod_).status()["startTime"].str());
+  int64_t left_us = started_us.value_or(facts_.start_us) + seconds.integer() * 1000000 - parts_.clock.wall_us();
+  if (left_us > 0) return wake_in_ms(left_us / 1000 + 1);
+  event("Normal", "DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
+  facts_.failed_reason = "DeadlineExceeded";
+  facts_.failed_message = "Pod was active on the node longer than the specified deadline";
 }
 
 void PodWorker::carry_out_plan() {
@@ -487,30 +507,84 @@ Task<void> PodWorker::write_statuses() {
     status_busy_ = true;
     facts_.health = probes_.health(pod_, facts_.records);
     Document status = pod_status(pod_.root(), facts_, parts_.clock.wall_us());
-    if (!equal(status.root(), pod_["status"])) {
-      Builder b;
-      b.root().object("metadata").set("uid", uid_);
-      b.root().set("status", status.root());
-      for (auto [key, value] : pod_["status"].members())
-        if (!status.root().has(key)) b.root()["status"].set_null(key);
-      ObjectKey key{std::string(PodView(pod_).ns()), std::string(PodView(pod_).name())};
-      WriteOptions options;
-      options.subresource = "status";
-      Document patch = b.finish();
-      auto written = co_await parts_.client.patch(resource_ids::kPods, key, PatchType::kMerge, patch, options);
-      if (written.ok()) {
-        retry_ms = 0;
-        if (uid_of(*written) == uid_) pod_ = *written;
-      } else if (written.error().code() != Code::kNotFound && written.error().code() != Code::kConflict) {
-        log_warning("pod ", key.text(), ": status: ", written.error().message());
-        retry_ms = std::min(limits::kStatusRetryMaxMs, std::max(limits::kStatusRetryMs, 2 * retry_ms));
-        co_await sleep_ms(retry_ms);
-        status_dirty_ = !gone_;
-      }
+    Status written = ok();
+    if (of_manifest_) {
+      Builder own(pod_.root());
+      own.root().set("status", status.root());
+      pod_ = own.finish();
+      Task<Status> showing = show_in_mirror();
+      written = co_await showing;
+    } else if (!equal(status.root(), pod_["status"])) {
+      written = co_await write_status(pod_, status);
+    }
+    if (written.ok()) {
+      retry_ms = 0;
+    } else if (written.error().code() != Code::kNotFound && written.error().code() != Code::kConflict) {
+      log_warning("pod ", PodView(pod_).key(), ": status: ", written.error().message());
+      retry_ms = std::min(limits::kStatusRetryMaxMs, std::max(limits::kStatusRetryMs, 2 * retry_ms));
+      co_await sleep_ms(retry_ms);
+      status_dirty_ = !gone_;
     }
     status_busy_ = false;
     status_flushed_.pulse();
   }
+}
+
+// shown: the pod as the API has it.
+Task<Status> PodWorker::write_status(Document shown, Document status) {
+  Builder b;
+  b.root().object("metadata").set("uid", uid_of(shown));
+  b.root().set("status", status.root());
+  for (auto [key, value] : shown["status"].members())
+    if (!status.root().has(key)) b.root()["status"].set_null(key);
+  ObjectKey key{std::string(PodView(pod_).ns()), std::string(PodView(pod_).name())};
+  WriteOptions options;
+  options.subresource = "status";
+  Document patch = b.finish();
+  auto written = co_await parts_.client.patch(resource_ids::kPods, key, PatchType::kMerge, patch, options);
+  if (!written.ok()) co_return written.error();
+  if (uid_of(*written) == uid_) pod_ = *written;
+  co_return ok();
+}
+
+// The mirror pod of a static one: made when it is not there, made again when somebody deleted it or it shows an earlier manifest.
+Task<Status> PodWorker::show_in_mirror() {
+  ObjectKey key{std::string(PodView(pod_).ns()), std::string(PodView(pod_).name())};
+  Document there = parts_.client.snapshot().get(resource_ids::kPods, key.ns, key.name);
+  if (there && !PodView(there).is_mirror()) co_return Error(Code::kAlreadyExists, "the API has a pod of this name that is no mirror of it");
+  bool same = there && there["metadata"]["annotations"][kConfigMirror].str() == uid_ && !PodView(there).is_deleting();
+  if (there && !same) {
+    DeleteOptions options;
+    options.grace_period_s = 0;
+    options.uid = std::string(uid_of(there));
+    auto removed = co_await parts_.client.remove(resource_ids::kPods, key, options);
+    if (!removed.ok() && removed.error().code() != Code::kNotFound) co_return removed.error();
+  }
+  if (!same) {
+    Document node = parts_.client.snapshot().get(resource_ids::kNodes, "", parts_.options.node_name);
+    if (!node) co_return Error(Code::kUnavailable, "the node is not registered yet");
+    Document mirror = mirror_of(pod_, node);
+    auto made = co_await parts_.client.create(resource_ids::kPods, key.ns, mirror);
+    if (!made.ok()) co_return made.error().prefixed("mirror pod");
+    there = *made;
+  }
+  Document status = Document::of(pod_["status"]);
+  if (equal(status.root(), there["status"])) co_return ok();
+  auto written = co_await write_status(there, status);
+  co_return written;
+}
+
+Task<bool> PodWorker::remove_mirror() {
+  ObjectKey key{std::string(PodView(pod_).ns()), std::string(PodView(pod_).name())};
+  Document there = parts_.client.snapshot().get(resource_ids::kPods, key.ns, key.name);
+  if (there["metadata"]["annotations"][kConfigMirror].str() != uid_) co_return true;
+  DeleteOptions options;
+  options.grace_period_s = 0;
+  options.uid = std::string(uid_of(there));
+  auto removed = co_await parts_.client.remove(resource_ids::kPods, key, options);
+  if (removed.ok() || removed.error().code() == Code::kNotFound || removed.error().code() == Code::kConflict) co_return true;
+  log_warning("mirror pod ", key.text(), ": ", removed.error().message());
+  co_return false;
 }
 
 Task<void> PodWorker::flush_status() {

@@ -41,7 +41,12 @@ class PodWorker {
   void poke();   // something it may depend on has changed
   void images_changed() { image_retries_.clear(), poke(); }
   void network_changed() { next_setup_us_ = setup_retry_ms_ = next_end_us_ = 0, poke(); }
-  void refuse(std::string reason, std::string message) { facts_.failed_reason = std::move(reason), facts_.failed_message = std::move(message); }
+  void refuse(std::string reason, std::string message);
+  bool is_refused() const { return !facts_.failed_reason.empty(); }
+  // A pod of a manifest on this node: the API only shows it, as a mirror pod.
+  void is_of_manifest(bool yes) { of_manifest_ = yes; }
+  bool is_of_manifest() const { return of_manifest_; }
+  void mirror_changed() { publish(); }
 
   // What quarantine goes by: a pod that is gone may be tried although it was set aside when it was there.
   static Quarantine::About about(const Document& pod, bool gone);
@@ -145,6 +150,10 @@ class PodWorker {
   // Status.
   void publish();
   Task<void> write_statuses();
+  Task<Status> write_status(Document shown, Document status);
+  Task<Status> show_in_mirror();
+  Task<bool> remove_mirror();
+  void look_at_deadline();
   Task<void> flush_status();
   void event(std::string type, std::string reason, std::string message, std::string container = {});
   std::string_view container_list(std::string_view name) const;  // of the spec: "initContainers" ...
@@ -160,7 +169,7 @@ class PodWorker {
   Retry recovery_;
   std::map<std::string, PostStart> post_starts_;  // by container id
   PodProbes probes_;
-  bool gone_ = false, launching_ = false, network_loss_told_ = false, released_ = false, finished_ = false, volumes_ready_ = false, shim_watched_ = false, shim_lost_ = false, synced_ = false, network_lost_ = false;
+  bool gone_ = false, of_manifest_ = false, launching_ = false, network_loss_told_ = false, released_ = false, finished_ = false, volumes_ready_ = false, shim_watched_ = false, shim_lost_ = false, synced_ = false, network_lost_ = false;
   size_t payload_hash_ = 0;
   int64_t setup_retry_ms_ = 0, next_setup_us_ = 0, payload_retry_ms_ = 0, end_retry_ms_ = 0, next_end_us_ = 0;
   std::map<std::string, Stopping> stopping_;  // by container id

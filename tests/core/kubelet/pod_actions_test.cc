@@ -109,6 +109,51 @@ TEST(PodActions, replace_what_runs_of_another_image) {
   }
 }
 
+TEST(PodActions, end_what_is_not_well_and_wait_for_what_starts) {
+  ContainerRecord sidecar = record("s", Phase::kRunning, 0, 0, Kind::kInit), init = record("i", Phase::kExited, 0, 0, Kind::kInit), a = record("a", Phase::kRunning);
+  ContainerHealth starting, sick, dead;
+  starting.started = false;
+  sick.liveness_failed = true;
+  dead.started = false;
+  dead.startup_failed = true;
+  constexpr const char* kRules = R"({"restartPolicy":"Never","containers":[{"name":"a","restartPolicy":"OnFailure","restartPolicyRules":[{"action":"Restart","exitCodes":{"operator":"NotIn","values":[1,2]}}]}]})";
+  constexpr const char* kEphemeral = R"({"initContainers":[{"name":"i"}],"containers":[{"name":"a"}],"ephemeralContainers":[{"name":"e"}]})";
+  auto ended = [](const char* name, int code, bool restart) {
+    ContainerRecord r = record(name, Phase::kExited, code);
+    r.restart = restart;
+    return r;
+  };
+  struct Row {
+    const char *name, *spec;
+    std::vector<ContainerRecord> records;
+    PodMoment moment;
+    const char* expected;
+  };
+  const Row rows[] = {
+      {"a sidecar that has not started up holds up the rest", kSidecar, {sidecar}, {{}, {}, {{"s-0", starting}}}, ""},
+      {"nor has one whose start is under way", kSidecar, {sidecar}, {{"s"}, {}, {}}, ""},
+      {"not when the pod's own containers have begun", kSidecar, {sidecar, init, a}, {{}, {}, {{"s-0", starting}}}, ""},
+      {"a sidecar that does not start up", kSidecar, {sidecar}, {{}, {}, {{"s-0", dead}}}, "end s (Init container s failed startup probe)"},
+      {"a sick sidecar", kSidecar, {sidecar, init, a}, {{}, {}, {{"s-0", sick}}}, "end s (Init container s failed liveness probe)"},
+      {"a sick container", kTwo, {a, record("b", Phase::kRunning)}, {{}, {}, {{"a-0", sick}}}, "end a (Container a failed liveness probe, will be restarted)"},
+      {"is ended once", kTwo, {a, record("b", Phase::kRunning)}, {{}, {"a-0"}, {{"a-0", sick}}}, ""},
+      {"one that is never restarted", kNever, {a, record("b", Phase::kRunning)}, {{}, {}, {{"a-0", dead}}}, "end a (Container a failed startup probe)"},
+      {"what was ended to be restarted is, whatever its exit code", kOnFailure, {ended("a", 0, true)}, {}, "start a#1"},
+      {"what is being started is not started again", kTwo, {ended("a", 1, false), record("b", Phase::kRunning)}, {{"a"}, {}, {}}, ""},
+      {"nor is a pod's work done meanwhile", kNever, {ended("a", 1, false)}, {{"b"}, {}, {}}, ""},
+      {"a rule restarts", kRules, {ended("a", 3, false)}, {}, "start a#1"},
+      {"no rule, then the container's policy", kRules, {ended("a", 2, false)}, {}, "start a#1"},
+      {"a rule restarts even success", kRules, {ended("a", 0, false)}, {}, "start a#1"},
+      {"ephemeral containers wait for nobody", kEphemeral, {}, {}, "start e#0 start i#0"},
+      {"and run once", kEphemeral, {init, a, ended("e", 1, false)}, {}, ""},
+  };
+  for (const auto& row : rows) {
+    RestartBackoff none;
+    Document pod = pod_of(row.spec);
+    EXPECT_EQ(text_of(plan_pod(pod.root(), row.records, none, 2000 * 1000000LL, row.moment)), row.expected) << row.name;
+  }
+}
+
 TEST(PodActions, counts_on_from_the_restarts_that_the_api_remembers) {
   RestartBackoff none;
   Document pod = pod_of(R"({"containers":[{"name":"a"}]})", R"({"containerStatuses":[{"name":"a","restartCount":4,"containerID":"bramble://x"}]})");
