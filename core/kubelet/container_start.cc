@@ -204,8 +204,18 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   plan.rootfs = cat(disk, "/rootfs");
   plan.cgroups_path = cat(parts_.cgroups.pod_path(qos_, uid_), "/", id);
   plan.pod_run_dir = parts_.runtime.pod_dir(uid_);
+  if (pod["spec"]["shareProcessNamespace"].boolean()) {
+    auto shared = co_await parts_.runtime.share_processes(uid_);
+    if (!shared.ok()) {
+      std::string none;
+      fail_create(name, "CreateContainerError", shared.error(), id, none);
+      co_return shared;
+    }
+    plan.pid_namespace = cat(plan.pod_run_dir, "/ns/pid");
+  }
   // A container for debugging sees the processes of the one that it is for.
-  if (const ContainerRecord* target = latest_record(facts_.records, container["targetContainerName"].str()); target && target->phase == ContainerRecord::Phase::kRunning)
+  const ContainerRecord* target = latest_record(facts_.records, container["targetContainerName"].str());
+  if (plan.pid_namespace.empty() && target && target->phase == ContainerRecord::Phase::kRunning)
     plan.pid_namespace = cat("/proc/", target->pid, "/ns/pid");
   plan.hosts_path = cat(root, "/etc-hosts");
   if (!PodView(pod).host_network()) plan.hostname_path = cat(plan.pod_run_dir, "/hostname");

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -71,6 +72,36 @@ Status make_pod_namespaces(const std::string& dir, const std::string& hostname) 
   });
   worker.join();
   return status;
+}
+
+// Its number, if it is still that process: a namespace of that inode exists once.
+static int first_process(const std::string& dir) {
+  int pid = static_cast<int>(parse_int64(trim(read_file_start(cat(dir, "/first")))).value_or(0));
+  struct stat kept, its;
+  if (pid <= 1 || stat(cat(dir, "/pid").c_str(), &kept) != 0 || stat(cat("/proc/", pid, "/ns/pid").c_str(), &its) != 0) return 0;
+  return kept.st_dev == its.st_dev && kept.st_ino == its.st_ino ? pid : 0;
+}
+
+// One that was killed takes all in its namespace along, and for as long as that takes nothing can be started there.
+static bool is_exiting(int pid) {
+  constexpr uint64_t kExiting = 4;  // PF_EXITING, of the flags in proc(5)'s stat
+  std::string text = read_file_start(cat("/proc/", pid, "/stat"));
+  auto name_end = text.rfind(") ");
+  if (name_end == text.npos) return true;
+  auto fields = split(std::string_view(text).substr(name_end + 2), ' ');
+  return fields.size() < 7 || parse_uint64(fields[6]).value_or(kExiting) & kExiting;
+}
+
+bool first_process_lives(const std::string& dir) {
+  int pid = first_process(dir);
+  if (pid && !is_exiting(pid)) return true;
+  while (umount2(cat(dir, "/pid").c_str(), MNT_DETACH) == 0) {
+  }
+  return false;
+}
+
+void end_first_process(const std::string& dir) {
+  if (int pid = first_process(dir)) kill(pid, SIGKILL);
 }
 
 Status mount_shm(const std::string& path) {

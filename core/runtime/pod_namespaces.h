@@ -10,6 +10,10 @@ namespace bramble {
 
 // Makes <dir>/ipc and <dir>/uts (the latter with this host name).
 Status make_pod_namespaces(const std::string& dir, const std::string& hostname);
+// Whether the first process of the PID namespace at <dir>/pid lives (<dir>/first has its number). If not, what is left of it is
+// taken away, so that another can be made.
+bool first_process_lives(const std::string& dir);
+void end_first_process(const std::string& dir);
 // A tmpfs of 64 MiB, or nothing to do when it is mounted.
 Status mount_shm(const std::string& path);
 // Detaches every mount at or below the path (longest first) and removes the tree.

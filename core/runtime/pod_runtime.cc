@@ -113,6 +113,21 @@ Task<Status> PodRuntime::ensure_pod(std::string uid, std::string hostname) {
   co_return ok();
 }
 
+Task<Status> PodRuntime::share_processes(std::string uid) {
+  std::string dir = pod_dir(uid);
+  Task<bool> looking = offload([dir] { return first_process_lives(cat(dir, "/ns")); });
+  bool lives = co_await looking;
+  if (lives) co_return ok();
+  ProcessSpec spec;
+  spec.argv = {shim_path_, "--first-process", dir};
+  for (const auto& file : cgroups_.shim_procs_files()) spec.argv.push_back(file);
+  spec.timeout_ms = options_.command_ms;
+  auto result = co_await run_process(std::move(spec));
+  if (!result.ok()) co_return result.error().prefixed("share processes");
+  if (result->exit_code != 0) co_return Error(Code::kInternal, cat("share processes: ", trim(result->err)));
+  co_return ok();
+}
+
 Task<Result<std::string>> PodRuntime::call(std::string uid, uint8_t type, std::string body) {
   auto connection = co_await ShimConnection::connect(socket_path(uid));
   if (!connection.ok()) co_return Error(Code::kUnavailable, cat("shim of pod ", uid, ": ", connection.error().message()));
@@ -192,7 +207,11 @@ Task<Status> PodRuntime::remove_pod(std::string uid) {
     if (!answer.ok()) co_return answer.error();
   }
   std::string dir = pod_dir(uid);
-  Task<Status> removing = offload([dir] { return unmount_and_remove(dir); });
+  auto remove_all = [dir] {
+    end_first_process(cat(dir, "/ns"));
+    return unmount_and_remove(dir);
+  };
+  Task<Status> removing = offload(std::move(remove_all));
   auto removed = co_await removing;
   co_return removed;
 }

@@ -1,6 +1,6 @@
 // PodRuntime: containers of this node, through one shim per pod and an OCI runtime (runc). Knows container ids and
 // directories, no Kubernetes object. Loop thread; what blocks runs in offload() or in the shim.
-//   <run_dir>/pods/<uid>/shim.sock, ns/{ipc,uts,net}, shm
+//   <run_dir>/pods/<uid>/shim.sock, ns/{ipc,uts,net,pid}, shm
 //   <run_dir>/pods/<uid>/containers/<id>/{config.json,pid,exit,...}
 //   <run_dir>/runc/                 the runtime's own state
 //   <data_dir>/bin/shim-<hash>      the shim, unpacked
@@ -46,6 +46,8 @@ class PodRuntime {
 
   // Makes the pod's directory, its ipc and uts namespaces and /dev/shm, and starts its shim unless one answers.
   Task<Status> ensure_pod(std::string uid, std::string hostname);
+  // Makes the PID namespace that the containers of the pod share, <pod_dir>/ns/pid, and its first process, unless that lives.
+  Task<Status> share_processes(std::string uid);
   // Whether the pod has a shim. Unsure: nobody could be asked just now (descriptors, the socket's backlog), which says nothing.
   enum class Shim { kThere, kNone, kUnsure };
   Shim find_shim(const std::string& uid) const;

@@ -1,4 +1,4 @@
-"""A pod's life: probes and what Services make of them, sidecars beside a Job's work, static pods, containers for debugging."""
+"""A pod's life: probes and what Services make of them, sidecars beside work that ends, static pods, containers for debugging."""
 import json
 import os
 
@@ -50,15 +50,14 @@ def test_a_service_sends_only_to_pods_whose_probes_say_ready(cluster):
     assert killing["message"] == "Container main failed liveness probe, will be restarted" and killing["involvedObject"]["fieldPath"] == "spec.containers{main}", killing
 
 
-def test_a_job_ends_though_its_sidecar_would_run_for_ever(cluster):
+def test_work_ends_though_its_sidecar_would_run_for_ever(cluster):
     ns = cluster.namespace("sidecar")
     sidecar = {"name": "helper", "image": IMAGE, "restartPolicy": "Always", "command": ["sh", "-c", "trap 'exit 0' TERM; sleep 1; touch /shared/up; while :; do sleep 0.2; done"],
                "startupProbe": {"exec": {"command": ["test", "-e", "/shared/up"]}, "periodSeconds": 1, "failureThreshold": 60}, "volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
     work = {"name": "work", "image": IMAGE, "command": ["sh", "-c", "test -e /shared/up && echo the sidecar was first"], "volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
-    pod = {"spec": {"restartPolicy": "Never", "initContainers": [sidecar], "containers": [work], "volumes": [{"name": "shared", "emptyDir": {}}]}}
-    cluster.create(f"/apis/batch/v1/namespaces/{ns}/jobs", {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "job"}, "spec": {"backoffLimit": 0, "template": pod}})
-    cluster.wait(f"/apis/batch/v1/namespaces/{ns}/jobs", "job", lambda j: condition(j, "Complete").get("status") == "True")
-    ended = cluster.wait_all(f"/api/v1/namespaces/{ns}/pods", lambda items: len(items) == 1 and dig(items[0], "status", "phase") == "Succeeded")[0]
+    cluster.create(f"/api/v1/namespaces/{ns}/pods", {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "job"},
+                                                     "spec": {"restartPolicy": "Never", "initContainers": [sidecar], "containers": [work], "volumes": [{"name": "shared", "emptyDir": {}}]}})
+    ended = cluster.wait_pod(ns, "job", lambda p: dig(p, "status", "phase") == "Succeeded")
     helper = ended["status"]["initContainerStatuses"][0]
     assert helper["state"]["terminated"]["exitCode"] == 0 and helper["restartCount"] == 0, helper
     assert cluster.log(ns, ended["metadata"]["name"], "?container=work").strip() == "the sidecar was first"

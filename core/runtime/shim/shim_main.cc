@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "core/runtime/shim/command.h"
+#include "core/runtime/shim/first_process.h"
 
 namespace bramble::shim {
 
@@ -307,6 +308,7 @@ static bool set_up(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace bramble::shim;
+  if (argc >= 3 && strcmp(argv[1], "--first-process") == 0) return make_first_process(argc, argv);
   command_ns = argc < 6 ? 0 : strtoull(argv[4], nullptr, 10) * 1000000;
   if (!command_ns) {
     dprintf(2, "usage: bramble-shim <pod directory> <runtime> <runtime root> <milliseconds> <open files> [<cgroup.procs>...]\n");

@@ -157,6 +157,44 @@ TEST_F(PodLife, a_pre_stop_hook_may_sleep_and_the_stop_signal_be_another) {
   });
 }
 
+TEST_F(PodLife, containers_may_share_their_processes_below_a_first_one_that_shows_them_nothing) {
+  start_kubelet();
+  put_pod("p", R"x("shareProcessNamespace":true,"terminationGracePeriodSeconds":1,"restartPolicy":"Always","containers":[
+    {"name":"a","image":"busybox:1","command":["sh","-c","sleep 4321 & exec sleep 1000"]},
+    {"name":"b","image":"busybox:1","command":["sh","-c","for p in /proc/[0-9]*; do echo $p $(cat $p/comm); done; ls /proc/1/root /proc/1/root/bin; (sleep 0.1 &) ; echo end; exec sleep 1000"]}])x");
+  RUN({
+    Document d = co_await until_phase("p", "Running");
+    for (int i = 0; i < 500 && log_of("p", "b").find(" end\n") == std::string::npos; ++i) co_await sleep_ms(10);
+    std::string log = log_of("p", "b");
+    EXPECT_NE(log.find("/proc/1 pause"), std::string::npos) << log;
+    EXPECT_NE(log.find("sleep"), std::string::npos) << log;
+    EXPECT_EQ(log.find("busybox\n"), std::string::npos) << log;
+    EXPECT_NE(log.find("ermission denied"), std::string::npos) << "the first process's root cannot be entered: " << log;
+    // Neither container's end is the other's.
+    std::string first = slurp(base_ + "/run/pods/uid-p/ns/first");
+    int pid = static_cast<int>(parse_int64(trim(slurp(cat(base_, "/run/pods/uid-p/containers/", c(d)["containerID"].text().substr(10), "/pid")))).value_or(0));
+    EXPECT_GT(pid, 1);
+    if (pid > 1) ::kill(pid, SIGKILL);
+    std::function<bool(const Document&)> again = [](const Document& x) { return c(x)["restartCount"].integer() == 1 && c(x)["state"].has("running"); };
+    d = co_await until_good(again);
+    EXPECT_EQ(c(d, "containerStatuses", 1)["restartCount"].integer(), 0);
+    EXPECT_EQ(slurp(base_ + "/run/pods/uid-p/ns/first"), first);
+    // A first process that somebody killed takes the containers along; they come back below another.
+    int one = static_cast<int>(parse_int64(trim(first)).value_or(0));
+    EXPECT_GT(one, 1);
+    if (one > 1) ::kill(one, SIGKILL);
+    std::function<bool(const Document&)> both = [](const Document& x) { return c(x, "containerStatuses", 1)["restartCount"].integer() >= 1 && c(x, "containerStatuses", 1)["state"].has("running"); };
+    d = co_await until_good(both);
+    std::string second = slurp(base_ + "/run/pods/uid-p/ns/first");
+    EXPECT_NE(second, first);
+    co_await remove_pod("p", 1);
+    co_await until_gone("p");
+    for (int i = 0; i < 300 && fs::exists(cat("/proc/", trim(second))); ++i) co_await sleep_ms(10);
+    std::string left = slurp(cat("/proc/", trim(second), "/comm"));
+    EXPECT_NE(left, "pause\n");
+  });
+}
+
 TEST_F(PodLife, a_readiness_gate_is_another_partys_word) {
   start_kubelet();
   put_pod("p", R"("readinessGates":[{"conditionType":"example.com/lb"}],"containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])", R"("generation":3)");
