@@ -154,7 +154,7 @@ Task<void> PodWorker::start_container(PodActions::Start start) {
 // upstream does; when the pod is to end, or the container has, nobody waits for it.
 Task<void> PodWorker::run_post_start(std::string id, std::string name) {
   const ContainerRecord* r = find_record(id);
-  if (!r || ending()) co_return;
+  if (!r || over_with()) co_return;
   HookPlace place = hook_place(*r);
   Document handler = Document::of(place.container["lifecycle"]["postStart"]);
   auto run = [](PodRuntime* runtime, HookPlace where, Document what, PostStart* out, PodWorker* worker) -> Task<void> {
@@ -186,7 +186,7 @@ void PodWorker::look_at_post_starts() {
   for (auto& [id, post_start] : post_starts_) {
     const ContainerRecord* r = find_record(id);
     bool lives = r && r->phase != ContainerRecord::Phase::kExited;
-    if (post_start.end || ending() || shim_lost_ || !lives) over.push_back(id);
+    if (post_start.end || over_with() || shim_lost_ || !lives) over.push_back(id);
   }
   for (const auto& id : over)
     if (auto it = post_starts_.find(id); it != post_starts_.end()) it->second.over.set();

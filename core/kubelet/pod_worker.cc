@@ -519,7 +519,7 @@ Task<void> PodWorker::write_statuses() {
     }
     if (written.ok()) {
       retry_ms = 0;
-    } else if (written.error().code() != Code::kNotFound && written.error().code() != Code::kConflict) {
+    } else if (of_manifest_ || (written.error().code() != Code::kNotFound && written.error().code() != Code::kConflict)) {
       log_warning("pod ", PodView(pod_).key(), ": status: ", written.error().message());
       retry_ms = std::min(limits::kStatusRetryMaxMs, std::max(limits::kStatusRetryMs, 2 * retry_ms));
       co_await sleep_ms(retry_ms);

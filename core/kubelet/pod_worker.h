@@ -46,7 +46,7 @@ class PodWorker {
   // A pod of a manifest on this node: the API only shows it, as a mirror pod.
   void is_of_manifest(bool yes) { of_manifest_ = yes; }
   bool is_of_manifest() const { return of_manifest_; }
-  void mirror_changed() { publish(); }
+  void mirror_changed() { poke(); }
 
   // What quarantine goes by: a pod that is gone may be tried although it was set aside when it was there.
   static Quarantine::About about(const Document& pod, bool gone);
@@ -124,6 +124,8 @@ class PodWorker {
 
   // End.
   bool ending() const { return gone_ || PodView(pod_).is_deleting(); }
+  // Nothing of it is to run any more, or not as it stands.
+  bool over_with() const { return ending() || PodView(pod_).is_terminal() || is_refused() || network_lost_; }
   // How far a container's end has come: preStop, its turn, the stop signal, SIGKILL.
   struct Stopping {
     std::unique_ptr<TaskGroup> hook;  // preStop, while it runs

@@ -110,7 +110,7 @@ def idle(cluster):
     say("idle writes to disk", f"{sum(after[p][2] - w for p, _, _, w in before) * 60 / IDLE_SECONDS / 1024:.0f} kB a minute")
 
 
-def create_pods(cluster, ns, names):
+def create_pods(cluster, ns, names, container=None):
     """Seconds from create to Running, as a watch sees it, of each pod; and from the first create to the last Running."""
     began, done = {}, {}
     items = cluster.get(f"/api/v1/namespaces/{ns}/pods")
@@ -127,7 +127,7 @@ def create_pods(cluster, ns, names):
     connection = None
     for name in names:
         body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
-                "spec": {"terminationGracePeriodSeconds": 0, "containers": [{"name": "c", "image": IMAGE, "command": ["sleep", "100000"]}]}}
+                "spec": {"terminationGracePeriodSeconds": 0, "containers": [container or {"name": "c", "image": IMAGE, "command": ["sleep", "100000"]}]}}
         if connection is None:
             connection = http.client.HTTPSConnection("127.0.0.1", cluster.server.port, context=cluster.api.tls)
         began[name] = time.monotonic()
@@ -174,6 +174,23 @@ def idle_with_pods(cluster, shims):
     before = {p: cpu_seconds(p) for p in watched}
     time.sleep(10)
     say(f"CPU with {len(shims)} pods", f"{100 * sum(cpu_seconds(p) - before[p] for p in watched) / 10:.3f}% of a core")
+
+
+def probes(cluster):
+    """Pods that are probed each second by HTTP; then a few whose probe is a command, which the runtime starts anew each time."""
+    cluster.import_images()
+    ns = cluster.namespace("bench-probes")
+    server = cluster.server.process.pid
+    for what, probe, count in (("httpGet", {"httpGet": {"port": 80, "path": "/"}}, BURST), ("exec", {"exec": {"command": ["true"]}}, 5)):
+        container = {"name": "c", "image": IMAGE, "readinessProbe": {**probe, "periodSeconds": 1}}
+        create_pods(cluster, ns, [f"{what.lower()}-{i}" for i in range(count)], container)
+        time.sleep(3)
+        shims = [pid for pid, shim in ours(cluster) if shim]
+        before = {p: cpu_seconds(p) for p in [server, *shims]}
+        time.sleep(10)
+        cpu = {p: cpu_seconds(p) - c for p, c in before.items()}
+        say(f"CPU of {count} pods with a probe a second, {what}", f"server {10 * cpu.pop(server):.2f}% of a core, shims {10 * sum(cpu.values()):.2f}%")
+        remove_pods(cluster, ns)
 
 
 class Connections:
@@ -360,7 +377,7 @@ def with_crun(state):
 
 
 def main():
-    parts = sys.argv[1:] or ["size", "start", "idle", "pods", "api", "crun"]
+    parts = sys.argv[1:] or ["size", "start", "idle", "pods", "probes", "api", "crun"]
     say("machine", f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, kernel {os.uname().release}")
     state = os.environ["BRAMBLE_E2E_STATE"]
     if "size" in parts:
@@ -371,7 +388,7 @@ def main():
     else:
         cluster.start()
         cluster.wait_node_ready()
-    for name, part in (("idle", idle), ("pods", pods), ("api", api)):
+    for name, part in (("idle", idle), ("pods", pods), ("probes", probes), ("api", api)):
         if name in parts:
             part(cluster)
     cluster.stop()

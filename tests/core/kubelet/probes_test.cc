@@ -1,5 +1,7 @@
 // Probes of real containers: what they say, what follows from it, and servers and commands that behave badly.
+#include "core/crypto/x509.h"
 #include "core/http/client.h"
+#include "core/http/wire.h"
 #include "tests/core/http/grpc_health_server.h"
 #include "tests/core/kubelet/kubelet_fixture.h"
 
@@ -18,6 +20,7 @@ struct WebServer {
   std::unique_ptr<Listener> listener;
   std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
   bool endless = false, hangs = false;
+  std::shared_ptr<TlsServerContext> tls;
   int asked = 0;
   std::string seen;  // the last request
   TaskGroup tasks;
@@ -36,7 +39,46 @@ struct WebServer {
       tasks.start(serve(std::move(*fd)));
     }
   }
+  void use_tls() {
+    constexpr int64_t kFarFuture_s = 4102444800;
+    CertificateAuthority ca = CertificateAuthority::create("nobody knows it", kFarFuture_s).value();
+    CertificateSubject subject;
+    subject.common_name = "another name";
+    LeafOptions leaf;
+    leaf.server_auth = true;
+    leaf.not_after_s = kFarFuture_s;
+    auto key = ca.issue_with_key(subject, leaf).value();
+    TlsServerContext::Options options;
+    options.certificate_pem = key.certificate_pem;
+    options.key_pem = key.key_pem;
+    tls = TlsServerContext::create(std::move(options)).value();
+  }
+  Task<void> serve_tls(UniqueFd fd) {
+    Wire wire(std::make_unique<Stream>(std::move(fd)));
+    wire.use_tls(*tls);
+    auto shaken = co_await wire.handshake();
+    std::string request;
+    while (shaken.ok() && request.find("\r\n\r\n") == std::string::npos) {
+      char bytes[4096];
+      auto got = wire.try_read(bytes, sizeof bytes);
+      if (got.kind == Wire::Got::kBytes) request.append(bytes, got.bytes);
+      else if (got.kind == Wire::Got::kWait) co_await wire.readable();
+      else co_return;
+    }
+    if (!shaken.ok()) co_return;
+    ++asked;
+    seen = request;
+    SendQueue queue;
+    queue.append(std::string(answer));
+    auto sent = co_await wire.flush(&queue);
+    EXPECT_TRUE(sent.ok());
+    wire.finish();
+  }
   Task<void> serve(UniqueFd fd) {
+    if (tls) {
+      co_await serve_tls(std::move(fd));
+      co_return;
+    }
     Stream stream(std::move(fd));
     std::string request;
     while (request.find("\r\n\r\n") == std::string::npos) {
@@ -238,6 +280,23 @@ TEST_F(Probes, servers_that_behave_badly_are_told_and_hold_up_nothing) {
     co_await until_told(cat(get, nobody, R"(/": dial tcp 127.0.0.1:)", nobody, ": connect: connection refused"));
     co_await until_told(cat(R"(Unhealthy: Readiness probe failed: Get "https://127.0.0.1:)", endless.port(), R"(/": )"));
     co_await until_told(cat("Unhealthy: Readiness probe failed: dial tcp 127.0.0.1:", nobody, ": connect: connection refused"));
+    co_await remove_pod("p", 0);
+    co_await until_gone("p");
+  });
+}
+
+TEST_F(Probes, https_asks_for_no_certificate_that_can_be_checked_nor_do_hooks) {
+  WebServer web;
+  web.use_tls();
+  start_kubelet();
+  std::string get = cat(R"("httpGet":{"host":"127.0.0.1","scheme":"HTTPS","port":)", web.port());
+  put_probed(cat(R"("lifecycle":{"postStart":{)", get, R"(,"path":"/hook"}}},"readinessProbe":{)", get, R"(,"path":"/probe"},"periodSeconds":1})"));
+  RUN_HERE({
+    Document d = co_await until_ready("p", true);
+    EXPECT_GE(web.asked, 2);
+    EXPECT_TRUE(web.seen.starts_with("GET /probe HTTP/1.1\r\n")) << web.seen;
+    EXPECT_FALSE(told("Warning"));
+    EXPECT_FALSE(told("FailedPostStartHook"));
     co_await remove_pod("p", 0);
     co_await until_gone("p");
   });
