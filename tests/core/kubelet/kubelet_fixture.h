@@ -178,6 +178,7 @@ class FolderImages final : public ImageStore {
     fs::remove_all(work);
     return ok();
   }
+  Status drop_leftovers(bool) override { return ok(); }
   std::atomic<int> mounts = 0;
   std::atomic<bool> refuse_mounts = false;
   std::atomic<bool> another = false;  // a second image, in the list only
