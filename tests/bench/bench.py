@@ -345,7 +345,7 @@ def pull(cluster):
     with registry(cluster, "bench", NODE_ADDRESS, 5443, secure=True) as folder:
         certificates = secure_options(folder)
         options = ["--src-cert-dir", certificates, "--src-creds", f"{USER}:{PASSWORD}"]
-        blobs = push_layout(cluster, target, certificates, layers=4, megabytes=50)
+        blobs = push_layout(cluster, target, certificates, layers=4, megabytes=100)
         registries(cluster, f"configs:\n  {NODE_ADDRESS}:5443:\n    auth:\n      username: {USER}\n      password: {PASSWORD}\n    tls:\n      ca_file: {folder}/ca.crt\n")
         figures = []
         for attempt in range(3):
