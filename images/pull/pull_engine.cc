@@ -92,6 +92,7 @@ Task<Result<ImageInfo>> PullEngine::pull_as(ImageReference reference, RegistryCr
   auto found = co_await find(reference, std::move(credential), registries);
   if (!found.ok()) co_return found.error().prefixed(cat(failed, ": failed to resolve reference ", go_quote(name)));
   *came_far = true;
+  if (found->known) co_return *found->known;
   auto config_text = co_await small_blob(found->sessions, found->manifest.config);
   if (!config_text.ok()) co_return config_text.error().prefixed(cat(failed, ": failed to fetch the image's config"));
   auto config = Document::parse(*config_text);
@@ -135,7 +136,7 @@ Task<Result<PullEngine::Found>> PullEngine::find(ImageReference reference, Regis
   std::string texts;
   Code code = Code::kNotFound;
   for (size_t i = 0; i < sessions.size(); i++) {
-    auto found = co_await find_at(sessions[i], reference.wanted());
+    auto found = co_await find_at(sessions[i], reference);
     if (found.ok()) {
       // The others may have blobs that this one turns out to lack.
       found->sessions = {sessions[i]};
@@ -151,14 +152,25 @@ Task<Result<PullEngine::Found>> PullEngine::find(ImageReference reference, Regis
   co_return Error(code, texts);
 }
 
-// The manifest of this node's platform. HEAD first: it tells the digest, and costs nothing of a registry's allowance of pulls.
-Task<Result<PullEngine::Found>> PullEngine::find_at(std::shared_ptr<RegistrySession> session, std::string wanted) {
+std::optional<ImageInfo> PullEngine::known_image(const ImageReference& reference, const std::string& digest) const {
+  if (digest.empty()) return std::nullopt;
+  auto image = store_.find_image(cat(reference.name(), "@", digest));
+  if (!image || !reference.digest.empty()) return image;
+  bool named = std::find(image->names.begin(), image->names.end(), reference.text()) != image->names.end();
+  return named ? image : std::nullopt;
+}
+
+// The manifest of this node's platform. HEAD first: it tells the digest, and costs nothing of a registry's allowance of pulls; of
+// an image that is here it is all that is asked.
+Task<Result<PullEngine::Found>> PullEngine::find_at(std::shared_ptr<RegistrySession> session, ImageReference reference) {
   Found out;
-  std::string digest = valid_digest(wanted) ? wanted : std::string();
-  if (digest.empty()) {
+  std::string wanted = reference.wanted(), digest = reference.digest;
+  if (digest.empty() || known_image(reference, digest)) {
     auto head = co_await session->manifest(wanted, true);
-    if (head.ok()) digest = head->digest;
-    else if (head.error().code() != Code::kMethodNotAllowed) co_return head.error();
+    if (!head.ok() && head.error().code() != Code::kMethodNotAllowed) co_return head.error();
+    if (head.ok() && digest.empty()) digest = head->digest;
+    if (head.ok()) out.known = known_image(reference, digest);
+    if (out.known) co_return out;
   }
   auto got = co_await session->manifest(digest.empty() ? wanted : digest, false);
   CO_TRY(got);

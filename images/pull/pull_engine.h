@@ -58,12 +58,14 @@ class PullEngine {
     Sessions sessions;  // the one that knows the image first
     Manifest manifest;
     std::string digest;  // of what the name stands for
+    std::optional<ImageInfo> known;  // the node has that very image by that name: nothing else is filled in
   };
 
   Task<Result<ImageInfo>> pull_as(ImageReference reference, RegistryCredential credential, std::shared_ptr<const Registries> registries,
                                   std::shared_ptr<PullProgress> progress, bool* came_far);
   Task<Result<Found>> find(ImageReference reference, RegistryCredential credential, std::shared_ptr<const Registries> registries);
-  Task<Result<Found>> find_at(std::shared_ptr<RegistrySession> session, std::string wanted);
+  Task<Result<Found>> find_at(std::shared_ptr<RegistrySession> session, ImageReference reference);
+  std::optional<ImageInfo> known_image(const ImageReference& reference, const std::string& digest) const;
   Task<Result<std::string>> small_blob(Sessions sessions, Descriptor what);
   Task<Status> bring_layers(Sessions sessions, std::vector<Descriptor> layers, std::vector<std::string> diff_ids, std::shared_ptr<PullProgress> progress,
                             std::vector<std::shared_ptr<StagedLayer>>* staged);

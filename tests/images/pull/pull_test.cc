@@ -168,6 +168,23 @@ TEST_F(Pull, asks_an_index_for_this_node_and_keeps_the_index_digest) {
   EXPECT_EQ(again->id, pulled->id);
 }
 
+TEST_F(Pull, asks_of_an_image_that_is_here_whether_it_still_is_the_one) {
+  std::string first = publish(*registry_, {pack({{"a", "1"}})}, "1");
+  ASSERT_TRUE(pull(name("web:1")).ok());
+  size_t asked = registry_->seen().size();
+  ASSERT_TRUE(pull(name("web:1")).ok());
+  ASSERT_TRUE(pull(name("web@") + first).ok());
+  std::vector<std::string> seen = registry_->seen();
+  seen.erase(seen.begin(), seen.begin() + static_cast<ptrdiff_t>(asked));
+  EXPECT_EQ(seen, (std::vector<std::string>{"HEAD /v2/web/manifests/1", "HEAD /v2/web/manifests/" + first}));
+  // A tag that has moved: the name goes to the new image.
+  std::string second = publish(*registry_, {pack({{"b", "2"}})}, "1");
+  auto moved = pull(name("web:1"));
+  ASSERT_TRUE(moved.ok()) << moved.error().message();
+  EXPECT_EQ(moved->digests, std::vector<std::string>{name("web@") + second});
+  EXPECT_EQ(store_->find(name("web@") + first)->names.size(), 0u);
+}
+
 TEST_F(Pull, refuses_what_is_no_image_and_says_what_is_not_there) {
   registry_->add_manifest("{\"schemaVersion\":1,\"fsLayers\":[]}", "application/vnd.docker.distribution.manifest.v1+prettyjws", "old");
   EXPECT_NE(error_of(name("web:old")).find("schema 1"), std::string::npos);
