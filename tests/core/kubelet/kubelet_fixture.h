@@ -292,6 +292,7 @@ class KubeletTest : public testing::Test {
     o.shim_cgroup = "bkt-shims-" + tag_;
     o.alarms = clock_.alarms();
     o.quarantine = quarantine_;
+    o.image_source = image_source_;
     if (!runtime_.empty()) o.runtime = runtime_;
     auto k = Kubelet::open(o, client_, *images_, network_, clock_, random_);
     ASSERT_TRUE(k.ok()) << k.error().message();
@@ -399,6 +400,7 @@ class KubeletTest : public testing::Test {
   RealRandom random_;
   FixedNetwork network_;
   std::unique_ptr<FolderImages> images_;
+  ImageSource* image_source_ = nullptr;
   std::unique_ptr<Kubelet> kubelet_;
 };
 
