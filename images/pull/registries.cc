@@ -272,12 +272,11 @@ Result<std::vector<RegistryEndpoint>> Registries::endpoints(const std::string& h
     }
   }
   add(own, {}, true);
-  // containerd: a registry of this host on a port of its own may speak either, and its certificate is not looked at.
+  // As containerd: a registry of this host on a port of its own may speak either, and its certificate is not looked at.
   RegistryEndpoint& last = out.back();
   if (is_local_host(own.host) && own.port != 80 && last.tls.ca_file.empty()) {
     last.tls.insecure_skip_verify = true;
-    last.may_be_plain = own.port && own.port != 443;
-    last.base.scheme = "https";
+    last.may_be_either = own.port && own.port != 443;
   }
   return out;
 }

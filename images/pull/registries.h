@@ -44,7 +44,7 @@ struct RegistryEndpoint {
   RegistryCredential credential;
   RegistryTls tls;
   bool is_default = false;    // the registry itself, no mirror
-  bool may_be_plain = false;  // localhost: TLS without a check of the certificate, or none (as containerd does)
+  bool may_be_either = false;  // this host, on a port of its own: plain HTTP, or TLS whose certificate is not looked at (as containerd)
 
   // The repository's name there: the first rewrite that changes it counts.
   std::string repository(std::string_view name) const;

@@ -190,23 +190,10 @@ Task<Result<std::unique_ptr<HttpClientConnection>>> RegistrySession::dial(Url ur
   co_return last;
 }
 
-Task<Result<std::unique_ptr<HttpClientConnection>>> RegistrySession::connect(Url url) {
-  auto connection = co_await dial(url);
-  bool own = url.same_origin(endpoint_.base);
-  if (connection.ok() || !endpoint_.may_be_plain || !own) co_return connection;
-  Url plain = url;
-  plain.scheme = "http";
-  auto second = co_await dial(plain);
-  if (second.ok()) endpoint_.base.scheme = "http";
-  if (second.ok()) co_return second;
-  co_return connection;
-}
-
 // One request, wherever it is redirected to. Gives what comes without looking at its status.
 Task<Result<RegistrySession::Answer>> RegistrySession::send(std::string method, Url url, std::vector<Header> headers, Buffer body) {
   for (int hop = 0;; hop++) {
     if (hop > limits::kRedirectsMax) co_return Error(Code::kUnavailable, cat(url.text(), ": stopped after ", limits::kRedirectsMax, " redirects"));
-    if (endpoint_.may_be_plain && endpoint_.base.scheme == "http" && url.scheme == "https" && url.authority() == endpoint_.base.authority()) url.scheme = "http";
     std::unique_ptr<HttpClientConnection> connection;
     for (size_t i = 0; i < idle_.size() && !connection; i++) {
       if (idle_[i].first != origin_of(url)) continue;
@@ -224,13 +211,27 @@ Task<Result<RegistrySession::Answer>> RegistrySession::send(std::string method, 
     bool kept = connection != nullptr;
     for (;; kept = false) {
       if (!connection) {
-        auto opened = co_await connect(url);
+        auto opened = co_await dial(url);
         if (!opened.ok()) co_return Error(opened.error().code(), cat("failed to do request: ", method, " ", go_quote(url.text()), ": ", opened.error().message()));
         connection = std::move(*opened);
-        if (endpoint_.base.scheme == "http" && url.authority() == endpoint_.base.authority()) url.scheme = "http";
       }
       Deadline deadline(connection.get(), surroundings_.patience.head_ms);
       auto head = co_await connection->start(request);
+      // Servers of TLS tell who speaks plainly to them so, or hang up. (The other way round plain ones may say nothing at all.)
+      if (endpoint_.may_be_either && !decided_ && url.same_origin(endpoint_.base)) {
+        decided_ = true;
+        if (!head.ok() || head->status == 400) {
+          Url secure = url;
+          secure.scheme = endpoint_.base.scheme = "https";
+          auto other = co_await dial(secure);
+          if (other.ok()) {
+            connection = std::move(*other);
+            url = std::move(secure);
+            continue;
+          }
+          endpoint_.base.scheme = "http";
+        }
+      }
       if (head.ok()) {
         answer.head = std::move(*head);
         break;
@@ -309,6 +310,7 @@ Task<Result<RegistrySession::Answer>> RegistrySession::ask(std::string method, U
     std::vector<Header> all = headers;
     if (!authorization_.empty()) all.push_back({"authorization", authorization_});
     Buffer none;
+    url.scheme = endpoint_.base.scheme;  // it may have been found out meanwhile
     auto answer = co_await send(method, url, std::move(all), none);
     CO_TRY(answer);
     int status = answer->head.status;

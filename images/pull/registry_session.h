@@ -67,7 +67,6 @@ class RegistrySession {
   };
   Task<Result<Answer>> ask(std::string method, Url url, std::vector<Header> headers);
   Task<Result<Answer>> send(std::string method, Url url, std::vector<Header> headers, Buffer body);
-  Task<Result<std::unique_ptr<HttpClientConnection>>> connect(Url url);
   Task<Result<std::unique_ptr<HttpClientConnection>>> dial(Url url);
   Task<Result<std::string>> read_all(Answer* answer, size_t bytes_max);
   void put_back(Answer* answer);  // its connection, for the next request
@@ -82,6 +81,7 @@ class RegistrySession {
   RegistryCredential credential_;
   PullSurroundings surroundings_;
   std::string authorization_;
+  bool decided_ = false;  // of an endpoint that may be either
   std::shared_ptr<TlsClientContext> own_tls_, other_tls_;
   std::vector<std::pair<std::string, std::unique_ptr<HttpClientConnection>>> idle_;  // by origin
 };

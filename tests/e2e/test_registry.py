@@ -175,7 +175,7 @@ def test_registry_with_private_authority_and_passwords(cluster):
         other = cluster.namespace("node")
         cluster.pod(other, "own", "sleep", "3600", container={"image": f"{SECURE}/team/web@{digest}", "imagePullPolicy": "Always"})
         cluster.pod(other, "absent", "sleep", "3600", running=False, container={"image": f"{SECURE}/team/absent:1"})
-        pod = cluster.wait_pod(other, "absent", lambda p: waiting(p).get("reason") == "ErrImagePull")
+        pod = cluster.wait_pod(other, "absent", lambda p: waiting(p).get("reason") in ("ErrImagePull", "ImagePullBackOff"))
         assert f"{SECURE}/team/absent:1: not found" in waiting(pod)["message"], pod["status"]
 
 
@@ -188,11 +188,17 @@ def test_mirror_with_rewrite(cluster):
         cluster.wait_pod(ns, "web", lambda p: condition(p, "Ready").get("status") == "True")
         registries(cluster, "mirrors:\n  hub.bramble.test:\n    endpoints: x\n")
         cluster.pod(ns, "typo", "sleep", "3600", running=False, container={"image": "hub.bramble.test/team/web:2"})
-        pod = cluster.wait_pod(ns, "typo", lambda p: waiting(p).get("reason") == "ErrImagePull")
+        pod = cluster.wait_pod(ns, "typo", lambda p: waiting(p).get("reason") in ("ErrImagePull", "ImagePullBackOff"))
         assert "registries.yaml: line 3: mirrors.hub.bramble.test.endpoints: is not known here; known are endpoint, rewrite" in waiting(pod)["message"], pod["status"]
         registries(cluster, "")
         # A registry of this host without TLS needs no word in any file.
         cluster.pod(ns, "local", "sleep", "3600", container={"image": "127.0.0.1:5055/mirrored/web:1", "imagePullPolicy": "IfNotPresent"})
+    # Nor does one with a certificate that nobody knows.
+    with registry(cluster, "local", "127.0.0.1", 5445, secure=True):
+        push(cluster, "1", "127.0.0.1:5445/team/web:1", "--dest-tls-verify=false", "--dest-creds", f"{USER}:{PASSWORD}")
+        registries(cluster, f"configs:\n  127.0.0.1:5445:\n    auth:\n      username: {USER}\n      password: {PASSWORD}\n")
+        images(cluster, "pull", "127.0.0.1:5445/team/web:1")
+    registries(cluster, "")
 
 
 def images(cluster, *arguments, check=True):

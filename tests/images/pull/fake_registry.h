@@ -140,9 +140,6 @@ class FakeRegistry {
   void talk(int fd) {
     Connection connection(fd);
     std::string buffer;
-    // Who speaks TLS to it hears what a plain server says to that.
-    char first = 0;
-    if (::recv(fd, &first, 1, MSG_PEEK) == 1 && first == 0x16) return connection.answer(400, {"connection: close"}, "");
     while (!connection.over && !stopping_) {
       size_t end;
       while ((end = buffer.find("\r\n\r\n")) == std::string::npos) {

@@ -200,8 +200,8 @@ TEST(Registries, without_a_file_each_registry_is_its_own_endpoint) {
   Registries none;
   EXPECT_EQ((*none.endpoints("docker.io", false))[0].base.text(), "https://registry-1.docker.io/v2") << "no mirrors: the flag means nothing";
   auto local = none.endpoints("localhost:5000", true);
-  EXPECT_TRUE((*local)[0].may_be_plain);
-  EXPECT_FALSE((*none.endpoints("registry.local:5000", true))[0].may_be_plain);
+  EXPECT_TRUE((*local)[0].may_be_either);
+  EXPECT_FALSE((*none.endpoints("registry.local:5000", true))[0].may_be_either);
   auto loaded = Registries::load("/nonexistent/registries.yaml");
   EXPECT_TRUE(loaded.ok());
 }
