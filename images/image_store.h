@@ -25,6 +25,7 @@ struct ImageInfo {
   std::vector<std::string> names;         // normalized: "docker.io/library/nginx:1.25"
   std::vector<std::string> digests;       // "docker.io/library/nginx@sha256:..."
   int64_t size_bytes = 0;
+  int64_t added_us = 0;                   // when it came to this node
   bool pinned = false;
   ImageConfig config;
 };
@@ -44,6 +45,8 @@ class ImageStore {
   // Mounts the image's layers (overlayfs) with a writable upper under `work_dir` at `target`. Lower layers stay shared.
   virtual Status mount_rootfs(const std::string& image_id, const std::string& work_dir, const std::string& target) = 0;
   virtual Status unmount_rootfs(const std::string& work_dir, const std::string& target) = 0;  // and removes work_dir
+  // Removes what pulls that failed have left: what is a day old, or all of it.
+  virtual Status drop_leftovers(bool all) = 0;
 };
 
 }  // namespace bramble

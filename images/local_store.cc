@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <set>
 
+#include "core/base/clock.h"
 #include "core/base/files.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
@@ -47,6 +48,8 @@ std::string repository_of(std::string_view name) {
   return std::string(name.substr(0, end));
 }
 
+int64_t wall_us() { return RealClock().wall_us(); }
+
 // Each layer once, though an image may list one several times.
 int64_t total_bytes(const std::vector<std::string>& diff_ids, const std::vector<int64_t>& layer_bytes) {
   std::set<std::string> counted;
@@ -71,6 +74,11 @@ std::string_view node_architecture() {
 }
 
 Result<std::unique_ptr<ImageStore>> ImageStore::open(std::string directory) {
+  TRY_ASSIGN(std::unique_ptr<LocalImageStore> store, LocalImageStore::open(std::move(directory)));
+  return std::unique_ptr<ImageStore>(std::move(store));
+}
+
+Result<std::unique_ptr<LocalImageStore>> LocalImageStore::open(std::string directory) {
   if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return Error::from_errno(errno, directory);
   std::string lock = directory + "/lock";
   int fd = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -86,7 +94,7 @@ Result<std::unique_ptr<ImageStore>> ImageStore::open(std::string directory) {
   }
   auto store = std::make_unique<LocalImageStore>(std::move(directory), fd, std::move(*layers));
   TRY(store->load());
-  return std::unique_ptr<ImageStore>(std::move(store));
+  return store;
 }
 
 LocalImageStore::LocalImageStore(std::string directory, int lock_fd, LayerDirs layers)
@@ -114,6 +122,7 @@ Status LocalImageStore::load() {
     r.info.size_bytes = v["sizeBytes"].integer();
     r.info.pinned = v["pinned"].boolean();
     r.imported_us = v["importedMicroseconds"].integer();
+    r.info.added_us = r.imported_us;
     r.info.config = read_config(v["config"]);
     read_texts(v["layers"], &r.diff_ids);
     for (Value n : v["layerBytes"].items()) r.layer_bytes.push_back(n.integer());
@@ -123,7 +132,18 @@ Status LocalImageStore::load() {
     if (whole) records_.push_back(std::move(r));
     else log_error("images: a layer of ", r.info.names.empty() ? r.info.id : r.info.names[0], " is missing; import it again");
   }
+  for (auto [folder, when] : (*parsed)["left"].members())
+    if (when.integer() > wall_us() - limits::kLeftLayerUs && path_exists(layers_.path(folder))) left_[std::string(folder)] = when.integer();
   return drop_unused_layers();
+}
+
+std::string LocalImageStore::config_path(const std::string& image_id) const {
+  return cat(directory_, "/configs/", image_id.starts_with("sha256:") ? image_id.substr(7) : image_id, ".json");
+}
+
+Status LocalImageStore::write_config(const std::string& image_id, std::string_view json) const {
+  TRY(make_folders(directory_ + "/configs", 0700));
+  return replace_file_durably(config_path(image_id), json, 0600);
 }
 
 Status LocalImageStore::replace_records(Records next) {
@@ -151,6 +171,10 @@ Status LocalImageStore::replace_records(Records next) {
     run.set("User", r.info.config.user);
     run.set("StopSignal", r.info.config.stop_signal);
   }
+  if (!left_.empty()) {
+    Mut left = b.root().object("left");
+    for (const auto& [folder, when] : left_) left.set(folder, when);
+  }
   TRY(layers_.sync());
   TRY(replace_file_durably(directory_ + "/index.json", b.dump(), 0600));
   TRY(layers_.sync());
@@ -159,7 +183,7 @@ Status LocalImageStore::replace_records(Records next) {
   return ok();
 }
 
-Status LocalImageStore::drop_unused_layers() {
+Status LocalImageStore::drop_unused_layers(const std::set<std::string>* only) {
   std::set<std::string> used;
   {
     std::lock_guard lock(mutex_);
@@ -167,15 +191,16 @@ Status LocalImageStore::drop_unused_layers() {
     for (const Record& r : records_)
       for (const std::string& d : r.diff_ids) used.insert(LayerDirs::folder_name(d));
   }
+  for (const auto& [folder, when] : left_) used.insert(folder);
   // Read after mounting_: a mount is in one of the two, or its image in records_.
   TRY_ASSIGN(std::set<std::string> mounted, mounted_lower_folders());
   bool held = false;
   for (const std::string& name : layers_.list()) {
-    if (used.contains(name)) continue;
+    if (used.contains(name) || (only && !only->contains(name))) continue;
     if (mounted.contains(name)) held = true;
     else TRY(layers_.remove(name));
   }
-  held_layers_ = held;
+  held_layers_ = held || (only && held_layers_);
   return ok();
 }
 
@@ -184,6 +209,8 @@ LocalImageStore::Record* LocalImageStore::find_record(Records& records, std::str
     if (r.info.id == name || (r.info.id.size() > 7 && std::string_view(r.info.id).substr(7) == name)) return &r;
   auto full = normalize_image_name(name);
   if (!full.ok()) return nullptr;
+  // With a digest the tag says nothing.
+  if (auto parts = cut(*full, "@")) full = cat(repository_of(parts->first), "@", parts->second);
   for (Record& r : records) {
     auto has = [&](const std::vector<std::string>& list) { return std::find(list.begin(), list.end(), *full) != list.end(); };
     if (has(r.info.names) || has(r.info.digests)) return &r;
@@ -225,14 +252,16 @@ void LocalImageStore::adopt(Records& records, const ArchiveImage& image, std::ve
     records.emplace_back();
     r = &records.back();
     r->info.id = image.config_digest;
+    r->info.added_us = r->imported_us = wall_us();
     r->info.config = read_config(image.config.root());
     for (const ArchiveLayer& l : image.layers) r->diff_ids.push_back(l.diff_id);
   }
   r->layer_bytes = std::move(layer_bytes);
   r->info.size_bytes = total_bytes(r->diff_ids, r->layer_bytes);
-  r->info.pinned = true;  // imported by hand: never garbage
+  r->info.pinned = r->info.pinned || image.pinned;
   for (const std::string& name : image.names) {
-    if (std::find(r->info.names.begin(), r->info.names.end(), name) == r->info.names.end()) r->info.names.push_back(name);
+    bool by_digest = name.find('@') != std::string::npos;
+    if (!by_digest && std::find(r->info.names.begin(), r->info.names.end(), name) == r->info.names.end()) r->info.names.push_back(name);
     if (image.manifest_digest.empty()) continue;
     std::string digest = cat(repository_of(name), "@", image.manifest_digest);
     if (std::find(r->info.digests.begin(), r->info.digests.end(), digest) == r->info.digests.end()) r->info.digests.push_back(digest);
@@ -240,20 +269,22 @@ void LocalImageStore::adopt(Records& records, const ArchiveImage& image, std::ve
 }
 
 Status LocalImageStore::remove(std::string_view name_or_id) {
-  std::lock_guard importing(import_mutex_);
+  std::lock_guard changing(change_mutex_);
   Records next = records_;
   Record* r = find_record(next, name_or_id);
   if (!r) return Error(Code::kNotFound, cat("image ", go_quote(name_or_id), ": not found; see bramble images list"));
   auto full = normalize_image_name(name_or_id);
   bool by_id = name_or_id == r->info.id || cat("sha256:", name_or_id) == r->info.id;
+  std::string gone;
   // Removing one of several names only unnames; the image goes with its last name or by its id.
   if (!by_id && full.ok() && r->info.names.size() > 1) {
     std::erase(r->info.names, *full);
   } else {
-    std::string id = r->info.id;
-    std::erase_if(next, [&](const Record& x) { return x.info.id == id; });
+    gone = r->info.id;
+    std::erase_if(next, [&](const Record& x) { return x.info.id == gone; });
   }
   TRY(replace_records(std::move(next)));
+  if (!gone.empty()) unlink(config_path(gone).c_str());
   return drop_unused_layers();
 }
 

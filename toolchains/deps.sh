@@ -241,6 +241,19 @@ build_http_parser() {
   cp http_parser.h "$out/include/"
 }
 
+# c-ares: the resolver alone, driven by the loop's own descriptors and timers.
+build_cares() {
+  unpack cares
+  {
+    cmake -S . -B build -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR="$arch" -DCMAKE_C_COMPILER="$cc" -DCMAKE_AR="$(command -v "$ar")" \
+      -DCMAKE_RANLIB="$(command -v "$triplet-ranlib")" -DCMAKE_C_FLAGS="$flags -w" -DCMAKE_BUILD_TYPE=None \
+      -DCARES_STATIC=ON -DCARES_SHARED=OFF -DCARES_BUILD_TOOLS=OFF -DCARES_BUILD_TESTS=OFF -DCARES_THREADS=OFF -DCARES_INSTALL=OFF
+    cmake --build build -j"$jobs"
+  } >>"$log" 2>&1
+  cp build/lib/libcares.a "$out/lib/"
+  cp include/ares.h include/ares_dns.h include/ares_dns_record.h include/ares_nameser.h include/ares_version.h build/ares_build.h "$out/include/"
+}
+
 # libmnl: the header of the package, code of our own (see mnl/mnl.c).
 build_mnl() {
   take_package libmnl-dev

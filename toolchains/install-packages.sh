@@ -29,6 +29,7 @@ test=(
   shellcheck
   python3-kubernetes ansible-core python3-jsonpatch   # clients of the API; toolchains/clients.sh brings two more
   nodejs
+  docker-registry skopeo apache2-utils                # images from a registry, and one that is pushed to
 )
 cross=(
   g++-aarch64-linux-gnu g++-arm-linux-gnueabihf g++-arm-linux-gnueabi

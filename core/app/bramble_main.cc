@@ -14,7 +14,7 @@ namespace bramble {
 std::vector<Command> all_commands() {
   return {
       {"server", "run the control plane and this node", run_server},
-      {"images", "import, list and remove images of this node", run_images},
+      {"images", "import, pull, list, export, remove and prune images of this node", run_images},
       {"backup", "save, list and restore copies of the cluster's state", run_backup},
       {"check-config", "check this machine, and say what to change", run_check_config},
       {"completion", "print a completion script for bash or zsh", run_completion},

@@ -21,7 +21,7 @@ static std::string bash_script() {
       "  local word=\"${COMP_WORDS[COMP_CWORD]}\" words\n"
       "  case \"${COMP_WORDS[1]}\" in\n"
       "    server) words=\"", words_of(server_flags()), " --help\" ;;\n"
-      "    images) words=\"import list remove --help\" ;;\n"
+      "    images) words=\"import pull list export remove prune --help\" ;;\n"
       "    backup) words=\"save list restore confirm --data-dir --run-dir --backup-dir --help\" ;;\n"
       "    completion) words=\"bash zsh\" ;;\n"
       "    check-config) words=\"", words_of(server_flags()), " --clear-quarantine --help\" ;;\n"

@@ -1,4 +1,4 @@
-// bramble images import|list|remove: images of this node, asked of the running bramble over its local socket (LocalApi).
+// bramble images import|pull|list|export|remove|prune: images of this node, asked of the running bramble over its local socket (LocalApi).
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ const FlagSpec kFlags[] = {
 };
 
 constexpr std::string_view kUsage =
-    "bramble images import FILE... | list | remove NAME...";
+    "bramble images import FILE... | pull NAME... | list | export FILE NAME... | remove NAME... | prune";
 
 std::string encoded(std::string_view text) {
   std::string out;
@@ -54,9 +54,9 @@ void print_image(Value image) {
 Task<void> run_all(std::string socket, std::vector<std::string> arguments, int* exit_code, Loop* loop) {
   const std::string action = arguments[0];
   std::vector<std::string> what(arguments.begin() + 1, arguments.end());
-  if (action == "list") what = {""};
+  if (action == "list" || action == "prune" || action == "export") what = {""};
   for (const std::string& item : what) {
-    std::string method = action == "list" ? "GET" : action == "import" ? "POST" : "DELETE", target = "/v1/images";
+    std::string method = action == "list" ? "GET" : action == "remove" ? "DELETE" : "POST", target = "/v1/images";
     if (action == "import") {
       char real[PATH_MAX];
       if (!realpath(item.c_str(), real)) {
@@ -66,16 +66,29 @@ Task<void> run_all(std::string socket, std::vector<std::string> arguments, int* 
       target += cat("?path=", encoded(real));
     } else if (action == "remove") {
       target += cat("?name=", encoded(item));
+    } else if (action == "pull") {
+      target += cat("/pull?name=", encoded(item));
+    } else if (action == "prune") {
+      target += "/prune";
+    } else if (action == "export") {
+      // The server writes it, from a working folder of its own.
+      std::string file = arguments[1];
+      char here[PATH_MAX];
+      if (!file.starts_with("/") && getcwd(here, sizeof here)) file = cat(here, "/", file);
+      target += cat("/export?path=", encoded(file));
+      for (size_t i = 2; i < arguments.size(); i++) target += cat("&name=", encoded(arguments[i]));
     }
-    std::function<void(Value)> progress = [item](Value line) { show_progress(item, line); };
+    std::string shown = action == "export" ? arguments[1] : item;
+    std::function<void(Value)> progress = [shown](Value line) { show_progress(shown, line); };
     auto answer = co_await call_local(socket, method, target, progress);
-    if (action == "import" && isatty(2)) std::fprintf(stderr, "\r\033[K");
+    if (isatty(2)) std::fprintf(stderr, "\r\033[K");
     if (!answer.ok()) {
       *exit_code = fail(cat("images ", action, ": ", answer.error().message()));
       continue;
     }
     for (Value image : (*answer)["images"].items()) print_image(image);
     if (action == "remove") std::printf("removed %s\n", item.c_str());
+    if (action == "prune") std::printf("removed %zu images that no container has\n", (*answer)["images"].size());
   }
   loop->stop();
 }
@@ -91,13 +104,16 @@ int run_images(const std::vector<std::string>& argv) {
   auto flags = Flags::read(source);
   if (!flags.ok()) return fail(cat("images: ", flags.error().message()));
   if (flags->help()) {
-    std::string text = flags_help(kUsage, "Images of this node. Archives are Docker's or OCI's, plain, gzip or zstd.", kFlags);
+    std::string text = flags_help(kUsage, "Images of this node. Archives that are imported are Docker's or OCI's, plain, gzip or zstd; exported ones are OCI's. What is imported\nstays until it is removed; what was pulled goes when no container has it and the disk is full, or by prune. Registries: see registries.yaml.", kFlags);
     std::fwrite(text.data(), 1, text.size(), stdout);
     return 0;
   }
   const auto& arguments = flags->arguments();
-  bool known = !arguments.empty() && (arguments[0] == "list" || arguments[0] == "import" || arguments[0] == "remove");
-  if (!known || (arguments[0] == "list") != (arguments.size() == 1)) return fail(cat("images: usage: ", kUsage));
+  const std::string action = arguments.empty() ? "" : arguments[0];
+  size_t given = arguments.empty() ? 0 : arguments.size() - 1;
+  bool alone = action == "list" || action == "prune", several = action == "import" || action == "remove" || action == "pull";
+  bool good = (alone && given == 0) || (several && given > 0) || (action == "export" && given > 1);
+  if (!good) return fail(cat("images: usage: ", kUsage));
   signal(SIGPIPE, SIG_IGN);
   Loop loop;
   int exit_code = 0;

@@ -3,8 +3,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
-
 #include "core/base/limits.h"
 #include "core/json/builder.h"
 
@@ -33,8 +31,9 @@ std::string images_json(const std::vector<ImageInfo>& list) {
   return b.dump();
 }
 
-// The value of one query parameter, percent-decoded (RFC 3986 section 2.1).
-std::string parameter(std::string_view query, std::string_view name) {
+// The values of a query parameter, percent-decoded (RFC 3986 section 2.1).
+std::vector<std::string> parameters(std::string_view query, std::string_view name) {
+  std::vector<std::string> all;
   for (auto part : split(query, '&')) {
     auto pair = cut(part, "=");
     if (!pair || pair->first != name) continue;
@@ -49,9 +48,14 @@ std::string parameter(std::string_view query, std::string_view name) {
         out.push_back(c);
       }
     }
-    return out;
+    all.push_back(std::move(out));
   }
-  return {};
+  return all;
+}
+
+std::string parameter(std::string_view query, std::string_view name) {
+  auto all = parameters(query, name);
+  return all.empty() ? std::string() : all[0];
 }
 
 void answer(Responder& r, int status, std::string json) {
@@ -60,8 +64,8 @@ void answer(Responder& r, int status, std::string json) {
 
 }  // namespace
 
-LocalApi::LocalApi(ImageStore& images, std::function<void()> on_change, Quarantine* quarantine)
-    : images_(images), on_change_(std::move(on_change)), quarantine_(quarantine) {}
+LocalApi::LocalApi(LocalImageStore& images, ImageSource& source, Hooks hooks, Quarantine* quarantine)
+    : images_(images), source_(source), hooks_(std::move(hooks)), quarantine_(quarantine) {}
 
 Status LocalApi::listen(const std::string& socket_path) {
   HttpServer::Options options;
@@ -74,14 +78,21 @@ Status LocalApi::listen(const std::string& socket_path) {
 }
 
 Task<void> LocalApi::handle(std::shared_ptr<const HttpRequest> request, std::shared_ptr<Responder> responder) {
-  if (request->path != "/v1/images") {
-    answer(*responder, 404, error_json(cat("no such path ", request->path)));
-  } else if (request->method == "GET") {
+  const std::string path = request->path, method = request->method, query = request->query;
+  if (path == "/v1/images/pull" && method == "POST") {
+    co_await pull_image(parameter(query, "name"), responder);
+  } else if (path == "/v1/images/export" && method == "POST") {
+    co_await export_images(parameters(query, "name"), parameter(query, "path"), responder);
+  } else if (path == "/v1/images/prune" && method == "POST") {
+    co_await prune_images(responder);
+  } else if (path != "/v1/images") {
+    answer(*responder, 404, error_json(cat("no such path ", path)));
+  } else if (method == "GET") {
     answer(*responder, 200, images_json(images_.list()));
-  } else if (request->method == "POST") {
-    co_await import_archive(parameter(request->query, "path"), responder);
-  } else if (request->method == "DELETE") {
-    co_await remove_image(parameter(request->query, "name"), responder);
+  } else if (method == "POST") {
+    co_await import_archive(parameter(query, "path"), responder);
+  } else if (method == "DELETE") {
+    co_await remove_image(parameter(query, "name"), responder);
   } else {
     answer(*responder, 405, error_json("GET, POST or DELETE"));
   }
@@ -100,23 +111,11 @@ Task<void> LocalApi::import_archive(std::string path, std::shared_ptr<Responder>
   if (!step.allowed()) {
     co_return answer(*responder, 403, error_json(cat(path, ": it is quarantined: importing it ended bramble twice; make it anew, or see bramble check-config")));
   }
-  // The worker thread counts, a timer of this loop tells: no thread waits for a slow reader.
-  struct Progress {
-    std::atomic<int64_t> done{0}, total{0};
-  };
-  auto progress = std::make_shared<Progress>();
+  auto progress = std::make_shared<PullProgress>();
   responder->begin(200, {{"content-type", "application/x-ndjson"}});
   TaskGroup telling;
-  auto tell = [](std::shared_ptr<Progress> p, std::shared_ptr<Responder> r) -> Task<void> {
-    for (;;) {
-      co_await sleep_ms(limits::kImportProgressMs);
-      Buffer line = make_buffer(cat("{\"done\":", p->done.load(), ",\"total\":", p->total.load(), "}\n"));
-      bool there = co_await r->write(line);
-      if (!there) co_return;
-    }
-  };
-  telling.start(tell(progress, responder));
-  ImageStore* images = &images_;
+  telling.start(tell_progress(progress, responder));
+  LocalImageStore* images = &images_;
   std::function<Result<std::vector<ImageInfo>>()> work = [images, path, progress] {
     return images->import_archive(path, [&](int64_t done, int64_t total) {
       progress->done = done;
@@ -126,19 +125,88 @@ Task<void> LocalApi::import_archive(std::string path, std::shared_ptr<Responder>
   Task<Result<std::vector<ImageInfo>>> importing = offload(std::move(work), OffloadLane::kLong);
   auto imported = co_await importing;
   telling.cancel_all();
-  std::string last = imported.ok() ? images_json(*imported) : error_json(imported.error().message());
-  if (imported.ok()) on_change_();
+  co_await tell_end(std::move(imported), responder);
+}
+
+// Whoever works counts, a timer of this loop tells: nobody waits for a slow reader.
+Task<void> LocalApi::tell_progress(std::shared_ptr<PullProgress> p, std::shared_ptr<Responder> r) {
+  for (;;) {
+    co_await sleep_ms(limits::kImportProgressMs);
+    Buffer line = make_buffer(cat("{\"done\":", p->done.load(), ",\"total\":", p->total.load(), "}\n"));
+    bool there = co_await r->write(line);
+    if (!there) co_return;
+  }
+}
+
+Task<void> LocalApi::tell_end(Result<std::vector<ImageInfo>> result, std::shared_ptr<Responder> responder) {
+  std::string last = result.ok() ? images_json(*result) : error_json(result.error().message());
+  if (result.ok()) hooks_.changed();
   Buffer line = make_buffer(last + "\n");
   co_await responder->write(line);
   responder->end();
 }
 
+Task<void> LocalApi::pull_image(std::string name, std::shared_ptr<Responder> responder) {
+  auto progress = std::make_shared<PullProgress>();
+  responder->begin(200, {{"content-type", "application/x-ndjson"}});
+  TaskGroup telling;
+  telling.start(tell_progress(progress, responder));
+  PullRequest request;
+  request.image = name;
+  request.progress = progress;
+  auto pulled = co_await source_.pull(std::move(request));
+  telling.cancel_all();
+  Result<std::vector<ImageInfo>> result = pulled.ok() ? Result<std::vector<ImageInfo>>(std::vector<ImageInfo>{pulled->image}) : Result<std::vector<ImageInfo>>(pulled.error());
+  co_await tell_end(std::move(result), responder);
+}
+
+Task<void> LocalApi::export_images(std::vector<std::string> names, std::string path, std::shared_ptr<Responder> responder) {
+  auto progress = std::make_shared<PullProgress>();
+  responder->begin(200, {{"content-type", "application/x-ndjson"}});
+  TaskGroup telling;
+  telling.start(tell_progress(progress, responder));
+  LocalImageStore* images = &images_;
+  std::function<Result<std::vector<ImageInfo>>()> work = [images, names, path, progress]() -> Result<std::vector<ImageInfo>> {
+    TRY(images->export_archive(names, path, [&](int64_t done, int64_t total) {
+      progress->done = done;
+      progress->total = total;
+    }));
+    std::vector<ImageInfo> out;
+    for (const std::string& n : names)
+      if (auto image = images->find(n)) out.push_back(*image);
+    return out;
+  };
+  Task<Result<std::vector<ImageInfo>>> exporting = offload(std::move(work), OffloadLane::kLong);
+  auto exported = co_await exporting;
+  telling.cancel_all();
+  co_await tell_end(std::move(exported), responder);
+}
+
+Task<void> LocalApi::prune_images(std::shared_ptr<Responder> responder) {
+  std::set<std::string> used = hooks_.in_use();
+  LocalImageStore* images = &images_;
+  std::function<Result<std::vector<ImageInfo>>()> work = [images, used]() -> Result<std::vector<ImageInfo>> {
+    std::vector<ImageInfo> gone;
+    for (const ImageInfo& i : images->list()) {
+      if (i.pinned || used.contains(i.id)) continue;
+      TRY(images->remove(i.id));
+      gone.push_back(i);
+    }
+    TRY(images->drop_leftovers(true));
+    return gone;
+  };
+  Task<Result<std::vector<ImageInfo>>> pruning = offload(std::move(work), OffloadLane::kLong);
+  auto pruned = co_await pruning;
+  if (pruned.ok()) hooks_.changed();
+  answer(*responder, pruned.ok() ? 200 : 500, pruned.ok() ? images_json(*pruned) : error_json(pruned.error().message()));
+}
+
 Task<void> LocalApi::remove_image(std::string name, std::shared_ptr<Responder> responder) {
-  ImageStore* images = &images_;
+  LocalImageStore* images = &images_;
   std::function<Status()> work = [images, name] { return images->remove(name); };
   Task<Status> removing = offload(std::move(work), OffloadLane::kLong);
   auto removed = co_await removing;
-  if (removed.ok()) on_change_();
+  if (removed.ok()) hooks_.changed();
   int status = removed.ok() ? 200 : removed.error().code() == Code::kNotFound ? 404 : 500;
   answer(*responder, status, removed.ok() ? std::string("{}") : error_json(removed.error().message()));
 }

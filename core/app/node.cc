@@ -13,7 +13,9 @@
 #include "core/proxy/proxy.h"
 #include "core/runtime/cgroups.h"
 #include "core/runtime/pod_runtime.h"
-#include "images/image_store.h"
+#include "images/local_store.h"
+#include "images/pull/image_puller.h"
+#include "core/app/image_folder.h"
 
 namespace bramble {
 namespace {
@@ -67,6 +69,7 @@ KubeletOptions kubelet_options(const NodeOptions& o) {
   k.kubelet_port = o.kubelet_port;
   k.labels = o.labels;
   k.taints = o.taints;
+  k.image_gc = o.image_gc;
   k.quarantine = o.quarantine;
   return k;
 }
@@ -78,7 +81,8 @@ struct Node::Parts {
   std::unique_ptr<Client> client;        // as the node
   std::unique_ptr<Client> proxy_client;  // as the proxy
   std::unique_ptr<Client> dns_client;    // as the cluster DNS
-  std::unique_ptr<ImageStore> images;
+  std::unique_ptr<LocalImageStore> images;
+  std::unique_ptr<ImagePuller> puller;
   std::unique_ptr<LateNetwork> network;
   std::unique_ptr<Proxy> proxy;
   std::unique_ptr<DnsServer> dns;
@@ -86,6 +90,7 @@ struct Node::Parts {
   std::shared_ptr<TlsServerContext> kubelet_tls;
   std::unique_ptr<HttpServer> kubelet_port;
   std::unique_ptr<LocalApi> local_api;
+  std::unique_ptr<ImageFolder> image_folder;
   std::unique_ptr<Subscription> own_node;
 
   Status open_network();
@@ -165,13 +170,29 @@ Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials&
   parts->proxy_client = clients({"system:kube-proxy", "", {"system:authenticated"}, {}});
   parts->dns_client = clients(dns_identity());
   TRY(parts->open_kubelet_port(credentials));
-  TRY_ASSIGN(parts->images, ImageStore::open(o.data_dir + "/agent/image-store"));
+  TRY(Registries::load(o.registries_path));  // a mistake in it is told now, not at the first pull
+  TRY_ASSIGN(parts->images, LocalImageStore::open(o.data_dir + "/agent/image-store"));
+  ImagePuller::Options pulls;
+  pulls.registries_path = o.registries_path;
+  pulls.parallel_max = o.image_pulls_max;
+  pulls.engine.use_default_endpoint = o.default_registry_endpoint;
+  pulls.engine.surroundings.resolve.resolv_conf = o.resolv_conf;
+  Parts* all = parts.get();
+  pulls.pulled = [all] {
+    if (all->kubelet) all->kubelet->image_pulled();
+  };
+  parts->puller = std::make_unique<ImagePuller>(std::move(pulls), *parts->images);
   TRY(parts->open_network());
-  TRY_ASSIGN(parts->kubelet,
-             Kubelet::open(kubelet_options(o), *parts->client, *parts->images, *parts->network, clock, random));
+  KubeletOptions kubelet_is = kubelet_options(o);
+  kubelet_is.image_source = parts->puller.get();
+  TRY_ASSIGN(parts->kubelet, Kubelet::open(std::move(kubelet_is), *parts->client, *parts->images, *parts->network, clock, random));
   Kubelet* kubelet = parts->kubelet.get();
-  parts->local_api = std::make_unique<LocalApi>(*parts->images, [kubelet] { kubelet->images_changed(); }, o.quarantine);
+  LocalApi::Hooks hooks;
+  hooks.changed = [kubelet] { kubelet->images_changed(); };
+  hooks.in_use = [kubelet] { return kubelet->images_in_use(); };
+  parts->local_api = std::make_unique<LocalApi>(*parts->images, *parts->puller, hooks, o.quarantine);
   TRY(parts->local_api->listen(o.run_dir + "/bramble.sock"));
+  parts->image_folder = std::make_unique<ImageFolder>(o.data_dir + "/agent/images", *parts->images, *parts->puller, hooks.changed, o.quarantine);
   kubelet->start();  // last: from here on offloaded work points to the parts, and nothing may fail any more
   return std::unique_ptr<Node>(new Node(std::move(parts)));
 }
@@ -182,8 +203,10 @@ Status Node::use_certificates(const Credentials& c) {
   return parts_->kubelet_tls->reload(c.kubelet_server.certificate_pem, c.kubelet_server.key_pem, c.client_ca_pem);
 }
 void Node::close_ports() {
+  parts_->image_folder.reset();
   parts_->local_api.reset();
   parts_->kubelet_port.reset();
+  parts_->puller->stop();
 }
 void Node::look_again() { parts_->kubelet->look_again(); }
 NodeStreams* Node::streams() { return parts_->kubelet.get(); }

@@ -13,6 +13,7 @@
 #include "core/base/random.h"
 #include "core/client/client.h"
 #include "core/client/node_streams.h"
+#include "core/kubelet/image_gc_plan.h"
 #include "core/quarantine/quarantine.h"
 
 namespace bramble {
@@ -23,6 +24,10 @@ struct NodeOptions {
   std::string cgroup_root, runtime, resolv_conf, domain;
   std::string pod_range, service_range, dns_address;
   std::vector<std::string> labels, taints;
+  std::string registries_path;       // registries.yaml; need not be there
+  bool default_registry_endpoint = true;
+  size_t image_pulls_max = 1;        // at once
+  ImageGcPolicy image_gc;
   uint16_t kubelet_port = 10250;
   bool proxy = true;
   uint64_t open_files = 0;           // the soft limit of shims; 0: this process's

@@ -14,6 +14,8 @@
 #include "core/base/files.h"
 #include "core/base/limits.h"
 #include "storage/sqlite/repair.h"
+#include "core/schema/go_time.h"
+#include "images/pull/registries.h"
 
 namespace bramble {
 namespace {
@@ -74,6 +76,37 @@ Status read_addresses(const Flags& flags, ServerSetup* s) {
   return ok();
 }
 
+// Of the kubelet's many arguments those that have a meaning here.
+Status read_kubelet_arguments(const Flags& flags, NodeOptions* n) {
+  for (const std::string& argument : flags.list("kubelet-arg")) {
+    auto parts = cut(argument, "=");
+    std::string_view name = parts ? parts->first : std::string_view(argument), value = parts ? parts->second : std::string_view();
+    while (name.substr(0, 1) == "-") name.remove_prefix(1);
+    auto wrong = [&](std::string_view why) { return Error(Code::kInvalidArgument, cat("flag --kubelet-arg: ", go_quote(argument), ": ", why)); };
+    auto number = parse_int64(value);
+    if (name == "serialize-image-pulls") {
+      if (value != "true" && value != "false") return wrong("must be true or false");
+      if (value == "false" && n->image_pulls_max == 1) n->image_pulls_max = limits::kImagePullsMax;
+      if (value == "true") n->image_pulls_max = 1;
+    } else if (name == "max-parallel-image-pulls") {
+      if (!number || *number < 1 || *number > static_cast<int64_t>(limits::kImagePullsMax)) return wrong(cat("must be a number between 1 and ", limits::kImagePullsMax));
+      n->image_pulls_max = static_cast<size_t>(*number);
+    } else if (name == "image-gc-high-threshold" || name == "image-gc-low-threshold") {
+      if (!number || *number < 0 || *number > 100) return wrong("must be a percentage between 0 and 100");
+      (name == "image-gc-high-threshold" ? n->image_gc.high_percent : n->image_gc.low_percent) = static_cast<int>(*number);
+    } else if (name == "minimum-image-ttl-duration" || name == "maximum-image-ttl-duration") {
+      auto ns = parse_go_duration(value);
+      if (!ns || *ns < 0) return wrong("must be a duration like 2m or 24h");
+      (name == "minimum-image-ttl-duration" ? n->image_gc.min_age_us : n->image_gc.max_age_us) = *ns / 1000;
+    } else {
+      return wrong("is not known; see bramble server --help");
+    }
+  }
+  if (n->image_gc.low_percent >= n->image_gc.high_percent)
+    return Error(Code::kInvalidArgument, cat("flag --kubelet-arg: image-gc-low-threshold ", n->image_gc.low_percent, " must be less than image-gc-high-threshold ", n->image_gc.high_percent));
+  return ok();
+}
+
 Status read_node(const Flags& flags, const OwnAddress& is_own_address, ServerSetup* s) {
   NodeOptions& n = s->node;
   n.name = lower(trim(flags.text("node-name")));  // as the kubelet takes it
@@ -99,6 +132,9 @@ Status read_node(const Flags& flags, const OwnAddress& is_own_address, ServerSet
   n.resolv_conf = flags.text("resolv-conf");
   n.domain = flags.text("cluster-domain");
   TRY(check_cluster_domain(n.domain));
+  n.registries_path = flags.text("private-registry");
+  n.default_registry_endpoint = !flags.on("disable-default-registry-endpoint");
+  TRY(read_kubelet_arguments(flags, &n));
   n.labels = flags.list("node-label");
   n.taints = flags.list("node-taint");
   TRY(check_node_labels(n.labels));
@@ -202,6 +238,12 @@ Check check_audit(const ControlPlaneOptions& p) {
   return {"audit", Check::Verdict::kGood, cat(p.audit_policy_file, ", ", policy->rules(), " rules, to ", p.audit_log.path), ""};
 }
 
+Check check_registries(const std::string& path) {
+  auto registries = Registries::load(path);
+  if (!registries.ok()) return {"registries", Check::Verdict::kWrong, registries.error().message(), "mend that line"};
+  return {"registries", Check::Verdict::kGood, path_exists(path) ? path : cat(path, ", not there: each registry is asked itself"), ""};
+}
+
 }  // namespace
 
 Result<ServerSetup> read_server_setup(const Flags& flags, const OwnAddress& is_own_address) {
@@ -260,6 +302,7 @@ std::vector<Check> check_server_setup(const ServerSetup& s) {
   out.push_back(check_folder("run folder", s.plane.run_dir));
   if (s.agent) out.push_back(check_folder("volumes", s.node.root_dir));
   if (s.agent) out.push_back(check_folder("logs", s.node.log_dir));
+  if (s.agent) out.push_back(check_registries(s.node.registries_path));
   out.push_back(check_folder("kubeconfig", folder_of(s.kubeconfig_path)));
   out.push_back(check_authorities(s.credentials.directory, has_store(s) || !sign_of_cluster(s.plane.data_dir, s.credentials.directory).empty()));
   out.push_back(check_store(s));

@@ -35,6 +35,11 @@ constexpr int kListenBacklog = 512;
 constexpr int64_t kAcceptPauseMs = 100;                    // after "too many open files"
 constexpr size_t kDatagramBytesMax = 8192;                 // DNS over UDP asks for 4096 at most
 
+constexpr int64_t kResolveTryMs = 3000;                    // of a name, for one name server's answer; doubled at each round
+constexpr int kResolveTries = 2;
+constexpr int64_t kResolveMs = 20 * 1000;                  // of a name, altogether
+constexpr size_t kOffloadLayerThreads = 3;                 // layers that are unpacked while they come (containerd's figure)
+
 // crypto
 constexpr uint32_t kTlsTicketLifetimeS = 12 * 3600;
 
@@ -136,6 +141,40 @@ constexpr size_t kImageJsonBytesMax = 4 * 1024 * 1024;    // one manifest or con
 constexpr size_t kArchiveJsonBytesMax = 16 * 1024 * 1024;  // all of them in one archive
 constexpr size_t kImagesPerArchiveMax = 256;
 constexpr size_t kLayersPerImageMax = 60;                  // overlayfs takes one page of mount options
+
+// pulls: what a registry may make us hold, and for how long it may keep us waiting
+constexpr size_t kPullLayersMax = kOffloadLayerThreads;   // of all pulls together, at once
+constexpr size_t kPullAheadBytes = 1024 * 1024;           // of a layer that wait to be unpacked; then the registry waits
+constexpr size_t kUrlBytesMax = 8 * 1024;                 // signed ones of object stores have some 2 KiB
+constexpr size_t kChallengesMax = 16;                     // in one WWW-Authenticate header
+constexpr size_t kIndexEntriesMax = 1024;                 // of an image index
+constexpr size_t kMirrorEndpointsMax = 32;                // of one registry
+constexpr int64_t kRewriteBytesMax = 1024 * 1024;         // of one regular expression, compiled
+constexpr size_t kPullCredentialsMax = 64;                // tried one after the other
+constexpr int kRedirectsMax = 10;                         // Go's figure
+constexpr size_t kTokenBytesMax = 256 * 1024;             // the token service's answer
+constexpr size_t kErrorBodyBytesMax = 64 * 1024;          // read of a refusal
+constexpr int kPullAttempts = 5;                          // of one request that met 429, 5xx or a cut, without progress
+constexpr int64_t kPullRetryFirstMs = 500;                // doubled
+constexpr int64_t kPullRetryMaxMs = 8 * 1000;
+constexpr int64_t kRetryAfterMaxMs = 60 * 1000;           // of a registry's own wish; a longer one fails the pull
+constexpr int64_t kPullHeadMs = 30 * 1000;                // until an answer begins
+constexpr int64_t kPullProgressMs = 60 * 1000;            // for the next kPullProgressBytes of a body
+constexpr size_t kPullProgressBytes = 64 * 1024;          // 1 kB/s: less is no download
+constexpr size_t kConnectionsIdleMax = 4;                 // of one pull to one registry
+constexpr int64_t kPullThreadIdleMs = 10 * 1000;          // then its thread ends
+constexpr int64_t kLeftLayerUs = 24 * 3600 * 1000000LL;   // layers of a pull that failed stay for the next try
+
+constexpr size_t kImagePullsMax = 8;                      // at once, where they are not one after the other
+
+// garbage collection of images: the kubelet's figures (imageGCHighThresholdPercent and its kin)
+constexpr int kImageGcHighPercent = 85;                   // of the image file system used: images go
+constexpr int kImageGcLowPercent = 80;                    // until no more is
+constexpr int64_t kImageMinAgeUs = 2 * 60 * 1000000LL;    // a younger image stays
+constexpr int64_t kImageGcPeriodMs = 5 * 60 * 1000;
+constexpr int64_t kImagesFolderSettleMs = 1000;           // a file in <data-dir>/agent/images is taken when it was left alone for so long
+constexpr size_t kImageListNamesMax = 1000;               // in one list of images to pull (.txt)
+constexpr size_t kExportReadBytes = 256 * 1024;
 
 // runtime and its shim: log figures are the kubelet's defaults (containerLogMaxSize, containerLogMaxFiles) and containerd's line
 constexpr size_t kLogLineBytesMax = 16 * 1024;                  // a longer line is cut into parts

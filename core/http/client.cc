@@ -25,6 +25,10 @@ class Client final : public HttpClientConnection {
   Task<Result<HttpResponse>> start(HttpClientRequest request) override;
   Task<Result<std::optional<std::string>>> read_body() override;
   bool reusable() const override { return message_done_ && keep_alive_ && !broken_; }
+  void close() override {
+    broken_ = true;
+    wire_->stream().close();
+  }
 
  private:
   Task<Status> read_more();

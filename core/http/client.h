@@ -54,6 +54,8 @@ class HttpClientConnection {
   virtual Task<Result<std::optional<std::string>>> read_body() = 0;
   // Whether another request may follow.
   virtual bool reusable() const = 0;
+  // Whoever waits gets kCancelled, at once; the connection is spent. For deadlines.
+  virtual void close() = 0;
   // Upgrades; the connection is spent. An answer other than 101 is kUnavailable with the status in its message.
   static Task<Result<std::unique_ptr<WebSocket>>> websocket(std::unique_ptr<HttpClientConnection> connection,
                                                             HttpClientRequest request,

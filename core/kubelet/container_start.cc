@@ -37,53 +37,6 @@ void PodWorker::fail_create(const std::string& name, std::string reason, const E
   try_later(retry, limits::kImageRetryFirstMs, limits::kSetupRetryMaxMs);
 }
 
-// Notes why the image cannot be used. This version pulls from no registry, so each pull fails: of an absent image, and with the
-// policy Always of a present one too. Always is a promise that the registry was asked (it may have a newer image, or refuse
-// this pod); upstream's kubelet keeps it when the registry is out of reach, and an air-gapped node says IfNotPresent or Never.
-bool PodWorker::image_missing(Value container, const std::string& name) {
-  std::string image = container["image"].text();
-  auto normal = normalize_image_name(image);
-  if (!normal.ok()) {
-    std::string text = cat("Failed to apply default image tag \"", image, "\": couldn't parse image name \"", image, "\": invalid reference format");
-    event("Warning", "InspectFailed", text, name);
-    facts_.waiting[name] = {"InvalidImageName", text};
-    return true;
-  }
-  bool present = parts_.images.find(image).has_value();
-  if (present && container["imagePullPolicy"].str() != "Always") {
-    image_retries_.erase(name);
-    event("Normal", "Pulled", cat("Container image \"", image, "\" already present on machine and can be accessed by the pod"), name);
-    return false;
-  }
-  if (container["imagePullPolicy"].str() == "Never") {
-    std::string text = cat("Container image \"", image, "\" is not present with pull policy of Never");
-    event("Warning", "ErrImageNeverPull", text, name);
-    facts_.waiting[name] = {"ErrImageNeverPull", text};
-    wake_in_ms(limits::kImageRetryFirstMs);
-    return true;
-  }
-  std::string why = present ? cat("image \"", *normal, "\" is on this node, but imagePullPolicy Always asks its registry first and this version does not pull from registries; use imagePullPolicy IfNotPresent")
-                            : cat("image \"", *normal, "\" is not on this node and this version does not pull from registries; import it with: bramble images import <archive>");
-  Retry& retry = image_retries_[name];
-  if (put_off(retry)) {
-    std::string text = cat("Back-off pulling image \"", image, "\"");
-    WaitingReason waiting{"ImagePullBackOff", cat(text, ": ErrImagePull: ", why)};
-    if (facts_.waiting[name] != waiting) {
-      event("Normal", "BackOff", text, name);
-      event("Warning", "Failed", "Error: ImagePullBackOff", name);
-    }
-    facts_.waiting[name] = waiting;
-    return true;
-  }
-  event("Normal", "Pulling", cat("Pulling image \"", image, "\""), name);
-  event("Warning", "Failed", cat("Failed to pull image \"", image, "\": ", why), name);
-  event("Warning", "Failed", "Error: ErrImagePull", name);
-  facts_.waiting[name] = {"ErrImagePull", why};
-  try_later(retry, limits::kImageRetryFirstMs, limits::kImageRetryMaxMs);
-  poke();  // shows ErrImagePull first, then ImagePullBackOff until the next try
-  return true;
-}
-
 // Each start has its own task, so that a slow one (a pull, a hook) holds up nothing of what runs already. A container that never
 // ran waits for the starts before it, as upstream's kubelet starts them in order: people hold up an application by the postStart
 // hook of the container before it.
@@ -116,7 +69,10 @@ Task<void> PodWorker::start_container(PodActions::Start start) {
   auto env = container_environment(parts_.client.snapshot(), downward(), container.root());
   std::string missing = env.ok() ? std::string() : env.error().message();
   if (create_is_put_off(name, missing)) co_return;
-  if (image_missing(container.root(), name)) co_return;
+  auto usable = co_await ensure_image(container, name);
+  if (!usable) co_return;
+  env = container_environment(parts_.client.snapshot(), downward(), container.root());  // a pull may have taken a while
+  if (!env.ok()) missing = env.error().message();
   auto image = parts_.images.find(container["image"].str());
   if (!image) co_return poke();
   ContainerRecord record;
@@ -134,7 +90,7 @@ Task<void> PodWorker::start_container(PodActions::Start start) {
   auto normal = normalize_image_name(container["image"].str());
   if (normal.ok()) record.image = *normal;
   record.spec_image = container["image"].text();
-  record.image_id = image->digests.empty() ? image->id : image->digests[0];
+  record.image_id = image_id_of(*image, container["image"].str());
   record.stop_signal = container["lifecycle"]["stopSignal"].text(image->config.stop_signal);
   record.created_us = parts_.clock.wall_us();
   record.log_path = cat(parts_.log_folder(pod_.root()), "/", name, "/", start.attempt, ".log");

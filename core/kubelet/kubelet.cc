@@ -65,6 +65,7 @@ void Kubelet::start() {
   clock_set_->set_at_s(kNever_s);
   if (!parts_.may_lower_oom_score) log_warning("kubelet: no CAP_SYS_RESOURCE here, so containers get no negative oom_score_adj");
   report_ = std::make_unique<NodeReport>(parts_, machine_);
+  image_garbage_ = std::make_unique<ImageGarbage>(parts_, parts_.options.image_gc, [this] { return images_in_use(); });
   std::function<void(const Change&)> changed = [this](const Change& change) { on_change(change); };
   subscription_ = parts_.client.subscribe({kPods, kNodes, kConfigMaps, kSecrets}, changed);
   tasks_.start(begin());
@@ -340,8 +341,30 @@ void Kubelet::share_cpu() {
 }
 
 void Kubelet::images_changed() {
-  if (report_) report_->poke();
+  image_pulled();
   for (auto& [uid, worker] : workers_) worker->images_changed();
+}
+
+void Kubelet::image_pulled() {
+  if (report_) report_->poke();
+  if (image_garbage_) image_garbage_->look_soon();
+}
+
+std::set<std::string> Kubelet::images_in_use() const {
+  std::set<std::string> out;
+  for (const auto& [uid, worker] : workers_) {
+    for (const ContainerRecord& r : worker->records()) {
+      // A record names what the user asked for, and the image by its registry's digest or its own.
+      for (const std::string& name : {r.image_id, r.image})
+        if (auto image = parts_.images.find(name)) out.insert(image->id);
+    }
+    // Those that are about to start.
+    if (PodView(worker->pod()).is_terminal()) continue;
+    for (std::string_view list : {"initContainers", "containers", "ephemeralContainers"})
+      for (Value c : worker->pod()["spec"][list].items())
+        if (auto image = parts_.images.find(c["image"].str())) out.insert(image->id);
+  }
+  return out;
 }
 
 void Kubelet::network_changed() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/client/node_streams.h"
+#include "core/kubelet/image_gc.h"
 #include "core/kubelet/node_report.h"
 #include "core/kubelet/pod_worker.h"
 #include "core/kubelet/static_pods.h"
@@ -26,6 +27,10 @@ class Kubelet final : public NodeStreams {
   void start();
   // The node's images have changed (an import): pods that wait for one try again, the node's status shows it.
   void images_changed();
+  // An image was pulled: the node's status shows it.
+  void image_pulled();
+  // Ids of the images that containers of this node have, running or not.
+  std::set<std::string> images_in_use() const;
   // What is absent from the API is no longer in doubt (Snapshot::may_be_lost): what runs for pods that are not there ends.
   void look_again();
   // PodNetwork::ready() answers differently: pods that wait for it try again, the node's status shows it.
@@ -64,6 +69,7 @@ class Kubelet final : public NodeStreams {
   std::unique_ptr<WallAlarm> clock_set_;
   std::unique_ptr<StaticPods> static_pods_;
   std::unique_ptr<NodeReport> report_;
+  std::unique_ptr<ImageGarbage> image_garbage_;
   std::unique_ptr<Subscription> subscription_;
   TaskGroup tasks_;
 };

@@ -10,11 +10,13 @@
 #include "core/client/alarm.h"
 #include "core/client/client.h"
 #include "core/client/recorder.h"
+#include "core/kubelet/image_gc_plan.h"
 #include "core/kubelet/log_stream.h"
 #include "core/quarantine/quarantine.h"
 #include "core/resources/pod_view.h"
 #include "core/runtime/pod_runtime.h"
 #include "images/image_store.h"
+#include "images/pull/image_source.h"
 
 namespace bramble {
 
@@ -36,6 +38,8 @@ struct KubeletOptions {
   std::vector<std::string> labels, taints;                    // "k=v", "k=v:NoSchedule"; at registration
   int max_pods = 110;
   std::string manifest_dir() const { return cat(data_dir, "/pod-manifests"); }  // of static pods
+  ImageGcPolicy image_gc;
+  ImageSource* image_source = nullptr;                        // registries; outlives the kubelet; null: none is asked
   AlarmFactory alarms;                                        // empty: the loop's
   Quarantine* quarantine = nullptr;                           // outlives the kubelet; may be null
 };

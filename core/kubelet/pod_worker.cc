@@ -100,6 +100,7 @@ Task<void> PodWorker::life() {
 }
 
 Task<void> PodWorker::step() {
+  look_at_pulls();
   look_at_post_starts();
   if (shim_lost_) co_await recover_from_lost_shim();
   if (shim_lost_) co_return publish();

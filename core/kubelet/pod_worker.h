@@ -8,6 +8,7 @@
 // every step, so that no earlier wake-up makes a later one be forgotten.
 //   pod_worker.cc  the loop, state and adoption     pod_setup.cc  volumes, cgroup, namespaces, network
 //   container_start.cc  image to running container  pod_end.cc    stopping and removing
+//   image_step.cc  the image, from a registry where need be
 #pragma once
 
 #include <functional>
@@ -107,7 +108,16 @@ class PodWorker {
   Task<Status> create_and_start(ContainerRecord record, Document container, ImageInfo image, Environment env);
   bool create_is_put_off(const std::string& name, const std::string& missing);
   void fail_create(const std::string& name, std::string reason, const Error& error, const std::string& id, const std::string& missing);
-  bool image_missing(Value container, const std::string& name);
+  Task<bool> ensure_image(Document container, std::string name);
+  // A pull while it runs.
+  struct Pull {
+    std::optional<Result<PullOutcome>> end;
+    Event over;  // set by a step of the pod, when it has ended or nobody waits for it any more
+    TaskGroup task;
+  };
+  Task<std::optional<Result<PullOutcome>>> pull_image(PullRequest request, std::string container);
+  void look_at_pulls();
+  std::vector<RegistryCredential> pull_credentials(const std::string& image_name);
   void fail_container(const std::string& name, std::string reason, const Error& error);
   // A postStart hook while it runs.
   struct PostStart {
@@ -170,6 +180,7 @@ class PodWorker {
   std::map<std::string, Retry> unsettled_;  // by id: those that hold something yet, and what no record names
   Retry recovery_;
   std::map<std::string, PostStart> post_starts_;  // by container id
+  std::map<std::string, Pull> pulls_;             // by container
   PodProbes probes_;
   bool gone_ = false, of_manifest_ = false, launching_ = false, network_loss_told_ = false, released_ = false, finished_ = false, volumes_ready_ = false, shim_watched_ = false, shim_lost_ = false, synced_ = false, network_lost_ = false;
   size_t payload_hash_ = 0;
@@ -181,7 +192,10 @@ class PodWorker {
     int64_t refresh_us = 0, expires_us = 0;  // wall time, as the token's own
   };
   std::map<std::pair<std::string, int64_t>, Token> tokens_;
-  std::map<std::string, Retry> image_retries_;
+  struct ImageRetry : Retry {
+    std::string why;  // the pull before it failed
+  };
+  std::map<std::string, ImageRetry> image_retries_;  // by container
   // Of containers that could not be made, by name. What comes to be needed later (a ConfigMap) is seen at once; its own text of
   // what is missing and its id stay the same, so that nothing changes while it waits.
   struct CreateRetry : Retry {
@@ -196,5 +210,8 @@ class PodWorker {
   bool status_dirty_ = false, status_busy_ = false;
   TaskGroup tasks_, shim_tasks_, end_tasks_, start_tasks_;
 };
+
+// What a container's status names as its imageID.
+std::string image_id_of(const ImageInfo& image, std::string_view asked);
 
 }  // namespace bramble

@@ -18,8 +18,10 @@ struct uv_loop_s;
 namespace bramble {
 
 // Where offloaded work waits for a thread. kLong is for jobs of minutes (an image's import): one at a time, so that the rest
-// (mounts, addresses, small files) never waits for them, not on a board with one core either.
-enum class OffloadLane { kShort, kLong };
+// (mounts, addresses, small files) never waits for them, not on a board with one core either. kLayer is for unpacking what is
+// still being downloaded, which waits for the network between.
+enum class OffloadLane { kShort, kLong, kLayer };
+constexpr size_t kOffloadLanes = 3;
 
 namespace loop_detail {
 // Jobs of one lane that this loop has given away; beyond limits::kOffloadJobsMax a caller waits for room.
@@ -62,7 +64,7 @@ class Loop {
   struct Impl;
   std::unique_ptr<Impl> impl_;
   uv_loop_s* uv_;
-  loop_detail::OffloadGate gates_[2];
+  loop_detail::OffloadGate gates_[kOffloadLanes];
 };
 
 // Waits. Dropping the task cancels the timer.

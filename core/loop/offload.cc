@@ -48,6 +48,7 @@ class WorkerPool {
     long cores = std::max(sysconf(_SC_NPROCESSORS_ONLN), 1L);
     lane(OffloadLane::kShort).threads_max = std::clamp(static_cast<size_t>(cores), limits::kOffloadThreadsMin, limits::kOffloadThreadsMax);
     lane(OffloadLane::kLong).threads_max = limits::kOffloadLongThreads;
+    lane(OffloadLane::kLayer).threads_max = limits::kOffloadLayerThreads;
   }
 
   void submit(OffloadLane where, Job job) {
@@ -153,7 +154,7 @@ class WorkerPool {
   }
 
   std::mutex mu_;
-  Lane lanes_[2];
+  Lane lanes_[kOffloadLanes];
   size_t running_ = 0;  // jobs
   size_t halts_ = 0;
   std::vector<std::function<void()>> quiet_;  // to tell when nothing runs

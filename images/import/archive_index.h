@@ -23,6 +23,7 @@ struct ArchiveImage {
   std::string config_digest;        // the image's id
   Document config;
   std::vector<ArchiveLayer> layers;  // bottom first
+  bool pinned = true;                // brought by hand: never garbage
 };
 
 struct ArchiveIndex {

@@ -122,6 +122,11 @@ Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path,
                                                " is for ", arch, ", this machine is ", node_architecture()));
   }
 
+  // What is there stays there while this lasts.
+  std::vector<std::string> needed;
+  for (const ArchiveImage& image : index->images)
+    for (const ArchiveLayer& l : image.layers) needed.push_back(l.diff_id);
+  std::shared_ptr<void> held = hold_layers(needed);
   // Layers unpacked by this import go again if it fails.
   std::map<std::string, int64_t> fresh;  // and their sizes
   std::map<std::string, std::vector<std::string>> implied;  // of them
@@ -155,18 +160,20 @@ Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path,
       unpacked = Error(Code::kInvalidArgument, cat("layer ", go_quote(name), ": is missing from the archive"));
 
   std::vector<ImageInfo> out;
+  std::unique_lock changing(change_mutex_);
   auto enter_all = [&]() -> Status {
-    std::vector<std::string> names;
-    for (const auto& [diff_id, bytes] : fresh) names.push_back(diff_id);
+    std::vector<LayerDirs::Staged> staged;
+    for (const auto& [diff_id, bytes] : fresh) staged.push_back({diff_id, ""});
     for (const ArchiveImage& image : index->images) {
       std::vector<std::string> below;  // the uppermost first
       for (const ArchiveLayer& l : image.layers) {
         // A layer that several images have is as the first of them wants it.
-        if (auto own = implied.extract(l.diff_id); !own.empty()) TRY(layers_.inherit(l.diff_id, own.mapped(), below));
-        below.insert(below.begin(), l.diff_id);
+        if (auto own = implied.extract(l.diff_id); !own.empty()) TRY(layers_.inherit(layers_.staged_path(l.diff_id), own.mapped(), below));
+        below.insert(below.begin(), fresh.contains(l.diff_id) ? layers_.staged_path(l.diff_id) : layers_.path(l.diff_id));
       }
     }
-    TRY(layers_.keep(names));
+    TRY(layers_.keep(staged));
+    for (const ArchiveImage& image : index->images) TRY(write_config(image.config_digest, image.config.root().dump()));
     Records next = records_;
     for (const ArchiveImage& image : index->images) {
       std::vector<int64_t> layer_bytes;
@@ -183,12 +190,16 @@ Result<std::vector<ImageInfo>> LocalImageStore::import_archive(std::string path,
     return replace_records(std::move(next));
   };
   Status entered = unpacked.ok() ? enter_all() : unpacked;
+  held.reset();
   if (!entered.ok()) {
+    std::set<std::string> names;
     for (const auto& [diff_id, bytes] : fresh) {
       Status removed = layers_.discard(diff_id);
-      if (removed.ok()) removed = layers_.remove(diff_id);
-      (void)removed;  // what stays is dropped at the next open
+      (void)removed;  // what stays goes at the next open
+      names.insert(LayerDirs::folder_name(diff_id));
     }
+    Status dropped = drop_unused_layers(&names);
+    if (!dropped.ok()) log_warning("images: ", dropped.error().message());
     return entered.error().prefixed(path);
   }
   if (held_layers_) {

@@ -19,13 +19,23 @@ namespace bramble {
 constexpr size_t kFolderHexDigits = 24;
 constexpr const char* kNew = ".new";  // not there yet, or not any more
 
+static std::vector<std::string> folders_in(const std::string& directory) {
+  std::vector<std::string> out;
+  DIR* d = opendir(directory.c_str());
+  if (!d) return out;
+  while (dirent* e = readdir(d))
+    if (e->d_name[0] != '.') out.emplace_back(e->d_name);
+  closedir(d);
+  return out;
+}
+
 Result<LayerDirs> LayerDirs::open(std::string directory) {
   if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return Error::from_errno(errno, directory);
   char* real = realpath(directory.c_str(), nullptr);
   if (!real) return Error::from_errno(errno, directory);
   LayerDirs out((std::string(real)));
   free(real);
-  for (const std::string& name : out.list())
+  for (const std::string& name : folders_in(out.directory_))
     if (name.ends_with(kNew)) TRY(remove_tree(cat(out.directory_, "/", name)));
   return out;
 }
@@ -39,8 +49,12 @@ std::string LayerDirs::path(std::string_view diff_id) const { return cat(directo
 
 bool LayerDirs::has(std::string_view diff_id) const { return access(path(diff_id).c_str(), F_OK) == 0; }
 
-Result<int64_t> LayerDirs::unpack(const ByteSource& source, std::string_view diff_id, std::vector<std::string>* implied) {
-  std::string temporary = path(diff_id) + kNew;
+std::string LayerDirs::staged_path(std::string_view diff_id, std::string_view who) const {
+  return cat(path(diff_id), who.empty() ? "" : ".", who, kNew);
+}
+
+Result<int64_t> LayerDirs::unpack(const ByteSource& source, std::string_view diff_id, std::vector<std::string>* implied, std::string_view who) {
+  std::string temporary = staged_path(diff_id, who);
   TRY(remove_tree(temporary));
   if (mkdir(temporary.c_str(), 0755) != 0 || chmod(temporary.c_str(), 0755) != 0) return Error::from_errno(errno, temporary);
   auto unpacked = unpack_layer(source, temporary);
@@ -68,13 +82,12 @@ static Status copy_facts(const std::string& from, const struct stat& st, const s
   return ok();
 }
 
-Status LayerDirs::inherit(std::string_view diff_id, const std::vector<std::string>& implied, const std::vector<std::string>& below) const {
+Status LayerDirs::inherit(const std::string& staged, const std::vector<std::string>& implied, const std::vector<std::string>& below) const {
   for (const std::string& folder : implied) {
-    std::string to = cat(path(diff_id), kNew, "/", folder);
+    std::string to = cat(staged, "/", folder);
     struct stat st {};
     if (lstat(to.c_str(), &st) != 0 || !S_ISDIR(st.st_mode)) continue;  // replaced by a later entry
-    for (const std::string& lower : below) {
-      std::string root = has(lower) ? path(lower) : path(lower) + kNew;
+    for (const std::string& root : below) {
       auto there = resolve_in_layer(root, folder + "/.", nullptr);
       if (!there.ok() && there.error().code() == Code::kNotFound) continue;
       std::string from = there.ok() ? cat(root, "/", *there) : root;
@@ -86,18 +99,18 @@ Status LayerDirs::inherit(std::string_view diff_id, const std::vector<std::strin
   return ok();
 }
 
-Status LayerDirs::keep(const std::vector<std::string>& diff_ids) {
-  if (diff_ids.empty()) return ok();
+Status LayerDirs::keep(const std::vector<Staged>& layers) {
+  if (layers.empty()) return ok();
   TRY(sync());
-  for (const std::string& d : diff_ids) {
-    std::string target = path(d), temporary = target + kNew;
-    if (has(d)) TRY(remove_tree(target));
-    if (rename(temporary.c_str(), target.c_str()) != 0) return Error::from_errno(errno, target);
+  for (const Staged& l : layers) {
+    std::string target = path(l.diff_id), temporary = staged_path(l.diff_id, l.who);
+    if (has(l.diff_id)) TRY(remove_tree(temporary));
+    else if (rename(temporary.c_str(), target.c_str()) != 0) return Error::from_errno(errno, target);
   }
   return ok();
 }
 
-Status LayerDirs::discard(std::string_view diff_id) { return remove_tree(path(diff_id) + kNew); }
+Status LayerDirs::discard(std::string_view diff_id, std::string_view who) { return remove_tree(staged_path(diff_id, who)); }
 
 Result<int64_t> LayerDirs::measure(std::string_view diff_id) const {
   std::string root = path(diff_id);
@@ -120,12 +133,8 @@ Status LayerDirs::remove(std::string_view diff_id) {
 }
 
 std::vector<std::string> LayerDirs::list() const {
-  std::vector<std::string> out;
-  DIR* d = opendir(directory_.c_str());
-  if (!d) return out;
-  while (dirent* e = readdir(d))
-    if (e->d_name[0] != '.') out.emplace_back(e->d_name);
-  closedir(d);
+  std::vector<std::string> out = folders_in(directory_);
+  std::erase_if(out, [](const std::string& name) { return name.ends_with(kNew); });
   return out;
 }
 

@@ -84,8 +84,8 @@ Status LocalImageStore::unmount_rootfs(const std::string& work_dir, const std::s
   if (rmdir(target.c_str()) != 0 && errno != ENOENT && errno != ENOTEMPTY) return Error::from_errno(errno, target);
   TRY(remove_tree(work_dir));
   if (!held_layers_) return ok();
-  std::unique_lock importing(import_mutex_, std::try_to_lock);
-  if (!importing.owns_lock()) return ok();  // an import or a removal is under way: it looks when it is done
+  std::unique_lock changing(change_mutex_, std::try_to_lock);
+  if (!changing.owns_lock()) return ok();  // images come or go just now: who brings or removes them looks when it is done
   Status dropped = drop_unused_layers();
   if (!dropped.ok()) log_warning("images: ", dropped.error().message());
   return ok();

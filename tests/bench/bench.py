@@ -353,6 +353,39 @@ def watchers(cluster, path, count=1000):
     say(f"memory of the server before and after {count} watchers", f"{before / 1024:.1f} MB, {rollup(pid, 'Pss') / 1024:.1f} MB")
 
 
+def pull(cluster):
+    """200 MB in four layers (gzip, half of it random) from a registry of this host by TLS: CPU of the server beside that of skopeo copy to a folder."""
+    from test_registry import push_layout, registry, registries, secure_options, NODE_ADDRESS, PASSWORD, USER
+    cluster.start()
+    cluster.wait_node_ready()
+    target = f"{NODE_ADDRESS}:5443/bench/large:1"
+    with registry(cluster, "bench", NODE_ADDRESS, 5443, secure=True) as folder:
+        certificates = secure_options(folder)
+        options = ["--src-cert-dir", certificates, "--src-creds", f"{USER}:{PASSWORD}"]
+        blobs = push_layout(cluster, target, certificates, layers=4, megabytes=100)
+        registries(cluster, f"configs:\n  {NODE_ADDRESS}:5443:\n    auth:\n      username: {USER}\n      password: {PASSWORD}\n    tls:\n      ca_file: {folder}/ca.crt\n")
+        figures = []
+        for attempt in range(3):
+            copied = f"{cluster.state}/copied"
+            shutil.rmtree(copied, ignore_errors=True)
+            before, began = os.times(), time.monotonic()
+            run(["skopeo", "--insecure-policy", "copy", "--quiet", *options, f"docker://{target}", f"dir:{copied}"], timeout=300)
+            wall, after = time.monotonic() - began, os.times()
+            skopeo = after.children_user + after.children_system - before.children_user - before.children_system
+            pid = cluster.server.process.pid
+            cpu, began, bytes_before = cpu_seconds(pid), time.monotonic(), written(pid)
+            cluster.bramble("images", "pull", "--run-dir", f"{cluster.state}/run", target)
+            own_wall, own = time.monotonic() - began, cpu_seconds(pid) - cpu
+            figures.append((skopeo, wall, own, own_wall, written(pid) - bytes_before))
+            cluster.bramble("images", "remove", "--run-dir", f"{cluster.state}/run", target)
+        skopeo, wall, own, own_wall, disk = (statistics.median(f[i] for f in figures) for i in range(5))
+        say(f"pull of 4 layers, {blobs / 1e6:.0f} MB: skopeo copy to a folder, CPU, wall", f"{skopeo:.2f} s, {wall:.2f} s (keeps them packed)")
+        say("the same: bramble, CPU, wall (unpacked and synced)", f"{own:.2f} s, {own_wall:.2f} s")
+        say("the same: ratio of CPU, of wall; memory after", f"{own / skopeo:.2f}, {own_wall / wall:.2f}; {rollup(cluster.server.process.pid, 'Pss') / 1024:.1f} MB")
+        say("the same: bytes written (unpacked)", f"{disk / 1e6:.0f} MB")
+    cluster.stop()
+
+
 def new_cluster(folder):
     """Its run folder is in memory, as /run is: what is written there costs no disk."""
     os.makedirs(f"{folder}/run")
@@ -377,7 +410,7 @@ def with_crun(state):
 
 
 def main():
-    parts = sys.argv[1:] or ["size", "start", "idle", "pods", "probes", "api", "crun"]
+    parts = sys.argv[1:] or ["size", "start", "idle", "pods", "probes", "api", "pull", "crun"]
     say("machine", f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, kernel {os.uname().release}")
     state = os.environ["BRAMBLE_E2E_STATE"]
     if "size" in parts:
@@ -392,6 +425,8 @@ def main():
         if name in parts:
             part(cluster)
     cluster.stop()
+    if "pull" in parts:
+        pull(new_cluster(f"{state}/pull"))
     if "crun" in parts:
         with_crun(state)
 

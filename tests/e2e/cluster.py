@@ -75,7 +75,7 @@ class Server:
     def arguments(self):
         s = self.state
         return [*self.prefix, self.binary, "server", "--data-dir", f"{s}/data", "--run-dir", f"{s}/run", "--kubelet-root-dir", f"{s}/kubelet", "--pod-log-dir", f"{s}/log",
-                "--write-kubeconfig", self.kubeconfig, "--https-listen-port", str(self.port), "--cgroup-root", CGROUP] + self.extra
+                "--write-kubeconfig", self.kubeconfig, "--https-listen-port", str(self.port), "--cgroup-root", CGROUP, "--private-registry", f"{s}/registries.yaml"] + self.extra
 
     def start(self):
         self.spawn()

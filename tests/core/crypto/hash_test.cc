@@ -25,6 +25,23 @@ TEST(Hash, pieces_give_the_same_as_the_whole) {
   EXPECT_EQ(moved.finish_hex(), sha256_hex("abc"));
 }
 
+// Sha256 takes the processor's instructions where it has them; sha256() is the library's.
+TEST(Hash, instructions_of_the_processor_give_what_the_library_gives) {
+  std::string text;
+  for (uint32_t x = 1; text.size() < 1000; x = x * 1664525 + 1013904223) text.push_back(static_cast<char>(x >> 24));
+  for (size_t n = 0; n < 400; n++) {
+    Sha256 whole, pieces;
+    whole.update(std::string_view(text).substr(0, n));
+    for (size_t at = 0, step = 1; at < n; at += step, step = step * 7 % 61 + 1) pieces.update(std::string_view(text).substr(at, std::min(step, n - at)));
+    std::string want = sha256_hex(std::string_view(text).substr(0, n));
+    EXPECT_EQ(whole.finish_hex(), want) << n;
+    EXPECT_EQ(pieces.finish_hex(), want) << n;
+  }
+  Sha256 million;  // FIPS 180-4, the third example
+  for (int i = 0; i < 1000; i++) million.update(std::string(1000, 'a'));
+  EXPECT_EQ(million.finish_hex(), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
 TEST(Hash, constant_time_equal_compares) {
   EXPECT_TRUE(constant_time_equal("abc", "abc"));
   EXPECT_FALSE(constant_time_equal("abc", "abd"));

@@ -178,6 +178,7 @@ class FolderImages final : public ImageStore {
     fs::remove_all(work);
     return ok();
   }
+  Status drop_leftovers(bool) override { return ok(); }
   std::atomic<int> mounts = 0;
   std::atomic<bool> refuse_mounts = false;
   std::atomic<bool> another = false;  // a second image, in the list only
@@ -291,6 +292,7 @@ class KubeletTest : public testing::Test {
     o.shim_cgroup = "bkt-shims-" + tag_;
     o.alarms = clock_.alarms();
     o.quarantine = quarantine_;
+    o.image_source = image_source_;
     if (!runtime_.empty()) o.runtime = runtime_;
     auto k = Kubelet::open(o, client_, *images_, network_, clock_, random_);
     ASSERT_TRUE(k.ok()) << k.error().message();
@@ -398,6 +400,7 @@ class KubeletTest : public testing::Test {
   RealRandom random_;
   FixedNetwork network_;
   std::unique_ptr<FolderImages> images_;
+  ImageSource* image_source_ = nullptr;
   std::unique_ptr<Kubelet> kubelet_;
 };
 

@@ -447,7 +447,7 @@ TEST_F(KubeletTest, says_why_a_container_cannot_start) {
   static const Row rows[] = {
       {"never", R"("image":"absent:1","imagePullPolicy":"Never")", "ErrImageNeverPull", "Container image \"absent:1\" is not present with pull policy of Never"},
       {"pull", R"("image":"absent:1","imagePullPolicy":"IfNotPresent")", "ImagePullBackOff", "Back-off pulling image \"absent:1\": ErrImagePull: "},
-      {"always", R"("image":"busybox:1","imagePullPolicy":"Always")", "ImagePullBackOff", "Back-off pulling image \"busybox:1\": ErrImagePull: image \"docker.io/library/busybox:1\" is on this node, but imagePullPolicy Always asks its registry first"},
+      {"always", R"("image":"busybox:1","imagePullPolicy":"Always")", "ImagePullBackOff", "Back-off pulling image \"busybox:1\": ErrImagePull: this node asks no registry; import the image with: bramble images import <archive>"},
       {"name", R"("image":"Bad:::x")", "InvalidImageName", "Failed to apply default image tag \"Bad:::x\": couldn't parse image name \"Bad:::x\""},
       {"config", R"("image":"busybox:1","env":[{"name":"A","valueFrom":{"configMapKeyRef":{"name":"none","key":"k"}}}])", "CreateContainerConfigError", "configmap \"none\" not found"},
       {"root", R"("image":"busybox:1","securityContext":{"runAsNonRoot":true})", "CreateContainerConfigError", "container has runAsNonRoot and image will run as root (pod: \"root_default(uid-root)\", container: c)"},
