@@ -1,6 +1,7 @@
 #include "core/kubelet/probe_check.h"
 
 #include "core/http/grpc_call.h"
+#include "core/http/url.h"
 #include "core/kubelet/expansion.h"
 #include "core/kubelet/http_get.h"
 #include "core/kubelet/log_lines.h"
@@ -85,14 +86,14 @@ Task<ProbeAnswer> check_http(ProbePlace place, Document probe, int64_t timeout_m
     bool redirect = answer->status == 301 || answer->status == 302 || answer->status == 303 || answer->status == 307 || answer->status == 308;
     std::string location(answer->header("location"));
     if (redirect && !location.empty()) {
-      std::string next = resolve_redirect(get->url, location);
-      auto parts = parse_url(next);
-      if (!parts) co_return failure(cat(prefix, "failed to parse Location header ", go_quote(location)));
-      if (parts->host == first_host) {
+      auto here = parse_url(get->url);
+      auto next = here.ok() ? resolve_url(*here, location) : here;
+      if (!next.ok()) co_return failure(cat(prefix, "failed to parse Location header ", go_quote(location)));
+      if (next->host == first_host) {
         Builder b(probe["httpGet"]);
-        b.root().set("scheme", parts->https ? "HTTPS" : "HTTP");
-        b.root().set("port", static_cast<int64_t>(parts->port));
-        b.root().set("path", parts->path);
+        b.root().set("scheme", next->scheme == "https" ? "HTTPS" : "HTTP");
+        b.root().set("port", static_cast<int64_t>(next->port_or_default()));
+        b.root().set("path", next->target());
         Document action = b.finish();
         get = http_get(action.root(), place.container.root(), place.pod_ip, "probe");
         if (!get.ok()) co_return ProbeAnswer{ProbeAnswer::kError, get.error().message()};
@@ -209,47 +210,6 @@ Task<ProbeAnswer> check_health(PodRuntime* runtime, AlarmFactory alarms, ProbePl
   co_await over.wait();
   if (!attempt.done) co_return attempt.when_late;
   co_return attempt.answer;
-}
-
-std::optional<UrlParts> parse_url(std::string_view url) {
-  UrlParts out;
-  out.https = url.starts_with("https://");
-  if (!out.https && !url.starts_with("http://")) return std::nullopt;
-  url.remove_prefix(out.https ? 8 : 7);
-  url = url.substr(0, url.find('#'));
-  size_t end = url.find_first_of("/?");
-  std::string_view authority = url.substr(0, end);
-  out.path = end == url.npos ? "/" : url[end] == '?' ? cat("/", url.substr(end)) : std::string(url.substr(end));
-  if (auto at = authority.rfind('@'); at != authority.npos) authority.remove_prefix(at + 1);
-  std::string_view port;
-  if (authority.starts_with('[')) {
-    auto close = authority.find(']');
-    if (close == authority.npos) return std::nullopt;
-    out.host = std::string(authority.substr(1, close - 1));
-    port = authority.substr(close + 1);
-  } else {
-    auto colon = authority.find(':');
-    out.host = std::string(authority.substr(0, colon));
-    port = colon == authority.npos ? std::string_view() : authority.substr(colon);
-  }
-  int64_t number = port.empty() || port == ":" ? (out.https ? 443 : 80) : port[0] == ':' ? parse_int64(port.substr(1)).value_or(0) : 0;
-  if (out.host.empty() || number < 1 || number > 65535) return std::nullopt;
-  out.port = static_cast<uint16_t>(number);
-  return out;
-}
-
-std::string resolve_redirect(const std::string& from_url, std::string_view location) {
-  auto from = parse_url(from_url);
-  if (!from) return {};
-  if (location.starts_with("http://") || location.starts_with("https://")) return std::string(location);
-  std::string scheme = from->https ? "https:" : "http:";
-  if (location.starts_with("//")) return cat(scheme, location);
-  auto colon = location.find(':');
-  if (colon != location.npos && colon < location.find_first_of("/?#")) return {};  // another scheme
-  std::string root = cat(scheme, "//", host_and_port(from->host, from->port)), path = from->path.substr(0, from->path.find('?'));
-  if (location.starts_with('/')) return cat(root, location);
-  if (location.starts_with('?')) return cat(root, path, location);
-  return cat(root, path.substr(0, path.rfind('/') + 1), location);
 }
 
 std::optional<int> health_status(std::string_view message) {

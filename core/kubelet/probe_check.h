@@ -26,15 +26,6 @@ struct ProbeAnswer {
 // does the same. runtime outlives it.
 Task<ProbeAnswer> check_health(PodRuntime* runtime, AlarmFactory alarms, ProbePlace place, Document probe);
 
-// Where a redirect leads: an absolute URL ("http://host:port/path?query"), seen from another. "" when it makes no sense.
-std::string resolve_redirect(const std::string& from_url, std::string_view location);
-struct UrlParts {
-  bool https = false;
-  std::string host, path;  // path with query, at least "/"
-  uint16_t port = 0;
-};
-std::optional<UrlParts> parse_url(std::string_view url);
-
 // status of a grpc.health.v1.HealthCheckResponse: 1 is SERVING; nothing when the message is none.
 std::optional<int> health_status(std::string_view message);
 

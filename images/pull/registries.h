@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "images/pull/url.h"
+#include "core/http/url.h"
 
 namespace re2 {
 class RE2;

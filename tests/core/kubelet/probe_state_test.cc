@@ -49,45 +49,6 @@ TEST(ProbeState, follows_thresholds_as_upstream_does) {
   }
 }
 
-TEST(ProbeRedirect, leads_where_the_url_says) {
-  struct Row {
-    const char *from, *location, *expected;
-  };
-  const Row rows[] = {
-      {"http://10.0.0.1:80/a/b?c", "/d?e", "http://10.0.0.1:80/d?e"},
-      {"http://10.0.0.1:80/a/b?c", "d", "http://10.0.0.1:80/a/d"},
-      {"http://10.0.0.1:80/a/b?c", "?x", "http://10.0.0.1:80/a/b?x"},
-      {"https://[fd00::1]:444/a", "/d", "https://[fd00::1]:444/d"},
-      {"https://10.0.0.1:444/a", "//other/d", "https://other/d"},
-      {"http://10.0.0.1:80/", "https://10.0.0.1/x", "https://10.0.0.1/x"},
-      {"http://10.0.0.1:80/", "ftp://10.0.0.1/x", ""},
-      {"http://10.0.0.1:80/", "javascript:alert(1)", ""},
-  };
-  for (const auto& row : rows) EXPECT_EQ(resolve_redirect(row.from, row.location), row.expected) << row.location;
-}
-
-TEST(ProbeRedirect, urls_are_taken_apart) {
-  struct Row {
-    const char* url;
-    const char* host;  // "": refused
-    int port;
-    const char* path;
-  };
-  const Row rows[] = {
-      {"http://a", "a", 80, "/"},          {"https://a/b?c#d", "a", 443, "/b?c"},  {"http://u:p@a:81/b", "a", 81, "/b"}, {"http://[::1]:82/", "::1", 82, "/"}, {"http://a?x", "a", 80, "/?x"},
-      {"http://:80/", "", 0, ""},          {"http://a:0/", "", 0, ""},             {"http://a:70000/", "", 0, ""},        {"http://[::1/", "", 0, ""},          {"http://[::1]x/", "", 0, ""},
-      {"gopher://a/", "", 0, ""},          {"", "", 0, ""},
-  };
-  for (const auto& row : rows) {
-    auto parts = parse_url(row.url);
-    EXPECT_EQ(parts.has_value(), *row.host != 0) << row.url;
-    if (!parts || !*row.host) continue;
-    EXPECT_EQ(parts->host, row.host) << row.url;
-    EXPECT_EQ(parts->port, row.port) << row.url;
-    EXPECT_EQ(parts->path, row.path) << row.url;
-  }
-}
-
 TEST(ProbeHealth, a_message_of_a_health_server_is_read_whatever_else_is_in_it) {
   struct Row {
     const char* name;

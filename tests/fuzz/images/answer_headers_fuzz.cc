@@ -5,7 +5,7 @@
 #include "core/base/check.h"
 #include "core/base/strings.h"
 #include "images/pull/answer_headers.h"
-#include "images/pull/url.h"
+#include "core/http/url.h"
 
 using namespace bramble;
 

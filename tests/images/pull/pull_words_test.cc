@@ -5,7 +5,6 @@
 #include "images/pull/manifest.h"
 #include "images/pull/reference.h"
 #include "images/pull/registries.h"
-#include "images/pull/url.h"
 
 namespace bramble {
 namespace {
@@ -26,32 +25,6 @@ TEST(PullWords, names_are_taken_apart) {
     EXPECT_EQ(r->repository, row.repository) << row.name;
     EXPECT_EQ(r->tag, row.tag) << row.name;
     EXPECT_EQ(r->digest, row.digest) << row.name;
-  }
-}
-
-TEST(PullWords, urls_are_read_and_redirects_resolved) {
-  struct Row {
-    std::string location, want;  // "": refused
-  } rows[] = {
-      {"https://cdn.example/x?a=b", "https://cdn.example/x?a=b"},
-      {"//other:81/y", "https://other:81/y"},
-      {"/z?q", "https://registry.local:5000/z?q"},
-      {"w", "https://registry.local:5000/v2/web/blobs/w"},
-      {"http://[::1]:5000/a", "http://[::1]:5000/a"},
-      {"https://u:p@host/a", ""},
-      {"ftp://host/a", ""},
-      {"https://host:99999/a", ""},
-      {"https://ho st/a", ""},
-      {"https://h\r\nx: y/a", ""},
-      {"", ""},
-      {"https:///a", ""},
-      {std::string("https://h/") + std::string(10000, 'a'), ""},
-  };
-  auto base = parse_url("https://registry.local:5000/v2/web/blobs/sha256:x");
-  ASSERT_TRUE(base.ok());
-  for (const auto& row : rows) {
-    auto url = resolve_url(*base, row.location);
-    EXPECT_EQ(url.ok() ? url->text() : "", row.want) << row.location;
   }
 }
 

@@ -1,4 +1,4 @@
-// Url: what a registry is asked by and redirects to (RFC 3986, http and https alone). Pure.
+// Url: what others are asked by and redirect to (RFC 3986, http and https alone). Pure.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "images/pull/url.h"
+#include "core/http/url.h"
 
 #include "core/base/limits.h"
 #include "core/base/strings.h"
@@ -82,8 +82,7 @@ Result<Url> resolve_url(const Url& base, std::string_view location) {
   if (location.size() > limits::kUrlBytesMax) return bad(location, "is too long");
   if (location.empty() || !plain(location)) return bad(location, "is no place to go to");
   if (location.starts_with("//")) return parse_url(cat(base.scheme, ":", location));
-  size_t scheme = location.find("://"), first = location.find_first_of("/?#");
-  if (scheme != std::string_view::npos && scheme + 1 == first) return parse_url(location);
+  if (location.find(':') < location.find_first_of("/?#")) return parse_url(location);  // with a scheme
   location = location.substr(0, location.find('#'));
   Url out = base;
   auto query = cut(location, "?");
