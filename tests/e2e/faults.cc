@@ -22,7 +22,7 @@
 #define WRAPS(mangled) __asm__("__wrap_" mangled)
 
 #define DECIDE "_ZN7bramble6decideERKNS_8PodFactsERKSt3mapINSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEENS_8NodeInfoESt4lessIvESaISt4pairIKS9_SA_EEERSE_RNS_6RandomE"
-#define PLAN_POD "_ZN7bramble8plan_podENS_5ValueERKSt6vectorINS_15ContainerRecordESaIS2_EERKNS_14RestartBackoffEl"
+#define PLAN_POD "_ZN7bramble8plan_podENS_5ValueERKSt6vectorINS_15ContainerRecordESaIS2_EERKNS_14RestartBackoffElRKNS_9PodMomentE"
 #define SET_UP_VOLUMES "_ZN7bramble14set_up_volumesERKNS_10VolumeWorkE"
 #define PORTS_OF_SERVICE "_ZN7bramble16ports_of_serviceB5cxx11ENS_5ValueERKSt6vectorINS_8DocumentESaIS2_EE"
 #define DNS_SERVICE "_ZN7bramble11dns_serviceENS_5ValueERKSt6vectorINS_8DocumentESaIS2_EE"
@@ -39,8 +39,8 @@ using Objects = std::vector<Document>;
 
 Decision real_decide(const PodFacts&, const Nodes&, const std::string&, Random&) REAL(DECIDE);
 Decision wrap_decide(const PodFacts&, const Nodes&, const std::string&, Random&) WRAPS(DECIDE);
-PodActions real_plan_pod(Value, const std::vector<ContainerRecord>&, const RestartBackoff&, int64_t) REAL(PLAN_POD);
-PodActions wrap_plan_pod(Value, const std::vector<ContainerRecord>&, const RestartBackoff&, int64_t) WRAPS(PLAN_POD);
+PodActions real_plan_pod(Value, const std::vector<ContainerRecord>&, const RestartBackoff&, int64_t, const PodMoment&) REAL(PLAN_POD);
+PodActions wrap_plan_pod(Value, const std::vector<ContainerRecord>&, const RestartBackoff&, int64_t, const PodMoment&) WRAPS(PLAN_POD);
 Status real_set_up_volumes(const VolumeWork&) REAL(SET_UP_VOLUMES);
 Status wrap_set_up_volumes(const VolumeWork&) WRAPS(SET_UP_VOLUMES);
 ServicePorts real_ports_of_service(Value, const Objects&) REAL(PORTS_OF_SERVICE);
@@ -83,9 +83,9 @@ Decision wrap_decide(const PodFacts& pod, const Nodes& nodes, const std::string&
   return real_decide(pod, nodes, claims, random);
 }
 
-PodActions wrap_plan_pod(Value pod, const std::vector<ContainerRecord>& records, const RestartBackoff& backoff, int64_t now_us) {
+PodActions wrap_plan_pod(Value pod, const std::vector<ContainerRecord>& records, const RestartBackoff& backoff, int64_t now_us, const PodMoment& moment) {
   if (poisoned(pod, "kubelet")) write_to_nowhere();
-  return real_plan_pod(pod, records, backoff, now_us);
+  return real_plan_pod(pod, records, backoff, now_us, moment);
 }
 
 // On a thread of the worker pool.
