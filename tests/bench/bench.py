@@ -181,7 +181,7 @@ def probes(cluster):
     cluster.import_images()
     ns = cluster.namespace("bench-probes")
     server = cluster.server.process.pid
-    for what, probe, count in (("httpGet", {"httpGet": {"port": 80, "path": "/"}}, BURST), ("exec", {"exec": {"command": ["true"]}}, 5)):
+    for what, probe, count in (("exec", {"exec": {"command": ["true"]}}, 5), ("httpGet", {"httpGet": {"port": 80, "path": "/"}}, BURST)):
         container = {"name": "c", "image": IMAGE, "readinessProbe": {**probe, "periodSeconds": 1}}
         create_pods(cluster, ns, [f"{what.lower()}-{i}" for i in range(count)], container)
         time.sleep(3)

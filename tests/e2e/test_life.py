@@ -83,7 +83,7 @@ def test_a_static_pod_lives_with_its_manifest(cluster):
         assert cluster.exec(ns, name, "echo", "here").stdout.strip() == "here"
         # Deleting what shows it does nothing to it.
         cluster.kubectl("delete", "pod", name, "--wait=false", ns=ns)
-        again = cluster.wait_pod(ns, name, lambda p: p["metadata"]["uid"] != shown["metadata"]["uid"] and condition(p, "Ready").get("status") == "True")
+        again = cluster.wait_pod(ns, name, lambda p: p and p["metadata"]["uid"] != shown["metadata"]["uid"] and condition(p, "Ready").get("status") == "True")
         assert again["status"]["containerStatuses"][0]["containerID"] == container, again["status"]
     finally:
         os.unlink(f"{folder}/local.json")

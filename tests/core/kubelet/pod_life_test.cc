@@ -195,6 +195,25 @@ TEST_F(PodLife, containers_may_share_their_processes_below_a_first_one_that_show
   });
 }
 
+TEST_F(PodLife, containers_may_have_the_nodes_processes_and_ipc) {
+  start_kubelet();
+  constexpr const char* kShow = R"("terminationGracePeriodSeconds":1,"containers":[{"name":"c","image":"busybox:1","command":["sh","-c","readlink /proc/self/ns/pid; readlink /proc/self/ns/ipc; exec sleep 1000"]}])";
+  put_pod("host", cat(R"("hostPID":true,"hostIPC":true,)", kShow));
+  put_pod("own", kShow);
+  RUN({
+    Document d = co_await until_phase("host", "Running");
+    d = co_await until_phase("own", "Running");
+    for (const char* ns : {"pid", "ipc"}) {
+      std::string here = fs::read_symlink(cat("/proc/self/ns/", ns)).string();
+      for (int i = 0; i < 500 && (log_of("host", "c").find(" ipc:") == std::string::npos || log_of("own", "c").find(" ipc:") == std::string::npos); ++i) co_await sleep_ms(10);
+      EXPECT_NE(log_of("host", "c").find(here), std::string::npos) << ns << ": " << log_of("host", "c");
+      EXPECT_EQ(log_of("own", "c").find(here), std::string::npos) << ns << ": " << log_of("own", "c");
+    }
+    for (const char* name : {"host", "own"}) co_await remove_pod(name, 0);
+    for (const char* name : {"host", "own"}) co_await until_gone(name);
+  });
+}
+
 TEST_F(PodLife, a_readiness_gate_is_another_partys_word) {
   start_kubelet();
   put_pod("p", R"("readinessGates":[{"conditionType":"example.com/lb"}],"containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])", R"("generation":3)");
