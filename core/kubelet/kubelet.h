@@ -29,6 +29,8 @@ class Kubelet final : public NodeStreams {
   void images_changed();
   // An image was pulled: the node's status shows it.
   void image_pulled();
+  // Whether anything of such a pod is on this node; the API may have let it go already.
+  bool has(const ObjectKey& pod) const { return worker_of(pod) != nullptr; }
   // Ids of the images that containers of this node have, running or not.
   std::set<std::string> images_in_use() const;
   // What is absent from the API is no longer in doubt (Snapshot::may_be_lost): what runs for pods that are not there ends.

@@ -348,7 +348,7 @@ class KubeletTest : public testing::Test {
     std::function<bool(const Document&)> good = [](const Document& d) { return !d; };
     Task<Document> waiting = until(name, good);
     auto d = co_await waiting;
-    co_await sleep_ms(20);  // what the worker does after the API has let go
+    for (int i = 0; i < 6000 && kubelet_ && kubelet_->has(key(name.c_str())); ++i) co_await sleep_ms(10);  // what comes after the API has let go
   }
   Task<void> until_node(std::string ready) {
     for (int i = 0; i < 500 && condition_status(node(), "Ready") != ready; ++i) co_await sleep_ms(10);
