@@ -9,6 +9,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/kubelet/container_spec.h"
+#include "core/kubelet/node_admission.h"
 #include "core/kubelet/node_files.h"
 #include "core/kubelet/volumes.h"
 #include "core/loop/loop.h"
@@ -63,7 +64,7 @@ void Kubelet::start() {
   if (!parts_.may_lower_oom_score) log_warning("kubelet: no CAP_SYS_RESOURCE here, so containers get no negative oom_score_adj");
   report_ = std::make_unique<NodeReport>(parts_, machine_);
   std::function<void(const Change&)> changed = [this](const Change& change) { on_change(change); };
-  subscription_ = parts_.client.subscribe({kPods, kNodes, kConfigMaps, kSecrets}, changed);
+  subscription_ = parts_.client.subscribe({kPods, kNodes, kConfigMaps, kSecrets, kPersistentVolumeClaims}, changed);
   tasks_.start(begin());
 }
 
@@ -115,7 +116,7 @@ void Kubelet::on_change(const Change& change) {
     else report_->poke();  // somebody removed our Node: register again
     return;
   }
-  // ConfigMaps and Secrets: pods of the namespace may show them, or wait for them.
+  // ConfigMaps, Secrets, claims: pods of the namespace may show them, or wait for them.
   std::string_view ns = namespace_of(change.after ? change.after : change.before);
   for (auto& [uid, worker] : workers_)
     if (PodView(worker->pod()).ns() == ns) worker->poke();
@@ -155,10 +156,12 @@ void Kubelet::take_on(const Document& pod, bool gone) {
   entered.start();
 }
 
-// Refuses a pod that does not fit beside the others (several schedulers, or a nodeName set by hand).
+// Refuses a pod that this node cannot run as it asks, or that does not fit beside the others (several schedulers, or a nodeName set
+// by hand).
 void Kubelet::admit(const Document& pod, PodWorker& worker) {
   PodView view(pod);
   if (view.is_terminal() || view.is_deleting() || view.status().has("startTime")) return;
+  if (auto refusal = refuse_by_security(pod.root(), parts_.host)) return worker.refuse(refusal->reason, cat("Pod was rejected: ", refusal->message));
   ResourceAmounts used;
   int64_t pods = 0;
   for (const auto& [uid, other] : workers_) {

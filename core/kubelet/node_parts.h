@@ -10,6 +10,7 @@
 #include "core/client/alarm.h"
 #include "core/client/client.h"
 #include "core/client/recorder.h"
+#include "core/kubelet/host_security.h"
 #include "core/kubelet/log_stream.h"
 #include "core/quarantine/quarantine.h"
 #include "core/resources/pod_view.h"
@@ -52,6 +53,7 @@ struct NodeParts {
   ResourceAmounts capacity, allocatable;
   std::vector<std::string> node_ips;
   bool may_lower_oom_score = false;
+  HostSecurity host = read_host_security();
   std::shared_ptr<LogFollowers> followers = std::make_shared<LogFollowers>();
 
   std::string pod_root(const std::string& uid) const { return cat(options.root_dir, "/pods/", uid); }

@@ -78,6 +78,18 @@ Result<std::unique_ptr<PodRuntime>> PodRuntime::open(Options options, const Cgro
 std::vector<std::string> PodRuntime::pod_uids() const { return folder_names(cat(options_.run_dir, "/pods")); }
 std::vector<std::string> PodRuntime::container_ids(const std::string& uid) const { return folder_names(cat(pod_dir(uid), "/containers")); }
 
+Task<RuntimeFeatures> PodRuntime::features() {
+  if (features_) co_return *features_;
+  ProcessSpec spec;
+  spec.argv = {runtime_path_, "features"};
+  spec.timeout_ms = options_.command_ms;
+  auto result = co_await run_process(std::move(spec));
+  RuntimeFeatures found;
+  if (result.ok() && result->exit_code == 0) found = parse_runtime_features(result->out);
+  if (result.ok()) features_ = found;
+  co_return found;
+}
+
 PodRuntime::Shim PodRuntime::find_shim(const std::string& uid) const {
   auto address = SocketAddress::unix_path(socket_path(uid));
   if (!address.ok()) return Shim::kNone;  // nor could one listen there

@@ -18,6 +18,7 @@
 #include "core/base/random.h"
 #include "core/runtime/cgroups.h"
 #include "core/runtime/oci_spec.h"
+#include "core/runtime/runtime_features.h"
 #include "core/runtime/shim_client.h"
 
 namespace bramble {
@@ -43,6 +44,7 @@ class PodRuntime {
   std::vector<std::string> pod_uids() const;  // that have a directory
   std::vector<std::string> container_ids(const std::string& uid) const;
   const std::string& runtime_path() const { return runtime_path_; }
+  Task<RuntimeFeatures> features();  // asked once
 
   // Makes the pod's directory, its ipc and uts namespaces and /dev/shm, and starts its shim unless one answers.
   Task<Status> ensure_pod(std::string uid, std::string hostname);
@@ -81,6 +83,7 @@ class PodRuntime {
   const Cgroups& cgroups_;
   std::string runtime_path_, shim_path_;
   uint64_t exec_count_ = 0;
+  std::optional<RuntimeFeatures> features_;
 };
 
 // Whether this process may lower its own oom_score_adj (CAP_SYS_RESOURCE); without it negative scores are refused.
