@@ -116,7 +116,7 @@ void add_namespaces(const ContainerPlan& p, ContainerSpec& spec) {
   }
   if (!s["hostIPC"].boolean()) spec.namespaces["ipc"] = ns + "ipc";
   if (!s["hostPID"].boolean()) spec.namespaces["pid"] = "";
-  if (p.cgroup_v2 && !spec.privileged) spec.namespaces["cgroup"] = "";
+  if (p.cgroup_v2) spec.namespaces["cgroup"] = "";
   spec.shm_source = s["hostIPC"].boolean() ? "/dev/shm" : cat(p.pod_run_dir, "/shm");
 }
 
@@ -182,6 +182,7 @@ Result<ContainerSpec> container_spec(const ContainerPlan& p) {
   spec.cgroup_v2 = p.cgroup_v2;
   add_resources(p, spec);
   add_namespaces(p, spec);
+  if (spec.privileged) spec.namespaces.erase("cgroup");
   add_mounts(p, spec);
   for (const auto& m : spec.mounts)
     if (std::find(m.options.begin(), m.options.end(), "rshared") != m.options.end()) spec.root_propagation = "rshared";

@@ -22,12 +22,12 @@ struct ContainerPlan {
   std::string passwd, group;             // of the image
   std::string rootfs, cgroups_path;
   std::string pod_run_dir;               // namespaces and shm
-  std::string hostname;                  // for HOSTNAME
   std::string hosts_path, hostname_path, resolv_path, message_path;  // "" : not mounted
   bool cgroup_v2 = false, may_lower_oom_score = true, hugetlb = false;  // hugetlb: there is such a controller
   int64_t node_memory_bytes = 0;
   HostSecurity host;
   Document seccomp_profile;      // of seccompProfile Localhost
+  std::string hostname;          // for HOSTNAME
   std::string apparmor_default;  // the loaded profile of RuntimeDefault; "": none
 };
 

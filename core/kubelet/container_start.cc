@@ -303,6 +303,8 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
     co_return spec.error();
   }
   create_retries_.erase(name);
+  record.user = spec->process.user;
+  record.recursive_read_only = mounting.recursive_read_only;
   facts_.records.push_back(record);
   save();
   ContainerStreams streams{container["tty"].boolean(), container["stdin"].boolean(), container["stdinOnce"].boolean()};

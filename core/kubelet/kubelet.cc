@@ -97,6 +97,8 @@ Task<void> Kubelet::begin() {
   parts_.client.snapshot().each(kPods, "", adopt);
   adopt_orphans();
   share_cpu();
+  co_await runtime_->features();
+  report_->poke();
 }
 
 void Kubelet::look_again() {
@@ -151,17 +153,24 @@ void Kubelet::take_on(const Document& pod, bool gone) {
   auto retired = [this, uid] { retire(uid); };
   auto worker = std::make_unique<PodWorker>(parts_, pod, retired);
   if (gone) worker->gone();
-  else admit(pod, *worker);
+  else if (!refuse_by_security(pod, *worker)) admit(pod, *worker);
   PodWorker& entered = *(workers_[uid] = std::move(worker));
   entered.start();
 }
 
-// Refuses a pod that this node cannot run as it asks, or that does not fit beside the others (several schedulers, or a nodeName set
-// by hand).
+// Refuses a pod that this node cannot run as it asks.
+bool Kubelet::refuse_by_security(const Document& pod, PodWorker& worker) {
+  PodView view(pod);
+  if (view.is_terminal() || view.is_deleting() || view.status().has("startTime")) return false;
+  auto refusal = bramble::refuse_by_security(pod.root(), parts_.host);
+  if (refusal) worker.refuse(refusal->reason, cat("Pod was rejected: ", refusal->message));
+  return refusal.has_value();
+}
+
+// Refuses a pod that does not fit beside the others (several schedulers, or a nodeName set by hand).
 void Kubelet::admit(const Document& pod, PodWorker& worker) {
   PodView view(pod);
   if (view.is_terminal() || view.is_deleting() || view.status().has("startTime")) return;
-  if (auto refusal = refuse_by_security(pod.root(), parts_.host)) return worker.refuse(refusal->reason, cat("Pod was rejected: ", refusal->message));
   ResourceAmounts used;
   int64_t pods = 0;
   for (const auto& [uid, other] : workers_) {

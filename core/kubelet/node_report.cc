@@ -118,7 +118,7 @@ Document node_object(const KubeletOptions& options, const MachineFacts& m) {
 }
 
 Document node_status(const KubeletOptions& options, const MachineFacts& m, const ResourceAmounts& capacity, const ResourceAmounts& allocatable, Value node,
-                     const std::vector<ImageInfo>& images, const NodeHealth& health, int64_t now_us) {
+                     const std::vector<ImageInfo>& images, const NodeHealth& health, int64_t now_us, const std::optional<RuntimeFeatures>& features) {
   Builder b;
   if (node["status"].is_object()) b.set_root(node["status"]);
   Mut s = b.root();
@@ -157,6 +157,16 @@ Document node_status(const KubeletOptions& options, const MachineFacts& m, const
   info.set("kubeProxyVersion", "");
   info.set("operatingSystem", "linux");
   info.set("architecture", m.architecture);
+  s.object("features").set("supplementalGroupsPolicy", true);
+  if (features) {  // until the runtime has told, what was told before stays
+    s.remove("runtimeHandlers");
+    for (const std::string& name : {std::string(), features->name}) {
+      Mut handler = s.array("runtimeHandlers").append_object();
+      handler.set("name", name);
+      handler.object("features").set("recursiveReadOnlyMounts", features->recursive_read_only);
+      handler.object("features").set("userNamespaces", false);
+    }
+  }
   std::vector<const ImageInfo*> order;
   for (const auto& i : images) order.push_back(&i);
   std::sort(order.begin(), order.end(), [](const ImageInfo* x, const ImageInfo* y) { return x->size_bytes != y->size_bytes ? x->size_bytes > y->size_bytes : x->id < y->id; });
@@ -235,7 +245,7 @@ Task<bool> NodeReport::report_once() {
   Status network = parts_.network.ready();
   if (!network.ok()) health.not_ready = network_not_ready(network.error()).message();
   int64_t now = parts_.clock.wall_us();
-  Document status = node_status(parts_.options, machine_, parts_.capacity, parts_.allocatable, node.root(), list, health, now);
+  Document status = node_status(parts_.options, machine_, parts_.capacity, parts_.allocatable, node.root(), list, health, now, parts_.runtime.known_features());
   bool heartbeat_due = parts_.clock.monotonic_us() - last_us_ >= limits::kNodeStatusMs * 1000 - 1000000 || last_us_ == 0;
   last_status_ = status;
   if (!heartbeat_due && same_but_heartbeats(status.root(), node["status"])) co_return true;

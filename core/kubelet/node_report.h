@@ -27,7 +27,7 @@ struct NodeHealth {
 // What upstream's kubelet says of a network that cannot take pods.
 Error network_not_ready(const Error& why);
 Document node_status(const KubeletOptions& options, const MachineFacts& machine, const ResourceAmounts& capacity, const ResourceAmounts& allocatable,
-                     Value node, const std::vector<ImageInfo>& images, const NodeHealth& health, int64_t now_us);
+                     Value node, const std::vector<ImageInfo>& images, const NodeHealth& health, int64_t now_us, const std::optional<RuntimeFeatures>& features = {});
 
 class NodeReport {
  public:

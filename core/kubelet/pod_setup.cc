@@ -35,6 +35,8 @@ size_t payload_hash(const std::map<std::string, Payload>& payloads) {
   return out;
 }
 
+const ResourceId kRuntimeClasses{"node.k8s.io", "v1", "runtimeclasses"};
+
 std::string node_hostname() {
   char name[HOST_NAME_MAX + 1] = {};
   return gethostname(name, HOST_NAME_MAX) == 0 ? name : "";
@@ -78,10 +80,14 @@ PodNetworkRequest PodWorker::network_request() const {
   r.pod_namespace = pod.ns();
   r.pod_name = pod.name();
   r.pod_uid = uid_;
-  for (Value c : pod.containers().items())
+  auto add = [&r](Value c) {
     for (Value p : c["ports"].items())
       if (int64_t host_port = p["hostPort"].integer())
         r.host_ports.push_back({lower(p["protocol"].str("TCP")), static_cast<uint16_t>(host_port), static_cast<uint16_t>(p["containerPort"].integer()), p["hostIP"].text()});
+  };
+  for (Value c : pod.containers().items()) add(c);
+  for (Value c : pod.init_containers().items())
+    if (c["restartPolicy"].str() == "Always") add(c);
   return r;
 }
 
@@ -232,10 +238,24 @@ Task<Status> PodWorker::write_pod_files() {
   co_return written.status;
 }
 
+// The handler that the pod's RuntimeClass names; "" for none.
+Result<std::string> PodWorker::runtime_handler() const {
+  std::string name = pod_["spec"]["runtimeClassName"].text();
+  if (name.empty()) return name;
+  Document runtime_class = parts_.client.snapshot().get(kRuntimeClasses, "", name);
+  if (!runtime_class) return Error(Code::kNotFound, cat("failed to look up RuntimeClass: runtimeclasses.node.k8s.io ", go_quote(name), " not found"));
+  return runtime_class["handler"].text();
+}
+
 Result<std::string> PodWorker::kernel_name() const { return pod_kernel_name(pod_.root(), parts_.options.cluster_domain, node_hostname()); }
 
 Task<Status> PodWorker::set_up() {
   PodView pod(pod_);
+  if (pod_["spec"]["hostUsers"].is_bool() && !pod_["spec"]["hostUsers"].boolean()) {
+    Error error(Code::kInvalidArgument, "can't set `spec.hostUsers: false`, runtime does not support user namespaces");
+    note_setup_failure("FailedCreatePodSandBox", error.prefixed("Failed to create pod sandbox"));
+    co_return error;
+  }
   Status made = make_node_dirs(parts_.runtime.pod_dir(uid_));
   std::string mark = parts_.store_mark();
   if (made.ok() && !mark.empty()) {
@@ -290,7 +310,14 @@ Task<Status> PodWorker::set_up() {
   Status ready = hostname.ok() ? ok() : Status(hostname.error());
   if (ready.ok()) {
     std::string name = *hostname;
-    ready = co_await parts_.runtime.ensure_pod(uid_, name);
+    auto handler = runtime_handler();
+    auto runtime = handler.ok() ? parts_.runtime.runtime_of_handler(*handler) : handler;
+    if (runtime.ok()) {
+      std::string path = *runtime;
+      ready = co_await parts_.runtime.ensure_pod(uid_, name, path);
+    } else {
+      ready = runtime.error();
+    }
   }
   if (!ready.ok()) {
     note_setup_failure("FailedCreatePodSandBox", ready.error().prefixed("Failed to create pod sandbox"));

@@ -105,6 +105,7 @@ class PodWorker {
   Task<void> run_post_start(std::string id, std::string name);
   HookPlace hook_place(const ContainerRecord& record) const;
   Task<Status> write_pod_files();
+  Result<std::string> runtime_handler() const;
   Result<std::string> kernel_name() const;  // of its uts namespace, HOSTNAME and /etc/hostname
   Task<Status> discard_files(std::string id, std::string message_path);
   DownwardContext downward() const;

@@ -2,11 +2,13 @@
 // Runtimes that do not say can nothing of it.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace bramble {
 
 struct RuntimeFeatures {
+  std::string name;                  // "runc"
   bool recursive_read_only = false;  // mounts with "rro"
   bool seccomp = false;
 };

@@ -62,6 +62,47 @@ TEST_F(Names, hostname_and_namespaces_are_the_pods_or_the_hosts) {
   });
 }
 
+TEST_F(Names, a_runtime_class_chooses_the_runtime) {
+  const ResourceId kClasses{"node.k8s.io", "v1", "runtimeclasses"};
+  std::ofstream(base_ + "/wrapped") << "#!/bin/sh\ntest \"$1\" = features || echo used >> " << base_ << "/used\nexec runc \"$@\"\n";
+  chmod((base_ + "/wrapped").c_str(), 0755);
+  runtime_ = base_ + "/wrapped";
+  client_.put_json(kClasses, R"({"apiVersion":"node.k8s.io/v1","kind":"RuntimeClass","metadata":{"name":"plain"},"handler":"runc"})");
+  client_.put_json(kClasses, R"({"apiVersion":"node.k8s.io/v1","kind":"RuntimeClass","metadata":{"name":"other"},"handler":"kata"})");
+  start_kubelet();
+  put_pod("none", R"("runtimeClassName":"none","containers":[{"name":"c","image":"busybox:1"}])");
+  put_pod("other", R"("runtimeClassName":"other","containers":[{"name":"c","image":"busybox:1"}])");
+  RUN({
+    Task<std::string> plain = said("plain", R"("runtimeClassName":"plain")", "", "echo ran");
+    std::string words = co_await plain;
+    EXPECT_EQ(words, "ran");
+    EXPECT_EQ(slurp(base_ + "/used"), "");
+    Task<std::string> usual = said("usual", "", "", "echo ran");
+    words = co_await usual;
+    EXPECT_EQ(words, "ran");
+    EXPECT_NE(slurp(base_ + "/used"), "");
+    co_await until_event("none", "FailedCreatePodSandBox: Failed to create pod sandbox: failed to look up RuntimeClass: runtimeclasses.node.k8s.io \"none\" not found");
+    co_await until_event("other", "FailedCreatePodSandBox: Failed to create pod sandbox: failed to get sandbox runtime: no runtime for \"kata\" is configured");
+  });
+}
+
+TEST_F(Names, the_node_says_what_its_runtime_can) {
+  start_kubelet();
+  RUN({
+    co_await until_node("True");
+    for (int i = 0; i < 500 && !node()["status"].has("runtimeHandlers"); ++i) co_await sleep_ms(10);
+    EXPECT_EQ(node()["status"]["runtimeHandlers"].dump(),
+              R"([{"name":"","features":{"recursiveReadOnlyMounts":true,"userNamespaces":false}},{"name":"runc","features":{"recursiveReadOnlyMounts":true,"userNamespaces":false}}])");
+    EXPECT_EQ(node()["status"]["features"].dump(), R"({"supplementalGroupsPolicy":true})");
+  });
+}
+
+TEST_F(Names, a_user_namespace_is_refused_not_left_out) {
+  start_kubelet();
+  put_pod("users", R"("hostUsers":false,"containers":[{"name":"c","image":"busybox:1"}])");
+  RUN({ co_await until_event("users", "FailedCreatePodSandBox: Failed to create pod sandbox: can't set `spec.hostUsers: false`, runtime does not support user namespaces"); });
+}
+
 TEST_F(Names, a_full_name_that_is_too_long_is_told) {
   start_kubelet();
   put_pod("long", R"("hostname":"a123456789b123456789c123456789d123456789","subdomain":"s","setHostnameAsFQDN":true,"containers":[{"name":"c","image":"busybox:1"}])");

@@ -69,6 +69,18 @@ TEST_F(Security, is_what_the_container_runs_with) {
   });
 }
 
+TEST_F(Security, of_the_first_process_is_in_the_status) {
+  start_kubelet();
+  RUN({
+    Task<std::string> saying = said("u", R"("securityContext":{"runAsUser":33,"supplementalGroups":[8]},"volumes":[{"name":"v","emptyDir":{}}])",
+                                    R"("volumeMounts":[{"name":"v","mountPath":"/v","readOnly":true,"recursiveReadOnly":"IfPossible"}])", "true");
+    co_await saying;
+    Value status = pod("u")["status"]["containerStatuses"].item(0);
+    EXPECT_EQ(status["user"].dump(), R"({"linux":{"gid":34,"supplementalGroups":[34,8],"uid":33}})");
+    EXPECT_EQ(status["volumeMounts"].dump(), R"([{"name":"v","mountPath":"/v","readOnly":true,"recursiveReadOnly":"Enabled"}])");
+  });
+}
+
 TEST_F(Security, goes_for_commands_run_in_the_container_as_well) {
   start_kubelet();
   put_pod("e", R"("securityContext":{"runAsUser":33,"supplementalGroups":[8],"seccompProfile":{"type":"RuntimeDefault"}},
