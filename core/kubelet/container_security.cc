@@ -68,6 +68,7 @@ Status add_profiles(const ContainerPlan& p, ContainerSpec& spec) {
   if (!p.host.apparmor) {
     if (apparmor && type != "Unconfined") return Error(Code::kInternal, "failed to generate apparmor spec opts: apparmor is not supported");
   } else if (type == "RuntimeDefault" && !spec.privileged) {
+    if (apparmor && p.apparmor_default.empty()) return Error(Code::kInternal, "failed to generate apparmor spec opts: apparmor is not supported");
     spec.process.apparmor_profile = p.apparmor_default;
   } else if (type == "Localhost") {
     spec.process.apparmor_profile = apparmor->localhost;

@@ -230,6 +230,7 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   plan.cgroup_v2 = parts_.cgroups.v2();
   plan.may_lower_oom_score = parts_.may_lower_oom_score;
   plan.host = parts_.host;
+  plan.apparmor_default = parts_.apparmor_default;
   plan.hugetlb = parts_.cgroups.has_controller("hugetlb");
   std::string seccomp_file;
   if (auto choice = seccomp_choice(plan.pod, plan.container); choice && choice->type == "Localhost" && !plan.container["securityContext"]["privileged"].boolean())

@@ -13,6 +13,7 @@
 #include "core/kubelet/node_files.h"
 #include "core/kubelet/volumes.h"
 #include "core/loop/loop.h"
+#include "core/runtime/apparmor.h"
 
 namespace bramble {
 
@@ -40,7 +41,7 @@ Kubelet::Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> r
       runtime_(std::move(runtime)),
       recorder_(client, clock, "kubelet", options.node_name),
       machine_(std::move(machine)),
-      parts_{std::move(options), client, images, network, clock, random, *cgroups_, *runtime_, recorder_, node_capacity(machine_, 0), {}, {}, may_lower_oom_score()} {
+      parts_{std::move(options), client, images, network, clock, random, *cgroups_, *runtime_, recorder_, node_capacity(machine_, 0), {}, {}, may_lower_oom_score(), read_host_security(), {}} {
   parts_.capacity = node_capacity(machine_, parts_.options.max_pods);
   parts_.allocatable = parts_.capacity;
   if (!parts_.options.node_ip.empty()) parts_.node_ips.push_back(parts_.options.node_ip);
@@ -89,6 +90,7 @@ Task<void> Kubelet::begin() {
     auto cleared = co_await clearing;
     if (!cleared.ok()) log_warning("kubelet: clean up: ", cleared.error().message());
   }
+  co_await load_apparmor_profile();
   began_ = true;
   auto adopt = [this](const Document& pod) {
     if (PodView(pod).node_name() == parts_.options.node_name) take_on(pod, false);
@@ -156,6 +158,22 @@ void Kubelet::take_on(const Document& pod, bool gone) {
   else if (!refuse_by_security(pod, *worker)) admit(pod, *worker);
   PodWorker& entered = *(workers_[uid] = std::move(worker));
   entered.start();
+}
+
+// The parser is a program of the package that has AppArmor's tools; without it containers that ask for nothing run without a profile.
+Task<void> Kubelet::load_apparmor_profile() {
+  if (!parts_.host.apparmor) co_return;
+  std::string file = cat(parts_.options.data_dir, "/apparmor-", kDefaultAppArmorProfile);
+  auto write = [file] { return write_node_file(file, default_apparmor_profile(), 0644); };
+  Task<Status> writing = offload(std::move(write));
+  auto written = co_await writing;
+  ProcessSpec spec;
+  spec.argv = {"apparmor_parser", "--skip-cache", "--replace", file};
+  spec.timeout_ms = limits::kRuntimeCommandMs;
+  auto loaded = co_await run_process(std::move(spec));
+  std::string why = !written.ok() ? written.error().message() : !loaded.ok() ? loaded.error().message() : loaded->exit_code != 0 ? std::string(trim(loaded->err)) : std::string();
+  if (why.empty()) parts_.apparmor_default = kDefaultAppArmorProfile;
+  else log_warning("kubelet: AppArmor's profile for containers is not loaded (install the package apparmor): ", why);
 }
 
 // Refuses a pod that this node cannot run as it asks.

@@ -54,6 +54,7 @@ struct NodeParts {
   std::vector<std::string> node_ips;
   bool may_lower_oom_score = false;
   HostSecurity host = read_host_security();
+  std::string apparmor_default;  // the profile that was loaded; "": none
   std::shared_ptr<LogFollowers> followers = std::make_shared<LogFollowers>();
 
   std::string pod_root(const std::string& uid) const { return cat(options.root_dir, "/pods/", uid); }

@@ -19,7 +19,7 @@ class InsideTest : public KubeletTest {
   // members of JSON objects ("" : none).
   Task<std::string> said(std::string name, std::string pod_spec, std::string container, std::string script, std::string metadata = "") {
     Builder command;
-    command.root().set("s", script);
+    command.root().set("s", cat("exec 2>&1; ", script));  // one stream, so that what is said stays in order
     std::string quoted = command.root()["s"].dump();
     put_pod(name, cat(R"("restartPolicy":"Never",)", pod_spec, pod_spec.empty() ? "" : ",", R"("containers":[{"name":"c","image":"busybox:1",)", container, container.empty() ? "" : ",",
                       R"("command":["sh","-c",)", quoted, "]}]"),

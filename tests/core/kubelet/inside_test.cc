@@ -327,7 +327,7 @@ TEST_F(Files, of_variables_come_from_an_init_container) {
   start_kubelet();
   put_pod("e", R"j("restartPolicy":"Never","volumes":[{"name":"v","emptyDir":{}}],
     "initContainers":[{"name":"i","image":"busybox:1","command":["sh","-c","echo \"A='from init'\" > /v/e"],"volumeMounts":[{"name":"v","mountPath":"/v"}]}],
-    "containers":[{"name":"c","image":"busybox:1","command":["sh","-c","echo $A; ls /v"],"env":[{"name":"A","valueFrom":{"fileKeyRef":{"volumeName":"v","path":"e","key":"A"}}}]}])j");
+    "containers":[{"name":"c","image":"busybox:1","command":["sh","-c","echo $A; ls /v 2>&1"],"env":[{"name":"A","valueFrom":{"fileKeyRef":{"volumeName":"v","path":"e","key":"A"}}}]}])j");
   RUN({
     co_await until_phase("e", "Failed");
     EXPECT_EQ(words_of("e"), "from init\nls: /v: No such file or directory");

@@ -194,6 +194,41 @@ TEST_F(Security, a_pod_with_an_unsafe_sysctl_fails) {
   });
 }
 
+// This machine's kernel has none of them, so what is asked of the runtime is all that can be seen.
+TEST(Labels, are_asked_of_the_runtime_where_the_host_has_them) {
+  auto pod = Document::parse(R"({"metadata":{"name":"p"},"spec":{"securityContext":{"seLinuxOptions":{"level":"s0:c1"}},"containers":[{"name":"c","command":["x"],
+    "securityContext":{"seLinuxOptions":{"type":"t_t","level":"s0:c2"}}}]}})");
+  ImageConfig image;
+  ContainerPlan plan;
+  plan.pod = pod->root();
+  plan.container = (*pod)["spec"]["containers"].item(0);
+  plan.image = &image;
+  auto none = container_spec(plan);
+  EXPECT_EQ(none->process.selinux_label + none->process.apparmor_profile, "");
+  plan.host = {true, true, true};
+  plan.apparmor_default = "bramble-default";
+  auto spec = container_spec(plan);
+  Document config = oci_config(*spec);
+  EXPECT_EQ(config["process"]["selinuxLabel"].str(), "system_u:system_r:t_t:s0:c2");
+  EXPECT_EQ(config["linux"]["mountLabel"].str(), "system_u:object_r:container_file_t:s0:c2");
+  EXPECT_EQ(config["process"]["apparmorProfile"].str(), "bramble-default");
+  struct Row {
+    const char *profile, *loaded, *expected;
+  };
+  const Row rows[] = {{R"({"type":"Unconfined"})", "bramble-default", ""},
+                      {R"({"type":"Localhost","localhostProfile":"mine"})", "bramble-default", "mine"},
+                      {R"({"type":"RuntimeDefault"})", "bramble-default", "bramble-default"},
+                      {R"({"type":"RuntimeDefault"})", "", "failed to generate apparmor spec opts: apparmor is not supported"}};
+  for (const auto& row : rows) {
+    auto asking = Document::parse(cat(R"({"metadata":{"name":"p"},"spec":{"containers":[{"name":"c","command":["x"],"securityContext":{"appArmorProfile":)", row.profile, "}}]}}"));
+    plan.pod = asking->root();
+    plan.container = (*asking)["spec"]["containers"].item(0);
+    plan.apparmor_default = row.loaded;
+    auto asked = container_spec(plan);
+    EXPECT_EQ(asked.ok() ? asked->process.apparmor_profile : asked.error().message(), row.expected) << row.profile;
+  }
+}
+
 TEST(SeccompDefault, knows_machines_and_capabilities) {
   auto names = [](const Document& d, std::string_view call) {
     std::string out;
