@@ -43,7 +43,7 @@ Kubelet::Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> r
       machine_(std::move(machine)),
       parts_{std::move(options), client, images, network, clock, random, *cgroups_, *runtime_, recorder_, node_capacity(machine_, 0), {}, {}, may_lower_oom_score(), read_host_security(), {}} {
   parts_.capacity = node_capacity(machine_, parts_.options.max_pods);
-  parts_.allocatable = parts_.capacity;
+  parts_.allocatable = node_allocatable(machine_, parts_.capacity);
   if (!parts_.options.node_ip.empty()) parts_.node_ips.push_back(parts_.options.node_ip);
   auto retire_now = [this] {
     for (const auto& uid : std::exchange(retired_, {})) workers_.erase(uid);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 
 #include "core/base/files.h"
 #include "core/base/folder.h"
@@ -44,11 +45,27 @@ Status mount_tmpfs(const std::string& path, const std::string& options) {
   return Error::from_errno(errno, cat("mount tmpfs on ", path));
 }
 
+// The page size of medium "HugePages-<size>" or, for "HugePages", of the one size that the pod asks for; in bytes.
+Result<std::string> huge_page_of(Value pod, std::string_view medium) {
+  std::set<std::string> asked;
+  for (const char* list : {"initContainers", "containers"})
+    for (Value c : pod["spec"][list].items())
+      for (const char* part : {"requests", "limits"})
+        for (auto [name, amount] : c["resources"][part].members())
+          if (name.starts_with("hugepages-")) asked.emplace(name.substr(10));
+  if (asked.empty()) return Error(Code::kInvalidArgument, "hugePages storage requested, but there is no resource request for huge pages.");
+  std::string size(medium.starts_with("HugePages-") ? medium.substr(10) : std::string_view(*asked.begin()));
+  if (medium == "HugePages" && asked.size() > 1) return Error(Code::kInvalidArgument, "medium HugePages cannot be used: containers ask for huge pages of several sizes");
+  if (!asked.contains(size)) return Error(Code::kInvalidArgument, cat("medium ", medium, ": no container asks for huge pages of that size"));
+  auto bytes = Quantity::parse(size);
+  if (!bytes.ok()) return bytes.error();
+  return cat(bytes->value());
+}
+
 // It gets its name when it has its mode and its group, so one that is there is whole, and what pods did in it stays theirs.
-Status set_up_empty_dir(const std::string& path, Value empty_dir, std::optional<uint32_t> fs_group, int64_t memory_bytes) {
+Status set_up_empty_dir(const std::string& path, Value empty_dir, std::optional<uint32_t> fs_group, int64_t memory_bytes, Value pod) {
   std::string_view medium = empty_dir["medium"].str();
   bool memory = medium == "Memory";
-  if (medium.starts_with("HugePages")) return Error(Code::kInvalidArgument, cat("emptyDir with medium ", medium, " is not supported on this node"));
   uint32_t mode = fs_group ? 02777 : 0777;
   if (!path_exists(path)) {
     std::string fresh = path + ".new";
@@ -59,6 +76,13 @@ Status set_up_empty_dir(const std::string& path, Value empty_dir, std::optional<
     if (fs_group && fchown(fd.get(), static_cast<uid_t>(-1), *fs_group) != 0) return Error::from_errno(errno, fresh);
     if (fchmod(fd.get(), mode) != 0) return Error::from_errno(errno, fresh);
     if (rename(fresh.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path);
+  }
+  if (medium.starts_with("HugePages") && !is_mount_point(path)) {
+    TRY_ASSIGN(std::string size, huge_page_of(pod, medium));
+    std::string options = cat("pagesize=", size);
+    if (mount("nodev", path.c_str(), "hugetlbfs", 0, options.c_str()) != 0) return Error::from_errno(errno, cat("mount hugetlbfs on ", path));
+    if (fs_group && chown(path.c_str(), static_cast<uid_t>(-1), *fs_group) != 0) return Error::from_errno(errno, path);
+    if (chmod(path.c_str(), mode) != 0) return Error::from_errno(errno, path);
   }
   if (!memory || is_mount_point(path)) return ok();
   char octal[8];
@@ -143,7 +167,7 @@ Status set_up_volumes(const VolumeWork& work) {
     const char* stage = "SetUp";
     if (volume.has("image") || (work.payloads_only && !work.payloads.contains(name))) continue;  // images: each container's own
     if (volume.has("hostPath")) done = set_up_host_path(volume["hostPath"]);
-    else if (volume.has("emptyDir")) done = set_up_empty_dir(path, volume["emptyDir"], fs_group, work.memory_bytes);
+    else if (volume.has("emptyDir")) done = set_up_empty_dir(path, volume["emptyDir"], fs_group, work.memory_bytes, work.pod.root());
     else if (volume.has("nfs")) done = make_folders(path, 0750);  // mounted by a program, see volume_nfs.cc
     else if (volume.has("local")) {
       done = set_up_local(path, volume, fs_group, only_on_mismatch);

@@ -136,6 +136,8 @@ TEST_F(Mounts, volumes_are_what_the_pod_says) {
        R"("volumeMounts":[{"name":"v","mountPath":"/v"}],"resources":{"limits":{"memory":"32Mi"}})", "df -k /v | sed -n 2p | tr -s ' ' | cut -d' ' -f2", "32768"},
       {"shm", R"("volumes":[{"name":"v","emptyDir":{"medium":"Memory","sizeLimit":"1Mi"}}])", R"("volumeMounts":[{"name":"v","mountPath":"/dev/shm"}])",
        "grep -c ' /dev/shm ' /proc/self/mountinfo; df -k /dev/shm | sed -n 2p | tr -s ' ' | cut -d' ' -f2", "1\n1024"},
+      {"huge", R"("volumes":[{"name":"v","emptyDir":{"medium":"HugePages"}}])", R"("volumeMounts":[{"name":"v","mountPath":"/v"}],"resources":{"limits":{"hugepages-2Mi":"0","memory":"32Mi"}})",
+       "sed -n 's/.* \\/v .* - \\(hugetlbfs\\) .*\\(pagesize=[0-9A-Z]*\\).*/\\1 \\2/p' /proc/self/mountinfo; stat -c %a /v", "hugetlbfs pagesize=2M\n777"},
       {"read-only", R"("volumes":[{"name":"v","emptyDir":{}}])", R"("volumeMounts":[{"name":"v","mountPath":"/v","readOnly":true}])", "touch /v/x", "touch: /v/x: Read-only file system"},
       {"in-order", R"("volumes":[{"name":"v","emptyDir":{}},{"name":"w","emptyDir":{}}])", R"("volumeMounts":[{"name":"v","mountPath":"/a/b"},{"name":"w","mountPath":"/a"}])",
        "touch /a/b/x; grep -c ' /a/b ' /proc/self/mountinfo", "1"},
@@ -255,6 +257,7 @@ TEST_F(Mounts, that_fail_are_told_as_upstream_tells_them) {
        "FailedMount: Unable to attach or mount volumes: unmounted volumes=[v], unattached volumes=[], failed to process volumes=[v]: error processing PVC default/none: failed to fetch PVC from API server: "
        "persistentvolumeclaims \"none\" not found"},
       {"bundle", R"("projected":{"sources":[{"clusterTrustBundle":{"name":"x","path":"y"}}]})", "FailedMount: MountVolume.SetUp failed for volume \"v\" : projected volume source clusterTrustBundle is not supported on this node"},
+      {"no-huge-pages", R"("emptyDir":{"medium":"HugePages"})", "FailedMount: MountVolume.SetUp failed for volume \"v\" : hugePages storage requested, but there is no resource request for huge pages."},
       {"csi", R"("csi":{"driver":"x"})", "FailedMount: MountVolume.SetUp failed for volume \"v\" : this kind of volume is not supported on this node"},
   };
   start_kubelet();
