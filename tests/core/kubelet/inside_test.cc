@@ -291,6 +291,9 @@ class Claims : public Inside {
 TEST_F(Claims, are_waited_for_and_then_what_they_are_bound_to) {
   fs::create_directories(base_ + "/disk/deep");
   std::ofstream(base_ + "/disk/deep/file") << "mine\n";
+  std::ofstream(base_ + "/outside") << "x";
+  chmod((base_ + "/outside").c_str(), 0600);
+  fs::create_symlink(base_ + "/outside", base_ + "/disk/deep/link");
   chmod((base_ + "/disk").c_str(), 0700);
   chmod((base_ + "/disk/deep/file").c_str(), 0644);
   put_volume("pv-local", "local", cat(R"("local":{"path":")", base_, "/disk\"}"));
@@ -321,6 +324,10 @@ TEST_F(Claims, are_waited_for_and_then_what_they_are_bound_to) {
     co_await all_say(rows, 2);
     chmod((base_ + "/disk/deep/file").c_str(), 0600);
     co_await all_say(rows + 2, 2);
+    struct stat outside {};
+    EXPECT_EQ(stat((base_ + "/outside").c_str(), &outside), 0);
+    EXPECT_EQ(outside.st_mode & 07777, 0600u);
+    EXPECT_EQ(outside.st_gid, 0u);
   });
 }
 
