@@ -12,6 +12,7 @@
 #include "cni/kernel_module.h"
 #include "cni/netlink/netns.h"
 #include "cni/plugin/bridge.h"
+#include "cni/plugin/portmap.h"
 #include "cni/pod_network.h"
 #include "core/base/log.h"
 #include "core/base/strings.h"
@@ -23,7 +24,7 @@ constexpr const char* kInterface = "eth0";
 
 class BridgeNetwork final : public PodNetwork {
  public:
-  BridgeNetwork(BridgeOptions bridge, HostLocal ipam) : bridge_(std::move(bridge)), ipam_(std::move(ipam)) {}
+  BridgeNetwork(BridgeOptions bridge, HostLocal ipam, HostPorts ports) : bridge_(std::move(bridge)), ipam_(std::move(ipam)), ports_(std::move(ports)) {}
 
   Status raise() {
     TRY(set_net_sysctl("ipv4/ip_forward", "1"));
@@ -34,24 +35,30 @@ class BridgeNetwork final : public PodNetwork {
       Status loaded = load_kernel_module("br_netfilter");
       if (!loaded.ok()) log_warning("network: ", loaded.error().message(), "; a pod does not reach a Service whose pod is on the same node");
     }
-    return ensure_bridge(bridge_, gateway_with_length());
+    TRY(ensure_bridge(bridge_, gateway_with_length()));
+    return ports_.restore();
   }
 
   Result<PodNetworkResult> add(const PodNetworkRequest& request) override {
     std::lock_guard lock(mutex_);
     auto added = add_to_bridge(bridge_, ipam_, request.container_id, request.netns_path, kInterface);
     if (!added.ok()) return added.error().prefixed(cat("pod ", request.pod_namespace, "/", request.pod_name, ": network"));
-    return PodNetworkResult{{added->address.address_text()}};
+    std::string address = added->address.address_text();
+    Status led = ports_.add(request.container_id, address, request.host_ports);
+    if (!led.ok()) return led.error().prefixed(cat("pod ", request.pod_namespace, "/", request.pod_name, ": host ports"));
+    return PodNetworkResult{{address}};
   }
 
   Status del(const PodNetworkRequest& request) override {
     std::lock_guard lock(mutex_);
+    TRY(ports_.del(request.container_id));
     TRY(detach_from_bridge(request.container_id, kInterface));
     return ipam_.del(request.container_id);
   }
 
   Status collect(const std::vector<std::string>& live) override {
     std::lock_guard lock(mutex_);
+    TRY(ports_.keep_only(live));
     TRY_ASSIGN(auto known, ipam_.containers());
     for (const std::string& id : known) {
       if (std::find(live.begin(), live.end(), id) != live.end()) continue;
@@ -65,6 +72,7 @@ class BridgeNetwork final : public PodNetwork {
     std::lock_guard lock(mutex_);
     TRY_ASSIGN(auto known, ipam_.containers());
     for (const std::string& id : known) TRY(detach_from_bridge(id, kInterface));
+    TRY(ports_.down());
     TRY_ASSIGN(Rtnetlink rt, Rtnetlink::open());
     return rt.remove_link(bridge_.name);
   }
@@ -79,6 +87,7 @@ class BridgeNetwork final : public PodNetwork {
   std::mutex mutex_;
   BridgeOptions bridge_;
   HostLocal ipam_;
+  HostPorts ports_;
 };
 
 Result<int> mtu_of_default_route() {
@@ -104,7 +113,8 @@ Result<std::unique_ptr<PodNetwork>> PodNetwork::open(Options options) {
     TRY_ASSIGN(bridge.mtu, mtu_of_default_route());
   }
   TRY_ASSIGN(HostLocal ipam, HostLocal::open(cat(options.state_dir, "/leases"), *range));
-  auto network = std::make_unique<BridgeNetwork>(std::move(bridge), std::move(ipam));
+  HostPorts ports(cat(options.state_dir, "/ports"), options.bridge, *range);
+  auto network = std::make_unique<BridgeNetwork>(std::move(bridge), std::move(ipam), std::move(ports));
   TRY(network->raise());
   return std::unique_ptr<PodNetwork>(std::move(network));
 }

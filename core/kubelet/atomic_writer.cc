@@ -50,7 +50,7 @@ bool same_file(int set, const std::string& path, const ProjectedFile& file, std:
   auto fd = open_beneath(set, path, O_RDONLY | O_NONBLOCK);
   struct stat s;
   if (!fd.ok() || fstat(fd->get(), &s) != 0 || !S_ISREG(s.st_mode)) return false;
-  if ((s.st_mode & 07777) != mode_of(file, fs_group) || (fs_group && s.st_gid != *fs_group)) return false;
+  if ((s.st_mode & 07777) != mode_of(file, fs_group) || (fs_group && s.st_gid != *fs_group) || s.st_uid != file.uid.value_or(0)) return false;
   auto bytes = read_rest(fd->get(), path, file.bytes.size());
   return bytes.ok() && *bytes == file.bytes;
 }
@@ -80,7 +80,7 @@ Status write_one(int set, const std::string& path, const ProjectedFile& file, st
   }
   TRY_ASSIGN(UniqueFd fd, open_beneath(folder.get(), std::string(parts.back()), O_WRONLY | O_CREAT | O_EXCL, 0600));
   TRY(write_all(fd.get(), file.bytes, path));
-  if (fs_group && fchown(fd.get(), 0, *fs_group) != 0) return Error::from_errno(errno, path);
+  if ((fs_group || file.uid) && fchown(fd.get(), file.uid.value_or(0), fs_group.value_or(0)) != 0) return Error::from_errno(errno, path);
   if (fchmod(fd.get(), mode_of(file, fs_group)) != 0) return Error::from_errno(errno, path);
   return ok();
 }

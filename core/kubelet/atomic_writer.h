@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "core/base/result.h"
@@ -15,6 +16,7 @@ namespace bramble {
 struct ProjectedFile {
   std::string bytes;
   uint32_t mode = 0644;
+  std::optional<uint32_t> uid = {};  // root's, unless given
   bool operator==(const ProjectedFile&) const = default;
 };
 using Payload = std::map<std::string, ProjectedFile>;  // by path relative to the volume; no ".." in it

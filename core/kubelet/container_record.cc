@@ -16,6 +16,13 @@ Document ContainerRecord::to_json() const {
   r.set("logPath", log_path);
   r.set("messagePath", message_path);
   r.set("stopSignal", stop_signal);
+  r.set("recursiveReadOnly", recursive_read_only);
+  if (user) {
+    Mut u = r.object("user");
+    u.set("uid", static_cast<int64_t>(user->uid));
+    u.set("gid", static_cast<int64_t>(user->gid));
+    for (uint32_t g : user->additional_gids) u.array("groups").append(static_cast<int64_t>(g));
+  }
   r.set("createdUs", created_us);
   r.set("startedUs", started_us);
   r.set("finishedUs", finished_us);
@@ -45,6 +52,11 @@ std::optional<ContainerRecord> ContainerRecord::from_json(Value v) {
   r.log_path = v["logPath"].text();
   r.message_path = v["messagePath"].text();
   r.stop_signal = v["stopSignal"].text();
+  r.recursive_read_only = v["recursiveReadOnly"].boolean();
+  if (Value u = v["user"]) {
+    r.user.emplace(OciUser{static_cast<uint32_t>(u["uid"].integer()), static_cast<uint32_t>(u["gid"].integer()), {}});
+    for (Value g : u["groups"].items()) r.user->additional_gids.push_back(static_cast<uint32_t>(g.integer()));
+  }
   r.created_us = v["createdUs"].integer();
   r.started_us = v["startedUs"].integer();
   r.finished_us = v["finishedUs"].integer();

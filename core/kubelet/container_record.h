@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/json/builder.h"
+#include "core/runtime/oci_spec.h"
 
 namespace bramble {
 
@@ -16,6 +17,8 @@ struct ContainerRecord {
   std::string id, name;
   Kind kind = Kind::kMain;
   int attempt = 0;  // restart count
+  std::optional<OciUser> user;        // that its first process began as
+  bool recursive_read_only = false;  // its runtime can make all mounts below one read-only
   std::string image, image_id, spec_image, log_path, message_path, stop_signal, qos_cgroup;
   int64_t created_us = 0, started_us = 0, finished_us = 0;  // wall time
   int64_t ended_us = 0;  // monotonic, of this boot, as the record: when its end was seen

@@ -8,10 +8,9 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/kubelet/container_security.h"
 #include "core/kubelet/expansion.h"
-#include "core/kubelet/pod_files.h"
 #include "core/resources/pod_view.h"
-#include "core/runtime/passwd.h"
 
 namespace bramble {
 
@@ -27,39 +26,6 @@ std::vector<std::string> strings(Value list) {
   std::vector<std::string> out;
   for (Value v : list.items()) out.push_back(v.text());
   return out;
-}
-
-// A member of the container's security context, or of the pod's.
-Value security(const ContainerPlan& p, const char* key) {
-  Value v = p.container["securityContext"][key];
-  return v ? v : p.pod["spec"]["securityContext"][key];
-}
-
-Result<OciUser> user_of(const ContainerPlan& p, std::string* home) {
-  Value run_as = security(p, "runAsUser"), run_as_group = security(p, "runAsGroup");
-  std::string wanted = run_as ? cat(run_as.integer()) : p.image->user;
-  auto resolved = resolve_user(wanted, p.passwd, p.group);
-  if (!resolved.ok()) return Error(Code::kNotFound, resolved.error().message());
-  OciUser user = resolved->user;
-  *home = resolved->home;
-  if (run_as_group) user.gid = static_cast<uint32_t>(run_as_group.integer());
-  auto add = [&user](int64_t gid) {
-    auto g = static_cast<uint32_t>(gid);
-    if (std::find(user.additional_gids.begin(), user.additional_gids.end(), g) == user.additional_gids.end()) user.additional_gids.push_back(g);
-  };
-  Value pod_security = p.pod["spec"]["securityContext"];
-  if (pod_security["supplementalGroupsPolicy"].str() == "Strict") user.additional_gids.clear();
-  add(user.gid);
-  if (Value g = pod_security["fsGroup"]) add(g.integer());
-  for (Value g : pod_security["supplementalGroups"].items()) add(g.integer());
-  if (security(p, "runAsNonRoot").boolean() && user.uid == 0) {
-    std::string who = cat("(pod: \"", meta(p.pod, "name"), "_", meta(p.pod, "namespace"), "(", meta(p.pod, "uid"), ")\", container: ", p.container["name"].str(), ")");
-    return Error(Code::kInvalidArgument, run_as ? cat("container's runAsUser breaks non-root policy ", who) : cat("container has runAsNonRoot and image will run as root ", who));
-  }
-  if (security(p, "runAsNonRoot").boolean() && !run_as && !p.image->user.empty() && !parse_uint64(split(p.image->user, ':')[0]))
-    return Error(Code::kInvalidArgument, cat("container has runAsNonRoot and image has non-numeric user (", split(p.image->user, ':')[0], "), cannot verify user is non-root (pod: \"", meta(p.pod, "name"),
-                                             "_", meta(p.pod, "namespace"), "(", meta(p.pod, "uid"), ")\", container: ", p.container["name"].str(), ")"));
-  return user;
 }
 
 void add_command(const ContainerPlan& p, OciProcess& process) {
@@ -79,6 +45,36 @@ void add_command(const ContainerPlan& p, OciProcess& process) {
   process.args.insert(process.args.end(), args.begin(), args.end());
 }
 
+// "2Mi" as the kernel's cgroup files have it: "2MB".
+std::string hugepage_name(std::string_view size) {
+  auto q = Quantity::parse(size);
+  if (!q.ok()) return std::string(size);
+  int64_t bytes = q->value();
+  if (bytes >= 1 << 30) return cat(bytes >> 30, "GB");
+  return bytes >= 1 << 20 ? cat(bytes >> 20, "MB") : cat(bytes >> 10, "KB");
+}
+
+int64_t memory_request_of(Value container) {
+  auto request = quantity(container["resources"]["requests"]["memory"]);
+  if (!request) request = quantity(container["resources"]["limits"]["memory"]);
+  return request ? request->value() : 0;
+}
+
+// A sidecar outlives what it serves: it counts as asking for as much as the least of the pod's other containers.
+int oom_score_of(const ContainerPlan& p) {
+  if (p.pod["spec"]["priorityClassName"].str() == "system-node-critical") return oom_score_adjust("Guaranteed", 0, p.node_memory_bytes);
+  int64_t request = memory_request_of(p.container);
+  bool sidecar = false;
+  for (Value c : p.pod["spec"]["initContainers"].items()) sidecar = sidecar || (c["name"].str() == p.container["name"].str() && c["restartPolicy"].str() == "Always");
+  if (sidecar) {
+    std::optional<int64_t> least;
+    for (Value c : p.pod["spec"]["containers"].items())
+      if (int64_t other = memory_request_of(c); !least || other < *least) least = other;
+    request = std::max(request, least.value_or(0));
+  }
+  return oom_score_adjust(qos_name(PodView(p.pod).qos()), request, p.node_memory_bytes);
+}
+
 void add_resources(const ContainerPlan& p, ContainerSpec& spec) {
   Value requests = p.container["resources"]["requests"], limits = p.container["resources"]["limits"];
   auto cpu_limit = quantity(limits["cpu"]), cpu_request = quantity(requests["cpu"]);
@@ -86,9 +82,10 @@ void add_resources(const ContainerPlan& p, ContainerSpec& spec) {
   spec.resources.cpu_shares = cpu_shares_of_milli(cpu_request ? cpu_request->milli() : 0);
   if (cpu_limit && cpu_limit->milli() > 0) spec.resources.cpu_quota_us = cpu_quota_of_milli(cpu_limit->milli(), static_cast<int64_t>(spec.resources.cpu_period_us));
   if (auto memory = quantity(limits["memory"]); memory && memory->value() > 0) spec.resources.memory_bytes = memory->value();
-  auto memory_request = quantity(requests["memory"]);
-  if (!memory_request) memory_request = quantity(limits["memory"]);
-  int adjust = oom_score_adjust(qos_name(PodView(p.pod).qos()), memory_request ? memory_request->value() : 0, p.node_memory_bytes);
+  if (p.hugetlb)
+    for (auto [name, amount] : limits.members())
+      if (auto bytes = quantity(amount); bytes && name.starts_with("hugepages-")) spec.resources.hugepage_bytes[hugepage_name(name.substr(10))] = bytes->value();
+  int adjust = oom_score_of(p);
   if (adjust < 0 && !p.may_lower_oom_score) adjust = 0;
   spec.process.oom_score_adj = adjust;
 }
@@ -164,34 +161,31 @@ int signal_number(std::string_view text) {
 Result<ContainerSpec> container_spec(const ContainerPlan& p) {
   ContainerSpec spec;
   std::string home;
-  TRY_ASSIGN(spec.process.user, user_of(p, &home));
+  TRY(add_security(p, spec, &home));
   add_command(p, spec.process);
   if (spec.process.args.empty()) return Error(Code::kNotFound, "no command specified");
   spec.process.terminal = p.container["tty"].boolean();
   spec.process.cwd = p.container["workingDir"].text(p.image->working_dir);
   Environment env = p.env;
-  if (!env.contains("HOSTNAME")) env["HOSTNAME"] = pod_hostname(p.pod);
-  if (spec.process.terminal && !env.contains("TERM")) env["TERM"] = "xterm";
-  bool has_home = env.contains("HOME");
-  for (const auto& line : p.image->env) has_home = has_home || line.starts_with("HOME=");
-  if (!has_home) env["HOME"] = home;
+  auto unless_said = [&](std::string_view name, const std::string& value) {
+    for (const auto& line : p.image->env)
+      if (line.starts_with(cat(name, "="))) return;
+    env.try_emplace(std::string(name), value);
+  };
+  unless_said("HOSTNAME", p.hostname);
+  if (spec.process.terminal) unless_said("TERM", "xterm");
+  unless_said("HOME", home);
   spec.process.env = merge_environment(p.image->env, env);
-
-  Value context = p.container["securityContext"];
-  spec.privileged = context["privileged"].boolean();
-  spec.unmasked = context["procMount"].str() == "Unmasked";
-  spec.readonly_root = context["readOnlyRootFilesystem"].boolean();
-  if (Value v = context["allowPrivilegeEscalation"]) spec.process.no_new_privileges = !v.boolean() && !spec.privileged;
-  Value caps = context["capabilities"];
-  spec.process.capabilities = spec.privileged ? all_capabilities() : adjust_capabilities(default_capabilities(), strings(caps["add"]), strings(caps["drop"]));
-  for (Value s : p.pod["spec"]["securityContext"]["sysctls"].items()) spec.sysctls[s["name"].text()] = s["value"].text();
 
   spec.rootfs = p.rootfs;
   spec.cgroups_path = p.cgroups_path;
   spec.cgroup_v2 = p.cgroup_v2;
   add_resources(p, spec);
   add_namespaces(p, spec);
+  if (spec.privileged) spec.namespaces.erase("cgroup");
   add_mounts(p, spec);
+  for (const auto& m : spec.mounts)
+    if (std::find(m.options.begin(), m.options.end(), "rshared") != m.options.end()) spec.root_propagation = "rshared";
   if (spec.privileged) add_host_devices(spec);
   spec.annotations["io.kubernetes.pod.name"] = meta(p.pod, "name");
   spec.annotations["io.kubernetes.pod.namespace"] = meta(p.pod, "namespace");

@@ -8,6 +8,7 @@
 
 #include "core/json/value.h"
 #include "core/kubelet/environment.h"
+#include "core/kubelet/host_security.h"
 #include "images/image_store.h"
 #include "core/runtime/oci_spec.h"
 
@@ -23,8 +24,12 @@ struct ContainerPlan {
   std::string pod_run_dir;               // namespaces and shm
   std::string pid_namespace;             // to join; "": one of its own
   std::string hosts_path, hostname_path, resolv_path, message_path;  // "" : not mounted
-  bool cgroup_v2 = false, may_lower_oom_score = true;
+  bool cgroup_v2 = false, may_lower_oom_score = true, hugetlb = false;  // hugetlb: there is such a controller
   int64_t node_memory_bytes = 0;
+  HostSecurity host;
+  Document seccomp_profile;      // of seccompProfile Localhost
+  std::string hostname;          // for HOSTNAME
+  std::string apparmor_default;  // the loaded profile of RuntimeDefault; "": none
 };
 
 // kInvalidArgument becomes CreateContainerConfigError (runAsNonRoot), kNotFound CreateContainerError (no such user).

@@ -5,16 +5,18 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/base/files.h"
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/kubelet/container_security.h"
 #include "core/kubelet/container_spec.h"
-#include "core/kubelet/expansion.h"
 #include "core/kubelet/log_lines.h"
 #include "core/kubelet/node_files.h"
 #include "core/kubelet/pod_worker.h"
 #include "core/kubelet/volumes.h"
 #include "core/loop/loop.h"
 #include "core/runtime/passwd.h"
+#include "core/runtime/seccomp.h"
 
 namespace bramble {
 
@@ -66,7 +68,8 @@ Task<void> PodWorker::go_on_with_post_start(std::string id, std::string name) {
 Task<void> PodWorker::start_container(PodActions::Start start) {
   Document container = Document::of(PodView(pod_).container(start.container));
   std::string name = start.container;
-  auto env = container_environment(parts_.client.snapshot(), downward(), container.root());
+  EnvFiles files = co_await read_env_files(container);
+  auto env = container_environment(parts_.client.snapshot(), downward(), container.root(), files);
   std::string missing = env.ok() ? std::string() : env.error().message();
   if (create_is_put_off(name, missing)) co_return;
   auto usable = co_await ensure_image(container, name);
@@ -75,6 +78,8 @@ Task<void> PodWorker::start_container(PodActions::Start start) {
   if (!env.ok()) missing = env.error().message();
   auto image = parts_.images.find(container["image"].str());
   if (!image) co_return poke();
+  bool waits = co_await image_volumes_missing(container);
+  if (waits) co_return;
   ContainerRecord record;
   if (auto retry = create_retries_.find(name); retry != create_retries_.end()) record.id = retry->second.id;
   if (record.id.empty()) record.id = parts_.random.hex_token(32);
@@ -148,6 +153,54 @@ void PodWorker::look_at_post_starts() {
     if (auto it = post_starts_.find(id); it != post_starts_.end()) it->second.over.set();
 }
 
+// Whether an image that the container mounts cannot be had; noted as for its own image.
+Task<bool> PodWorker::image_volumes_missing(Document container) {
+  for (Value m : container["volumeMounts"].items()) {
+    for (Value v : pod_["spec"]["volumes"].items()) {
+      if (v["name"].str() != m["name"].str() || !v.has("image")) continue;
+      Builder b;
+      b.root().set("image", v["image"]["reference"]);
+      b.root().set("imagePullPolicy", v["image"]["pullPolicy"]);
+      Document wanted = b.finish();
+      if (image_missing(wanted.root(), container["name"].text())) co_return true;
+    }
+  }
+  co_return false;
+}
+
+// The files that the container's variables come from.
+Task<EnvFiles> PodWorker::read_env_files(Document container) {
+  std::vector<std::pair<std::string, std::string>> wanted;
+  for (Value e : container["env"].items())
+    if (Value f = e["valueFrom"]["fileKeyRef"]) wanted.emplace_back(f["volumeName"].text(), f["path"].text());
+  EnvFiles out;
+  if (wanted.empty()) co_return out;
+  auto read = [wanted, pod = pod_, root = parts_.pod_root(uid_)] {
+    EnvFiles found;
+    for (const auto& key : wanted)
+      for (Value v : pod["spec"]["volumes"].items())
+        if (v["name"].str() == key.first && v.has("emptyDir"))
+          if (std::string text = read_below_root(volume_path(root, v), key.second); !text.empty()) found[key] = std::move(text);
+    return found;
+  };
+  Task<EnvFiles> reading = offload(std::move(read));
+  out = co_await reading;
+  co_return out;
+}
+
+// Each container has its own copy, so that nothing of it is left when the container is.
+static Status mount_image_volumes(ImageStore& images, const MountWork& mounting) {
+  for (Value v : mounting.pod["spec"]["volumes"].items()) {
+    auto path = mounting.image_paths.find(v["name"].text());
+    if (path == mounting.image_paths.end()) continue;
+    auto image = images.find(v["image"]["reference"].str());
+    if (!image) return Error(Code::kNotFound, cat("failed to resolve image ", go_quote(v["image"]["reference"].str()), ": not found"));
+    TRY(make_node_dirs(path->second));
+    TRY(images.mount_rootfs(image->id, cat(folder_of(path->second), "/work"), path->second));
+  }
+  return ok();
+}
+
 Task<Status> PodWorker::create_and_start(ContainerRecord record, Document container, ImageInfo image, Environment env) {
   const std::string id = record.id, name = record.name;
   ContainerPlan plan;
@@ -174,36 +227,56 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   if (plan.pid_namespace.empty() && target && target->phase == ContainerRecord::Phase::kRunning)
     plan.pid_namespace = cat("/proc/", target->pid, "/ns/pid");
   plan.hosts_path = cat(root, "/etc-hosts");
-  if (!PodView(pod).host_network()) plan.hostname_path = cat(plan.pod_run_dir, "/hostname");
+  plan.hostname_path = cat(plan.pod_run_dir, "/hostname");
+  if (auto hostname = kernel_name(); hostname.ok()) plan.hostname = *hostname;
   plan.resolv_path = cat(plan.pod_run_dir, "/resolv.conf");
   plan.message_path = record.message_path;
   plan.cgroup_v2 = parts_.cgroups.v2();
   plan.may_lower_oom_score = parts_.may_lower_oom_score;
+  plan.host = parts_.host;
+  plan.apparmor_default = parts_.apparmor_default;
+  plan.hugetlb = parts_.cgroups.has_controller("hugetlb");
+  std::string seccomp_file;
+  if (auto choice = seccomp_choice(plan.pod, plan.container); choice && choice->type == "Localhost" && !plan.container["securityContext"]["privileged"].boolean())
+    seccomp_file = cat(parts_.options.root_dir, "/seccomp/", choice->localhost);
   if (auto it = parts_.capacity.find("memory"); it != parts_.capacity.end()) plan.node_memory_bytes = it->second.value();
 
+  auto resolved = with_claims();
+  MountWork mounting{root, resolved.ok() ? *resolved : pod_, container, plan.env, {}, false};
+  bool asks_recursive = false;
+  for (Value m : container["volumeMounts"].items()) {
+    asks_recursive = asks_recursive || m.has("recursiveReadOnly");
+    for (Value v : pod["spec"]["volumes"].items())
+      if (v["name"].str() == m["name"].str() && v.has("image")) mounting.image_paths[v["name"].text()] = cat(disk, "/images/", v["name"].str(), "/rootfs");
+  }
+  if (asks_recursive) {
+    RuntimeFeatures features = co_await parts_.runtime.features();
+    mounting.recursive_read_only = features.recursive_read_only;
+  }
   struct Prepared {
     Status status = ok();
+    bool asked_wrong = false;  // the container's fault
     std::vector<OciMount> mounts;
     std::string passwd, group;
+    Document seccomp_profile;
   };
   ImageStore* images = &parts_.images;
   std::string image_id = image.id, rootfs = plan.rootfs, message_path = record.message_path;
-  Environment env_copy = plan.env;
   LogFiles log = log_files(record);
-  auto work = [images, image_id, disk, rootfs, message_path, root, pod, container, env_copy, log]() -> Prepared {
+  auto work = [images, image_id, disk, rootfs, message_path, mounting, log, seccomp_file]() -> Prepared {
     Prepared p;
     Status link = make_log_link(log.path, log.link);
     if (!link.ok()) log_debug(link.error().message());
-    auto expand = [&](std::string_view text) {
-      auto known = [&](std::string_view ref) -> std::optional<std::string> {
-        auto it = env_copy.find(ref);
-        return it == env_copy.end() ? std::nullopt : std::optional<std::string>(it->second);
-      };
-      return expand_references(text, known);
-    };
-    auto mounts = container_mounts(root, pod.root(), container.root(), expand);
+    p.status = mount_image_volumes(*images, mounting);
+    auto mounts = p.status.ok() ? container_mounts(mounting) : Result<std::vector<OciMount>>(p.status.error());
     p.status = mounts.ok() ? ok() : Status(mounts.error());
+    p.asked_wrong = !p.status.ok() && p.status.error().code() == Code::kInvalidArgument;
     if (p.status.ok()) p.mounts = std::move(*mounts);
+    if (p.status.ok() && !seccomp_file.empty()) {
+      auto profile = read_seccomp_profile(seccomp_file);
+      p.status = profile.ok() ? ok() : Status(profile.error());
+      if (profile.ok()) p.seccomp_profile = std::move(*profile);
+    }
     if (p.status.ok()) p.status = make_node_dirs(std::filesystem::path(message_path).parent_path().string());
     if (p.status.ok()) p.status = write_node_file(message_path, "", 0666);
     if (p.status.ok() && ::chmod(message_path.c_str(), 0666) != 0) p.status = Error::from_errno(errno, message_path);
@@ -223,10 +296,11 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
     plan.volume_mounts = std::move(prepared.mounts);
     plan.passwd = std::move(prepared.passwd);
     plan.group = std::move(prepared.group);
+    plan.seccomp_profile = std::move(prepared.seccomp_profile);
     spec = container_spec(plan);
   }
   if (!spec.ok()) {
-    bool config = prepared.status.ok() && spec.error().code() == Code::kInvalidArgument;
+    bool config = prepared.asked_wrong || (prepared.status.ok() && spec.error().code() == Code::kInvalidArgument);
     auto discarded = co_await discard_files(id, message_path);
     if (!discarded.ok()) log_debug(discarded.error().message());
     std::string none;
@@ -234,6 +308,8 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
     co_return spec.error();
   }
   create_retries_.erase(name);
+  record.user = spec->process.user;
+  record.recursive_read_only = mounting.recursive_read_only;
   facts_.records.push_back(record);
   save();
   ContainerStreams streams{container["tty"].boolean(), container["stdin"].boolean(), container["stdinOnce"].boolean()};

@@ -1,7 +1,7 @@
 #include "core/kubelet/environment.h"
 
+#include "core/kubelet/env_file.h"
 #include "core/kubelet/expansion.h"
-#include "core/resources/names.h"
 
 namespace bramble {
 
@@ -58,16 +58,28 @@ Status add_from_source(Environment& env, const Snapshot& snapshot, std::string_v
     return Error(Code::kNotFound, cat(secret ? "secret" : "configmap", " \"", name, "\" not found"));
   }
   for (auto [key, value] : d["data"].members()) {
-    std::string variable = cat(prefix, key);
-    if (!check_env_var_name(variable).empty()) continue;
     auto text = data_text(d.root(), key, secret);
-    if (text) env[variable] = *text;
+    if (text) env[cat(prefix, key)] = *text;
   }
   return ok();
 }
 
+Result<std::optional<std::string>> value_from_file(const DownwardContext& context, Value ref, const EnvFiles& files) {
+  bool known = false, optional = ref["optional"].boolean();
+  std::string volume = ref["volumeName"].text(), path = ref["path"].text(), key = ref["key"].text();
+  for (Value v : context.pod["spec"]["volumes"].items()) known = known || (v["name"].str() == volume && v.has("emptyDir"));
+  if (!known) return Error(Code::kInvalidArgument, cat("cannot find the volume ", go_quote(volume), " referenced by FileKeyRef"));
+  auto file = files.find({volume, path});
+  if (file == files.end()) return optional ? Result<std::optional<std::string>>(std::nullopt) : Error(Code::kNotFound, cat("environment variable file ", go_quote(path), " not found in volume ", go_quote(volume)));
+  auto value = env_file_value(file->second, key);
+  if (!value.ok()) return value.error().prefixed(cat("couldn't parse env file ", go_quote(path)));
+  if (!*value && !optional) return Error(Code::kNotFound, cat("environment variable key ", go_quote(key), " not found in file ", go_quote(path)));
+  return value;
+}
+
 // Nothing: an optional source that is not there.
-Result<std::optional<std::string>> value_from(const Snapshot& snapshot, const DownwardContext& context, Value container, Value from) {
+Result<std::optional<std::string>> value_from(const Snapshot& snapshot, const DownwardContext& context, Value container, Value from, const EnvFiles& files) {
+  if (Value f = from["fileKeyRef"]) return value_from_file(context, f, files);
   std::string_view ns = meta(context.pod, "namespace");
   if (Value f = from["fieldRef"]) {
     TRY_ASSIGN(std::string text, field_text(context, f["fieldPath"].str()));
@@ -107,7 +119,7 @@ Environment service_environment(const Snapshot& snapshot, std::string_view ns, b
   return env;
 }
 
-Result<Environment> container_environment(const Snapshot& snapshot, const DownwardContext& context, Value container) {
+Result<Environment> container_environment(const Snapshot& snapshot, const DownwardContext& context, Value container, const EnvFiles& files) {
   std::string_view ns = meta(context.pod, "namespace");
   Environment services = service_environment(snapshot, ns, context.pod["spec"]["enableServiceLinks"].boolean(true));
   Environment env;
@@ -115,7 +127,7 @@ Result<Environment> container_environment(const Snapshot& snapshot, const Downwa
   for (Value e : container["env"].items()) {
     std::string name = e["name"].text();
     if (Value from = e["valueFrom"]) {
-      TRY_ASSIGN(std::optional<std::string> text, value_from(snapshot, context, container, from));
+      TRY_ASSIGN(std::optional<std::string> text, value_from(snapshot, context, container, from, files));
       if (text) env[name] = *text;
       continue;
     }

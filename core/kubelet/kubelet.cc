@@ -9,10 +9,12 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/kubelet/container_spec.h"
+#include "core/kubelet/node_admission.h"
 #include "core/kubelet/node_files.h"
 #include "core/kubelet/pod_admission.h"
 #include "core/kubelet/volumes.h"
 #include "core/loop/loop.h"
+#include "core/runtime/apparmor.h"
 
 namespace bramble {
 
@@ -40,9 +42,9 @@ Kubelet::Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> r
       runtime_(std::move(runtime)),
       recorder_(client, clock, "kubelet", options.node_name),
       machine_(std::move(machine)),
-      parts_{std::move(options), client, images, network, clock, random, *cgroups_, *runtime_, recorder_, node_capacity(machine_, 0), {}, {}, may_lower_oom_score()} {
+      parts_{std::move(options), client, images, network, clock, random, *cgroups_, *runtime_, recorder_, node_capacity(machine_, 0), {}, {}, may_lower_oom_score(), read_host_security(), {}} {
   parts_.capacity = node_capacity(machine_, parts_.options.max_pods);
-  parts_.allocatable = parts_.capacity;
+  parts_.allocatable = node_allocatable(machine_, parts_.capacity);
   if (!parts_.options.node_ip.empty()) parts_.node_ips.push_back(parts_.options.node_ip);
   auto retire_now = [this] {
     for (const auto& uid : std::exchange(retired_, {})) workers_.erase(uid);
@@ -67,7 +69,7 @@ void Kubelet::start() {
   report_ = std::make_unique<NodeReport>(parts_, machine_);
   image_garbage_ = std::make_unique<ImageGarbage>(parts_, parts_.options.image_gc, [this] { return images_in_use(); });
   std::function<void(const Change&)> changed = [this](const Change& change) { on_change(change); };
-  subscription_ = parts_.client.subscribe({kPods, kNodes, kConfigMaps, kSecrets}, changed);
+  subscription_ = parts_.client.subscribe({kPods, kNodes, kConfigMaps, kSecrets, kPersistentVolumeClaims}, changed);
   tasks_.start(begin());
 }
 
@@ -94,6 +96,7 @@ Task<void> Kubelet::begin() {
     auto cleared = co_await clearing;
     if (!cleared.ok()) log_warning("kubelet: clean up: ", cleared.error().message());
   }
+  co_await load_apparmor_profile();
   began_ = true;
   auto adopt = [this](const Document& pod) {
     if (PodView(pod).node_name() == parts_.options.node_name && !PodView(pod).is_mirror()) take_on(pod, false, false);
@@ -103,6 +106,8 @@ Task<void> Kubelet::begin() {
   follow_manifests();
   adopt_orphans();
   share_cpu();
+  co_await runtime_->features();
+  report_->poke();
 }
 
 void Kubelet::look_again() {
@@ -122,7 +127,7 @@ void Kubelet::on_change(const Change& change) {
     else report_->poke();  // somebody removed our Node: register again
     return;
   }
-  // ConfigMaps and Secrets: pods of the namespace may show them, or wait for them.
+  // ConfigMaps, Secrets, claims: pods of the namespace may show them, or wait for them.
   std::string_view ns = namespace_of(change.after ? change.after : change.before);
   for (auto& [uid, worker] : workers_)
     if (PodView(worker->pod()).ns() == ns) worker->poke();
@@ -170,10 +175,27 @@ void Kubelet::take_on(const Document& pod, bool gone, bool of_manifest) {
   entered.start();
 }
 
-// Refuses a pod that does not fit beside the others. What an earlier process took on stays.
+// The parser is a program of the package that has AppArmor's tools; without it containers that ask for nothing run without a profile.
+Task<void> Kubelet::load_apparmor_profile() {
+  if (!parts_.host.apparmor) co_return;
+  std::string file = cat(parts_.options.data_dir, "/apparmor-", kDefaultAppArmorProfile);
+  auto write = [file] { return write_node_file(file, default_apparmor_profile(), 0644); };
+  Task<Status> writing = offload(std::move(write));
+  auto written = co_await writing;
+  ProcessSpec spec;
+  spec.argv = {"apparmor_parser", "--skip-cache", "--replace", file};
+  spec.timeout_ms = limits::kRuntimeCommandMs;
+  auto loaded = co_await run_process(std::move(spec));
+  std::string why = !written.ok() ? written.error().message() : !loaded.ok() ? loaded.error().message() : loaded->exit_code != 0 ? std::string(trim(loaded->err)) : std::string();
+  if (why.empty()) parts_.apparmor_default = kDefaultAppArmorProfile;
+  else log_warning("kubelet: AppArmor's profile for containers is not loaded (install the package apparmor): ", why);
+}
+
+// Refuses a pod that this node cannot run as it asks, or not beside the others. What an earlier process took on stays.
 void Kubelet::admit(const Document& pod, PodWorker& worker) {
   PodView view(pod);
   if (view.is_terminal() || view.is_deleting() || view.status().has("startTime")) return;
+  if (auto refusal = refuse_by_security(pod.root(), parts_.host)) return worker.refuse(refusal->reason, cat("Pod was rejected: ", refusal->message));
   std::vector<Document> others;
   for (const auto& [uid, other] : workers_)
     if (!PodView(other->pod()).is_terminal() && !other->is_refused()) others.push_back(other->pod());

@@ -56,6 +56,7 @@ class Kubelet final : public NodeStreams {
   Task<Status> clear_unknown(std::set<std::string> known);
   void admit(const Document& pod, PodWorker& worker);
   void retire(std::string uid);
+  Task<void> load_apparmor_profile();
   void share_cpu();
   PodWorker* worker_of(const ObjectKey& pod) const;
 

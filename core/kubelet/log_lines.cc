@@ -92,6 +92,8 @@ Result<OciProcess> container_process(const std::string& container_dir) {
   for (Value v : p["user"]["additionalGids"].items()) out.user.additional_gids.push_back(static_cast<uint32_t>(v.integer()));
   for (Value v : p["capabilities"]["bounding"].items()) out.capabilities.push_back(v.text());
   out.no_new_privileges = p["noNewPrivileges"].boolean();
+  out.apparmor_profile = p["apparmorProfile"].text();
+  out.selinux_label = p["selinuxLabel"].text();
   if (Value v = p["oomScoreAdj"]) out.oom_score_adj = static_cast<int>(v.integer());
   return out;
 }

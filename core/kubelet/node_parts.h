@@ -11,6 +11,7 @@
 #include "core/client/client.h"
 #include "core/client/recorder.h"
 #include "core/kubelet/image_gc_plan.h"
+#include "core/kubelet/host_security.h"
 #include "core/kubelet/log_stream.h"
 #include "core/quarantine/quarantine.h"
 #include "core/resources/pod_view.h"
@@ -88,6 +89,8 @@ struct NodeParts {
   ResourceAmounts capacity, allocatable;
   std::vector<std::string> node_ips;
   bool may_lower_oom_score = false;
+  HostSecurity host = read_host_security();
+  std::string apparmor_default;  // the profile that was loaded; "": none
   std::shared_ptr<LogFollowers> followers = std::make_shared<LogFollowers>();
   std::unique_ptr<ProbeSlots> probe_slots = std::make_unique<ProbeSlots>(options.alarms);
 

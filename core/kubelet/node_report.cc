@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
@@ -45,12 +46,29 @@ bool same_but_heartbeats(Value a, Value b) {
 
 }  // namespace
 
+// By the names of resources: "hugepages-2Mi".
+static std::map<std::string, int64_t> read_hugepages() {
+  std::map<std::string, int64_t> out;
+  std::error_code ec;
+  for (std::filesystem::directory_iterator it("/sys/kernel/mm/hugepages", ec), end; !ec && it != end; it.increment(ec)) {
+    std::string name = it->path().filename().string();  // "hugepages-2048kB"
+    if (!name.starts_with("hugepages-") || !name.ends_with("kB")) continue;
+    auto kib = parse_int64(std::string_view(name).substr(10, name.size() - 12));
+    auto size = kib ? Quantity::parse(cat(*kib, "Ki")) : Result<Quantity>(Error(Code::kInvalidArgument, name));
+    if (!size.ok()) continue;
+    int64_t pages = parse_int64(trim(read_node_file(cat(it->path().string(), "/nr_hugepages")))).value_or(0);
+    out[cat("hugepages-", size->text())] = pages * *kib * 1024;
+  }
+  return out;
+}
+
 MachineFacts read_machine(const std::string& root_dir) {
   MachineFacts m;
   m.machine_id = trimmed_file("/etc/machine-id");
   m.system_uuid = trimmed_file("/sys/class/dmi/id/product_uuid");
   if (m.system_uuid.empty()) m.system_uuid = m.machine_id;
   m.boot_id = trimmed_file("/proc/sys/kernel/random/boot_id");
+  m.hugepage_bytes = read_hugepages();
   utsname u{};
   uname(&u);
   m.kernel_version = u.release;
@@ -84,7 +102,16 @@ ResourceAmounts node_capacity(const MachineFacts& m, int max_pods) {
   c.insert_or_assign("memory", parsed(cat(m.memory_bytes / 1024, "Ki")));
   c.insert_or_assign("ephemeral-storage", parsed(cat(m.disk_bytes / 1024, "Ki")));
   c.insert_or_assign("pods", Quantity::of(max_pods));
+  for (const auto& [name, bytes] : m.hugepage_bytes) c.insert_or_assign(name, bytes ? parsed(cat(bytes / 1024, "Ki")) : Quantity::of(0));
   return c;
+}
+
+ResourceAmounts node_allocatable(const MachineFacts& m, const ResourceAmounts& capacity) {
+  ResourceAmounts out = capacity;
+  int64_t bytes = m.memory_bytes;
+  for (const auto& [name, huge] : m.hugepage_bytes) bytes -= huge;
+  if (bytes != m.memory_bytes) out.insert_or_assign("memory", *Quantity::parse(cat(std::max<int64_t>(bytes, 0) / 1024, "Ki")));
+  return out;
 }
 
 Document node_object(const KubeletOptions& options, const MachineFacts& m) {
@@ -118,7 +145,7 @@ Document node_object(const KubeletOptions& options, const MachineFacts& m) {
 }
 
 Document node_status(const KubeletOptions& options, const MachineFacts& m, const ResourceAmounts& capacity, const ResourceAmounts& allocatable, Value node,
-                     const std::vector<ImageInfo>& images, const NodeHealth& health, int64_t now_us) {
+                     const std::vector<ImageInfo>& images, const NodeHealth& health, int64_t now_us, const std::optional<RuntimeFeatures>& features) {
   Builder b;
   if (node["status"].is_object()) b.set_root(node["status"]);
   Mut s = b.root();
@@ -157,6 +184,16 @@ Document node_status(const KubeletOptions& options, const MachineFacts& m, const
   info.set("kubeProxyVersion", "");
   info.set("operatingSystem", "linux");
   info.set("architecture", m.architecture);
+  s.object("features").set("supplementalGroupsPolicy", true);
+  if (features) {  // until the runtime has told, what was told before stays
+    s.remove("runtimeHandlers");
+    for (const std::string& name : {std::string(), features->name}) {
+      Mut handler = s.array("runtimeHandlers").append_object();
+      handler.set("name", name);
+      handler.object("features").set("recursiveReadOnlyMounts", features->recursive_read_only);
+      handler.object("features").set("userNamespaces", false);
+    }
+  }
   std::vector<const ImageInfo*> order;
   for (const auto& i : images) order.push_back(&i);
   std::sort(order.begin(), order.end(), [](const ImageInfo* x, const ImageInfo* y) { return x->size_bytes != y->size_bytes ? x->size_bytes > y->size_bytes : x->id < y->id; });
@@ -235,7 +272,7 @@ Task<bool> NodeReport::report_once() {
   Status network = parts_.network.ready();
   if (!network.ok()) health.not_ready = network_not_ready(network.error()).message();
   int64_t now = parts_.clock.wall_us();
-  Document status = node_status(parts_.options, machine_, parts_.capacity, parts_.allocatable, node.root(), list, health, now);
+  Document status = node_status(parts_.options, machine_, parts_.capacity, parts_.allocatable, node.root(), list, health, now, parts_.runtime.known_features());
   bool heartbeat_due = parts_.clock.monotonic_us() - last_us_ >= limits::kNodeStatusMs * 1000 - 1000000 || last_us_ == 0;
   last_status_ = status;
   if (!heartbeat_due && same_but_heartbeats(status.root(), node["status"])) co_return true;

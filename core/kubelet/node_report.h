@@ -2,6 +2,7 @@
 // and every five minutes; its Lease every ten seconds. Loop thread. (Kubernetes: "Node status", "Node heartbeats".)
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -13,9 +14,12 @@ struct MachineFacts {
   std::string machine_id, system_uuid, boot_id, kernel_version, os_image, architecture;
   int64_t memory_bytes = 0, disk_bytes = 0;
   int cpus = 0;
+  std::map<std::string, int64_t> hugepage_bytes;  // set aside, by "hugepages-2Mi"
 };
 MachineFacts read_machine(const std::string& root_dir);
 ResourceAmounts node_capacity(const MachineFacts& machine, int max_pods);
+// What pods may have of it: memory that is set aside for huge pages is no other memory.
+ResourceAmounts node_allocatable(const MachineFacts& machine, const ResourceAmounts& capacity);
 
 // The Node to register. Pure.
 Document node_object(const KubeletOptions& options, const MachineFacts& machine);
@@ -27,7 +31,7 @@ struct NodeHealth {
 // What upstream's kubelet says of a network that cannot take pods.
 Error network_not_ready(const Error& why);
 Document node_status(const KubeletOptions& options, const MachineFacts& machine, const ResourceAmounts& capacity, const ResourceAmounts& allocatable,
-                     Value node, const std::vector<ImageInfo>& images, const NodeHealth& health, int64_t now_us);
+                     Value node, const std::vector<ImageInfo>& images, const NodeHealth& health, int64_t now_us, const std::optional<RuntimeFeatures>& features = {});
 
 class NodeReport {
  public:

@@ -58,6 +58,19 @@ struct Maker {
     return ok();
   }
 
+  // The user that all containers run as, if they do.
+  std::optional<uint32_t> common_user() {
+    std::optional<int64_t> user;
+    for (const char* list : {"initContainers", "containers"})
+      for (Value c : context.pod["spec"][list].items()) {
+        Value own = c["securityContext"]["runAsUser"];
+        if (!own) own = context.pod["spec"]["securityContext"]["runAsUser"];
+        if (!own || (user && *user != own.integer())) return std::nullopt;
+        user = own.integer();
+      }
+    return user ? std::optional<uint32_t>(static_cast<uint32_t>(*user)) : std::nullopt;
+  }
+
   Status add_projected(Value projected) {
     uint32_t mode = mode_of_volume(projected);
     for (Value source : projected["sources"].items()) {
@@ -66,9 +79,11 @@ struct Maker {
       if (Value s = source["downwardAPI"]) TRY(add_downward(s, mode));
       if (Value s = source["serviceAccountToken"]) {
         TRY_ASSIGN(std::string token, token_of(s["audience"].text(), s["expirationSeconds"].integer(kTokenSecondsDefault)));
-        out[s["path"].text()] = {token, mode};
+        auto user = common_user();
+        bool given_away = user || context.pod["spec"]["securityContext"].has("fsGroup");
+        out[s["path"].text()] = {token, given_away ? 0600 : mode, user};
       }
-      if (source.has("clusterTrustBundle") || source.has("podCertificate")) return Error(Code::kInvalidArgument, "unsupported projected source");
+      if (source.has("clusterTrustBundle") || source.has("podCertificate")) return Error(Code::kInvalidArgument, cat("projected volume source ", source.has("podCertificate") ? "podCertificate" : "clusterTrustBundle", " is not supported on this node"));
     }
     return ok();
   }

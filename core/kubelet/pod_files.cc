@@ -6,7 +6,34 @@
 
 namespace bramble {
 
+namespace {
+
+// What resolvers take. (Kubernetes: "DNS for Services and Pods", limits.)
+constexpr size_t kServersMax = 3, kSearchesMax = 32, kSearchCharactersMax = 2048, kSearchNameMax = 253, kKernelNameMax = 64;
+
+std::vector<std::string> searches_that_fit(std::vector<std::string> searches, std::vector<std::string>& warnings) {
+  bool cut = searches.size() > kSearchesMax;
+  if (cut) searches.resize(kSearchesMax);
+  cut = std::erase_if(searches, [](const std::string& s) { return s.size() > kSearchNameMax; }) > 0 || cut;  // at which some resolvers abort
+  while (join(searches, " ").size() > kSearchCharactersMax) {
+    searches.pop_back();
+    cut = true;
+  }
+  if (cut) warnings.push_back(cat("Search Line limits were exceeded, some search paths have been omitted, the applied search line is: ", join(searches, " ")));
+  return searches;
+}
+
+std::vector<std::string> servers_that_fit(std::vector<std::string> servers, std::vector<std::string>& warnings) {
+  if (servers.size() <= kServersMax) return servers;
+  servers.resize(kServersMax);
+  warnings.push_back(cat("Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: ", join(servers, " ")));
+  return servers;
+}
+
+}  // namespace
+
 std::string pod_hostname(Value pod) {
+  if (std::string_view given = pod["spec"]["hostnameOverride"].str(); !given.empty()) return std::string(given);
   std::string name = pod["spec"]["hostname"].text();
   if (name.empty()) name = meta(pod, "name");
   if (name.size() > 63) name.resize(63);
@@ -16,8 +43,17 @@ std::string pod_hostname(Value pod) {
 
 std::string pod_fqdn(Value pod, const std::string& domain) {
   std::string_view subdomain = pod["spec"]["subdomain"].str();
-  if (subdomain.empty()) return {};
+  if (subdomain.empty() || !pod["spec"]["hostnameOverride"].str().empty()) return {};
   return cat(pod_hostname(pod), ".", subdomain, ".", meta(pod, "namespace"), ".svc.", domain);
+}
+
+Result<std::string> pod_kernel_name(Value pod, const std::string& domain, const std::string& node_name) {
+  if (pod["spec"]["hostNetwork"].boolean()) return node_name;
+  std::string fqdn = pod["spec"]["setHostnameAsFQDN"].boolean() ? pod_fqdn(pod, domain) : std::string();
+  if (fqdn.empty()) return pod_hostname(pod);
+  if (fqdn.size() <= kKernelNameMax) return fqdn;
+  return Error(Code::kInvalidArgument, cat("failed to construct FQDN from pod hostname and cluster domain, FQDN ", fqdn, " is too long (", kKernelNameMax, " characters is the max, ", fqdn.size(),
+                                           " characters requested)"));
 }
 
 std::string hosts_text(Value pod, const std::vector<std::string>& pod_ips, const std::string& domain, const std::string& node_hosts) {
@@ -43,7 +79,7 @@ std::string hosts_text(Value pod, const std::vector<std::string>& pod_ips, const
   return out;
 }
 
-std::string resolv_text(Value pod, const std::string& cluster_dns, const std::string& domain, const std::string& node_text) {
+ResolvConf resolv_conf(Value pod, const std::string& cluster_dns, const std::string& domain, const std::string& node_text) {
   std::vector<std::string> servers, searches, options;
   auto read_node = [&](bool with_servers) {
     for (auto line : split(node_text, '\n')) {
@@ -76,20 +112,27 @@ std::string resolv_text(Value pod, const std::string& cluster_dns, const std::st
     read_node(true);
   }
   Value config = pod["spec"]["dnsConfig"];
-  auto add_once = [](std::vector<std::string>& list, std::string item) {
-    if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(std::move(item));
-  };
-  for (Value v : config["nameservers"].items()) add_once(servers, v.text());
-  for (Value v : config["searches"].items()) add_once(searches, v.text());
+  for (Value v : config["nameservers"].items()) servers.push_back(v.text());
+  for (Value v : config["searches"].items()) searches.push_back(v.text());
   for (Value o : config["options"].items()) {
     std::string name = o["name"].text();
     std::erase_if(options, [&](const std::string& have) { return have == name || have.starts_with(name + ":"); });
     options.push_back(o["value"].str().empty() ? name : cat(name, ":", o["value"].str()));
   }
-  std::string out;
-  if (!searches.empty()) out += cat("search ", join(searches, " "), "\n");
-  for (const auto& s : servers) out += cat("nameserver ", s, "\n");
-  if (!options.empty()) out += cat("options ", join(options, " "), "\n");
+  auto once = [](std::vector<std::string>& list) {
+    std::vector<std::string> out;
+    for (auto& item : list)
+      if (std::find(out.begin(), out.end(), item) == out.end()) out.push_back(std::move(item));
+    list = std::move(out);
+  };
+  once(servers);
+  once(searches);
+  ResolvConf out;
+  servers = servers_that_fit(std::move(servers), out.warnings);
+  searches = searches_that_fit(std::move(searches), out.warnings);
+  if (!searches.empty()) out.text += cat("search ", join(searches, " "), "\n");
+  for (const auto& s : servers) out.text += cat("nameserver ", s, "\n");
+  if (!options.empty()) out.text += cat("options ", join(options, " "), "\n");
   return out;
 }
 

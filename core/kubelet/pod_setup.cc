@@ -1,8 +1,12 @@
 // Making a pod's surroundings: volumes, cgroup, namespaces, shim, network. Every step may be repeated.
+#include <limits.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/kubelet/claims.h"
 #include "core/kubelet/container_spec.h"
 #include "core/kubelet/node_files.h"
 #include "core/kubelet/node_report.h"
@@ -29,6 +33,13 @@ size_t payload_hash(const std::map<std::string, Payload>& payloads) {
     }
   }
   return out;
+}
+
+const ResourceId kRuntimeClasses{"node.k8s.io", "v1", "runtimeclasses"};
+
+std::string node_hostname() {
+  char name[HOST_NAME_MAX + 1] = {};
+  return gethostname(name, HOST_NAME_MAX) == 0 ? name : "";
 }
 
 Document token_request(const Document& pod, const std::string& audience, int64_t expiration_s) {
@@ -69,10 +80,14 @@ PodNetworkRequest PodWorker::network_request() const {
   r.pod_namespace = pod.ns();
   r.pod_name = pod.name();
   r.pod_uid = uid_;
-  for (Value c : pod.containers().items())
+  auto add = [&r](Value c) {
     for (Value p : c["ports"].items())
       if (int64_t host_port = p["hostPort"].integer())
         r.host_ports.push_back({lower(p["protocol"].str("TCP")), static_cast<uint16_t>(host_port), static_cast<uint16_t>(p["containerPort"].integer()), p["hostIP"].text()});
+  };
+  for (Value c : pod.containers().items()) add(c);
+  for (Value c : pod.init_containers().items())
+    if (c["restartPolicy"].str() == "Always") add(c);
   return r;
 }
 
@@ -135,19 +150,39 @@ Task<Result<std::map<std::string, Payload>>> PodWorker::make_payloads() {
   co_return out;
 }
 
-Task<Status> PodWorker::write_volumes(std::map<std::string, Payload> payloads) {
+// At most so much as the pod may use may its volumes in memory hold.
+int64_t PodWorker::memory_for_volumes() const {
+  int64_t bytes = 0;
+  auto allocatable = parts_.allocatable.find("memory");
+  if (allocatable != parts_.allocatable.end()) bytes = allocatable->second.value();
+  auto limits = PodView(pod_).limits();
+  auto limit = limits.find("memory");
+  if (limit != limits.end() && limit->second.value() > 0 && (bytes == 0 || limit->second.value() < bytes)) bytes = limit->second.value();
+  return bytes;
+}
+
+Result<Document> PodWorker::with_claims() const { return resolve_claims(parts_.client.snapshot(), pod_, volumes_ready_); }
+
+// all: every volume of the pod is made; else only these are written.
+Task<Status> PodWorker::write_volumes(std::map<std::string, Payload> payloads, bool all) {
   size_t hash = payload_hash(payloads);
-  VolumeWork work{parts_.pod_root(uid_), pod_, std::move(payloads), format_rfc3339_micro(parts_.clock.wall_us())};
+  auto pod = all ? with_claims() : Result<Document>(pod_);
+  if (!pod.ok()) co_return pod.error();
+  VolumeWork work{parts_.pod_root(uid_), *pod, std::move(payloads), format_rfc3339_micro(parts_.clock.wall_us()), memory_for_volumes(), !all};
   Task<Status> making = offload([work = std::move(work)] { return set_up_volumes(work); });
   auto made = co_await making;
   if (made.ok()) payload_hash_ = hash;
+  if (made.ok() && all) {
+    Document resolved = *pod;
+    made = co_await mount_exports(resolved);
+  }
   co_return made;
 }
 
 Task<Status> PodWorker::set_up_volumes_of_pod() {
   auto payloads = co_await make_payloads();
   if (!payloads.ok()) co_return payloads.error();
-  auto made = co_await write_volumes(std::move(*payloads));
+  auto made = co_await write_volumes(std::move(*payloads), true);
   co_return made;
 }
 
@@ -159,7 +194,7 @@ Task<void> PodWorker::refresh_payloads() {
   auto payloads = co_await make_payloads();
   Status done = payloads.ok() ? ok() : Status(payloads.error());
   if (payloads.ok() && payload_hash(*payloads) != payload_hash_) {
-    auto written = co_await write_volumes(std::move(*payloads));
+    auto written = co_await write_volumes(std::move(*payloads), false);
     done = written;
   }
   if (done.ok()) {
@@ -173,26 +208,54 @@ Task<void> PodWorker::refresh_payloads() {
 
 // The files that its containers see as /etc/hosts, /etc/hostname and /etc/resolv.conf.
 Task<Status> PodWorker::write_pod_files() {
+  struct Written {
+    Status status = ok();
+    std::vector<std::string> warnings;
+  };
   struct Work {
     Document pod;
     std::vector<std::string> pod_ips;
-    std::string dir, root, dns, domain, resolv_conf;
-    Status operator()() const {
+    std::string dir, root, dns, domain, node_resolv_conf, hostname;
+    Status write(const ResolvConf& resolv) const {
       std::string node_hosts = PodView(pod).host_network() ? read_node_file("/etc/hosts") : std::string();
       TRY(write_node_file(cat(root, "/etc-hosts"), hosts_text(pod.root(), pod_ips, domain, node_hosts), 0644));
-      TRY(write_node_file(cat(dir, "/hostname"), cat(pod_hostname(pod.root()), "\n"), 0644));
-      return write_node_file(cat(dir, "/resolv.conf"), resolv_text(pod.root(), dns, domain, read_node_file(resolv_conf)), 0644);
+      TRY(write_node_file(cat(dir, "/hostname"), cat(hostname, "\n"), 0644));
+      return write_node_file(cat(dir, "/resolv.conf"), resolv.text, 0644);
+    }
+    Written operator()() const {
+      ResolvConf resolv = resolv_conf(pod.root(), dns, domain, read_node_file(node_resolv_conf));
+      Status status = write(resolv);
+      return {status, std::move(resolv.warnings)};
     }
   };
   const KubeletOptions& o = parts_.options;
-  Work work{pod_, facts_.pod_ips, parts_.runtime.pod_dir(uid_), parts_.pod_root(uid_), o.cluster_dns, o.cluster_domain, o.resolv_conf};
-  Task<Status> writing = offload(std::move(work));
-  auto written = co_await writing;
-  co_return written;
+  auto hostname = kernel_name();
+  if (!hostname.ok()) co_return hostname.error();
+  Work work{pod_, facts_.pod_ips, parts_.runtime.pod_dir(uid_), parts_.pod_root(uid_), o.cluster_dns, o.cluster_domain, o.resolv_conf, *hostname};
+  Task<Written> writing = offload(std::move(work));
+  Written written = co_await writing;
+  for (const auto& warning : written.warnings) event("Warning", "DNSConfigForming", warning);
+  co_return written.status;
 }
+
+// The handler that the pod's RuntimeClass names; "" for none.
+Result<std::string> PodWorker::runtime_handler() const {
+  std::string name = pod_["spec"]["runtimeClassName"].text();
+  if (name.empty()) return name;
+  Document runtime_class = parts_.client.snapshot().get(kRuntimeClasses, "", name);
+  if (!runtime_class) return Error(Code::kNotFound, cat("failed to look up RuntimeClass: runtimeclasses.node.k8s.io ", go_quote(name), " not found"));
+  return runtime_class["handler"].text();
+}
+
+Result<std::string> PodWorker::kernel_name() const { return pod_kernel_name(pod_.root(), parts_.options.cluster_domain, node_hostname()); }
 
 Task<Status> PodWorker::set_up() {
   PodView pod(pod_);
+  if (pod_["spec"]["hostUsers"].is_bool() && !pod_["spec"]["hostUsers"].boolean()) {
+    Error error(Code::kInvalidArgument, "can't set `spec.hostUsers: false`, runtime does not support user namespaces");
+    note_setup_failure("FailedCreatePodSandBox", error.prefixed("Failed to create pod sandbox"));
+    co_return error;
+  }
   Status made = make_node_dirs(parts_.runtime.pod_dir(uid_));
   std::string mark = parts_.store_mark();
   if (made.ok() && !mark.empty()) {
@@ -228,10 +291,14 @@ Task<Status> PodWorker::set_up() {
   auto cpu = amount(requests, "cpu");
   limits.cpu_shares = cpu_shares_of_milli(cpu ? cpu->milli() : 0);
   bool all_cpu = true, all_memory = true;  // a pod is limited only when each container is
-  for (Value c : pod.containers().items()) {
-    all_cpu = all_cpu && c["resources"]["limits"].has("cpu");
-    all_memory = all_memory && c["resources"]["limits"].has("memory");
-  }
+  for (Value list : {pod.containers(), pod.init_containers()})
+    for (Value c : list.items()) {
+      all_cpu = all_cpu && c["resources"]["limits"].has("cpu");
+      all_memory = all_memory && c["resources"]["limits"].has("memory");
+    }
+  Value of_pod = pod_["spec"]["resources"]["limits"];
+  all_cpu = all_cpu || of_pod.has("cpu");
+  all_memory = all_memory || of_pod.has("memory");
   if (auto q = amount(maximums, "cpu"); q && all_cpu) limits.cpu_quota_us = cpu_quota_of_milli(q->milli(), limits.cpu_period_us);
   if (auto q = amount(maximums, "memory"); q && all_memory) limits.memory_bytes = q->value();
   Status cgroup = parts_.cgroups.make_pod(qos_, uid_, limits);
@@ -239,7 +306,19 @@ Task<Status> PodWorker::set_up() {
     note_setup_failure("FailedCreatePodContainer", cgroup.error().prefixed("unable to ensure pod container exists"));
     co_return cgroup;
   }
-  auto ready = co_await parts_.runtime.ensure_pod(uid_, pod_hostname(pod_.root()));
+  auto hostname = kernel_name();
+  Status ready = hostname.ok() ? ok() : Status(hostname.error());
+  if (ready.ok()) {
+    std::string name = *hostname;
+    auto handler = runtime_handler();
+    auto runtime = handler.ok() ? parts_.runtime.runtime_of_handler(*handler) : handler;
+    if (runtime.ok()) {
+      std::string path = *runtime;
+      ready = co_await parts_.runtime.ensure_pod(uid_, name, path);
+    } else {
+      ready = runtime.error();
+    }
+  }
   if (!ready.ok()) {
     note_setup_failure("FailedCreatePodSandBox", ready.error().prefixed("Failed to create pod sandbox"));
     co_return ready;

@@ -37,6 +37,14 @@ struct StatusWriter {
     t.set("containerID", cat("bramble://", r.id));
   }
 
+  void add_user(Mut status, const ContainerRecord* r) {
+    if (!r || !r->user) return;
+    Mut user = status.object("user").object("linux");
+    user.set("gid", static_cast<int64_t>(r->user->gid));
+    for (uint32_t g : r->user->additional_gids) user.array("supplementalGroups").append(static_cast<int64_t>(g));
+    user.set("uid", static_cast<int64_t>(r->user->uid));
+  }
+
   void add_waiting(Mut state, std::string_view name, bool is_init) {
     Mut w = state.object("waiting");
     auto it = facts.waiting.find(name);
@@ -49,7 +57,7 @@ struct StatusWriter {
     w.set("reason", for_init ? "PodInitializing" : "ContainerCreating");
   }
 
-  void add_mounts(Mut status, Value container) {
+  void add_mounts(Mut status, Value container, const ContainerRecord* r) {
     Value mounts = container["volumeMounts"];
     if (mounts.size() == 0) return;
     Mut out = status.array("volumeMounts");
@@ -59,7 +67,9 @@ struct StatusWriter {
       row.set("mountPath", m["mountPath"].str());
       if (m["readOnly"].boolean()) {
         row.set("readOnly", true);
-        row.set("recursiveReadOnly", m["recursiveReadOnly"].str("Disabled"));
+        std::string_view wanted = m["recursiveReadOnly"].str("Disabled");
+        bool all = wanted == "Enabled" || (wanted == "IfPossible" && r && r->recursive_read_only);
+        row.set("recursiveReadOnly", all ? "Enabled" : "Disabled");
       }
     }
   }
@@ -130,7 +140,8 @@ struct StatusWriter {
     if (!ephemeral) s.set("started", started);
     if (r && container["lifecycle"].has("stopSignal")) s.set("stopSignal", r->stop_signal);
     if (running) add_resources(s, container);
-    add_mounts(s, container);
+    add_mounts(s, container, r);
+    add_user(s, r);
   }
 };
 

@@ -93,7 +93,12 @@ class PodWorker {
   // Set up.
   Task<Status> set_up();
   Task<Status> set_up_volumes_of_pod();
-  Task<Status> write_volumes(std::map<std::string, Payload> payloads);
+  Task<Status> write_volumes(std::map<std::string, Payload> payloads, bool all);
+  int64_t memory_for_volumes() const;
+  Task<Status> mount_exports(Document pod);
+  Result<Document> with_claims() const;  // the pod, its claims resolved
+  Task<EnvFiles> read_env_files(Document container);
+  Task<bool> image_volumes_missing(Document container);
   Task<Result<std::map<std::string, Payload>>> make_payloads();
   Task<Status> fetch_tokens();
   Task<void> refresh_payloads();
@@ -129,6 +134,8 @@ class PodWorker {
   void look_at_post_starts();
   HookPlace hook_place(const ContainerRecord& record) const;
   Task<Status> write_pod_files();
+  Result<std::string> runtime_handler() const;
+  Result<std::string> kernel_name() const;  // of its uts namespace, HOSTNAME and /etc/hostname
   Task<Status> discard_files(std::string id, std::string message_path);
   DownwardContext downward() const;
 

@@ -1,17 +1,17 @@
 #include "core/kubelet/volumes.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 
 #include "core/base/files.h"
 #include "core/base/folder.h"
+#include "core/kubelet/fs_group.h"
 #include "core/kubelet/payloads.h"
 #include "core/resources/pod_view.h"
 #include "core/runtime/pod_namespaces.h"
@@ -33,12 +33,39 @@ std::string_view plugin_of(Value volume) {
   if (volume.has("secret")) return "secret";
   if (volume.has("projected")) return "projected";
   if (volume.has("downwardAPI")) return "downward-api";
+  if (volume.has("local")) return "local-volume";
+  if (volume.has("nfs")) return "nfs";
   return {};
 }
 
+// What is meant to stay in memory is not swapped out, where the kernel knows how (6.4).
+Status mount_tmpfs(const std::string& path, const std::string& options) {
+  if (mount("tmpfs", path.c_str(), "tmpfs", 0, cat(options, ",noswap").c_str()) == 0) return ok();
+  if (errno == EINVAL && mount("tmpfs", path.c_str(), "tmpfs", 0, options.c_str()) == 0) return ok();
+  return Error::from_errno(errno, cat("mount tmpfs on ", path));
+}
+
+// The page size of medium "HugePages-<size>" or, for "HugePages", of the one size that the pod asks for; in bytes.
+Result<std::string> huge_page_of(Value pod, std::string_view medium) {
+  std::set<std::string> asked;
+  for (const char* list : {"initContainers", "containers"})
+    for (Value c : pod["spec"][list].items())
+      for (const char* part : {"requests", "limits"})
+        for (auto [name, amount] : c["resources"][part].members())
+          if (name.starts_with("hugepages-")) asked.emplace(name.substr(10));
+  if (asked.empty()) return Error(Code::kInvalidArgument, "hugePages storage requested, but there is no resource request for huge pages.");
+  std::string size(medium.starts_with("HugePages-") ? medium.substr(10) : std::string_view(*asked.begin()));
+  if (medium == "HugePages" && asked.size() > 1) return Error(Code::kInvalidArgument, "medium HugePages cannot be used: containers ask for huge pages of several sizes");
+  if (!asked.contains(size)) return Error(Code::kInvalidArgument, cat("medium ", medium, ": no container asks for huge pages of that size"));
+  auto bytes = Quantity::parse(size);
+  if (!bytes.ok()) return bytes.error();
+  return cat(bytes->value());
+}
+
 // It gets its name when it has its mode and its group, so one that is there is whole, and what pods did in it stays theirs.
-Status set_up_empty_dir(const std::string& path, Value empty_dir, std::optional<uint32_t> fs_group) {
-  bool memory = empty_dir["medium"].str() == "Memory";
+Status set_up_empty_dir(const std::string& path, Value empty_dir, std::optional<uint32_t> fs_group, int64_t memory_bytes, Value pod) {
+  std::string_view medium = empty_dir["medium"].str();
+  bool memory = medium == "Memory";
   uint32_t mode = fs_group ? 02777 : 0777;
   if (!path_exists(path)) {
     std::string fresh = path + ".new";
@@ -50,14 +77,21 @@ Status set_up_empty_dir(const std::string& path, Value empty_dir, std::optional<
     if (fchmod(fd.get(), mode) != 0) return Error::from_errno(errno, fresh);
     if (rename(fresh.c_str(), path.c_str()) != 0) return Error::from_errno(errno, path);
   }
+  if (medium.starts_with("HugePages") && !is_mount_point(path)) {
+    TRY_ASSIGN(std::string size, huge_page_of(pod, medium));
+    std::string options = cat("pagesize=", size);
+    if (mount("nodev", path.c_str(), "hugetlbfs", 0, options.c_str()) != 0) return Error::from_errno(errno, cat("mount hugetlbfs on ", path));
+    if (fs_group && chown(path.c_str(), static_cast<uid_t>(-1), *fs_group) != 0) return Error::from_errno(errno, path);
+    if (chmod(path.c_str(), mode) != 0) return Error::from_errno(errno, path);
+  }
   if (!memory || is_mount_point(path)) return ok();
   char octal[8];
   snprintf(octal, sizeof octal, "%04o", mode);
   std::string options = cat("mode=", octal);
   if (fs_group) options += cat(",gid=", *fs_group);
-  if (auto size = Quantity::parse(empty_dir["sizeLimit"].str()); size.ok() && size->value() > 0) options += cat(",size=", size->value());
-  if (mount("tmpfs", path.c_str(), "tmpfs", 0, options.c_str()) != 0) return Error::from_errno(errno, cat("mount tmpfs on ", path));
-  return ok();
+  if (auto size = Quantity::parse(empty_dir["sizeLimit"].str()); size.ok() && size->value() > 0 && (memory_bytes == 0 || size->value() < memory_bytes)) memory_bytes = size->value();
+  if (memory_bytes > 0) options += cat(",size=", memory_bytes);
+  return mount_tmpfs(path, options);
 }
 
 // An empty file, unless one is there.
@@ -92,9 +126,7 @@ Status set_up_host_path(Value host_path) {
 Status set_up_payload(const std::string& path, Value volume, const Payload& payload, std::optional<uint32_t> fs_group, const std::string& stamp) {
   TRY(make_folders(path, 0750));
   // Secrets and tokens never touch the disk.
-  if ((volume.has("secret") || volume.has("projected")) && !is_mount_point(path)) {
-    if (mount("tmpfs", path.c_str(), "tmpfs", 0, "mode=0755") != 0) return Error::from_errno(errno, cat("mount tmpfs on ", path));
-  }
+  if ((volume.has("secret") || volume.has("projected")) && !is_mount_point(path)) TRY(mount_tmpfs(path, "mode=0755"));
   TRY_ASSIGN(UniqueFd fd, open_folder_to_change(path));
   if (fs_group && fchown(fd.get(), 0, *fs_group) != 0) return Error::from_errno(errno, path);
   if (fchmod(fd.get(), fs_group ? 02775 : 0755) != 0) return Error::from_errno(errno, path);
@@ -102,48 +134,16 @@ Status set_up_payload(const std::string& path, Value volume, const Payload& payl
   return written.ok() ? ok() : Status(written.error());
 }
 
-// Opens sub below dir without leaving it; links of the volume lead to what is in the volume. Folders that are missing are made
-// with the mode of dir. An O_PATH descriptor.
-Result<UniqueFd> open_sub_path(const std::string& dir, const std::string& sub) {
-  UniqueFd root(open(dir.c_str(), O_PATH | O_CLOEXEC));
-  struct stat s;
-  if (!root.valid() || fstat(root.get(), &s) != 0) return Error::from_errno(errno, dir);
-  open_how how{};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-  auto open_it = [&](const std::string& path) { return UniqueFd(static_cast<int>(syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how))); };
-  UniqueFd found = open_it(sub);
-  if (found.valid() || errno != ENOENT) return found.valid() ? Result<UniqueFd>(std::move(found)) : Result<UniqueFd>(Error::from_errno(errno, cat(dir, "/", sub)));
-  std::string so_far;
-  UniqueFd parent = open_it(".");
-  for (auto part : split(sub, '/')) {
-    if (part.empty() || part == ".") continue;
-    if (part == "..") return Error(Code::kInvalidArgument, cat("subPath ", sub, " must not contain '..'"));
-    so_far += cat("/", part);
-    UniqueFd next = open_it(so_far);
-    if (!next.valid() && errno == ENOENT) {
-      auto made = make_folder_beneath(parent.get(), std::string(part), s.st_mode & 07777);
-      if (!made.ok()) return made.error().prefixed(cat(dir, so_far));
-      next = std::move(*made);
-    }
-    if (!next.valid()) return Error::from_errno(errno, cat(dir, so_far));
-    parent = std::move(next);
+// The folder of a PersistentVolume of kind local, seen where the pod's volumes are.
+Status set_up_local(const std::string& path, Value volume, std::optional<uint32_t> fs_group, bool only_on_mismatch) {
+  std::string source = volume["local"]["path"].text();
+  if (!path_exists(source)) return Error(Code::kNotFound, cat("path ", go_quote(source), " does not exist"));
+  if (!is_mount_point(path)) {
+    TRY(make_folders(path, 0750));
+    if (mount(source.c_str(), path.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) return Error::from_errno(errno, cat("mount ", source, " on ", path));
   }
-  return parent;
-}
-
-Result<std::string> bind_sub_path(const std::string& pod_root, std::string_view volume, std::string_view container, size_t index, const std::string& base, const std::string& sub) {
-  std::string target = cat(pod_root, "/volume-subpaths/", volume, "/", container, "/", index);
-  if (is_mount_point(target)) {
-    if (umount2(target.c_str(), MNT_DETACH) != 0) return Error::from_errno(errno, target);
-  }
-  TRY_ASSIGN(UniqueFd fd, open_sub_path(base, sub));
-  struct stat s;
-  if (fstat(fd.get(), &s) != 0) return Error::from_errno(errno, sub);
-  TRY(make_folders(S_ISDIR(s.st_mode) ? target : folder_of(target), 0750));
-  if (!S_ISDIR(s.st_mode)) TRY(touch(target, 0640));
-  if (mount(cat("/proc/self/fd/", fd.get()).c_str(), target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) return Error::from_errno(errno, cat("mount ", target));
-  return target;
+  if (!fs_group || volume["readOnly"].boolean()) return ok();
+  return give_to_group(path, *fs_group, only_on_mismatch, false).ok() ? ok() : Status(Error(Code::kIo, cat("applyFSGroup failed for vol ", volume["specName"].str())));
 }
 
 }  // namespace
@@ -151,53 +151,33 @@ Result<std::string> bind_sub_path(const std::string& pod_root, std::string_view 
 std::string volume_path(const std::string& pod_root, Value volume) {
   if (volume.has("hostPath")) return volume["hostPath"]["path"].text();
   std::string_view plugin = plugin_of(volume);
-  return plugin.empty() ? std::string() : cat(pod_root, "/volumes/kubernetes.io~", plugin, "/", volume["name"].str());
+  return plugin.empty() ? std::string() : cat(pod_root, "/volumes/kubernetes.io~", plugin, "/", volume["specName"].str(volume["name"].str()));
 }
 
 Status set_up_volumes(const VolumeWork& work) {
   std::optional<uint32_t> fs_group;
-  if (Value g = work.pod["spec"]["securityContext"]["fsGroup"]) fs_group = static_cast<uint32_t>(g.integer());
+  Value security = work.pod["spec"]["securityContext"];
+  if (Value g = security["fsGroup"]) fs_group = static_cast<uint32_t>(g.integer());
+  const bool only_on_mismatch = security["fsGroupChangePolicy"].str() == "OnRootMismatch";
   TRY(make_folders(folder_of(work.pod_root)));
   TRY(make_folders(work.pod_root, 0750));
   for (Value volume : work.pod["spec"]["volumes"].items()) {
     std::string name = volume["name"].text(), path = volume_path(work.pod_root, volume);
     Status done = ok();
+    const char* stage = "SetUp";
+    if (volume.has("image") || (work.payloads_only && !work.payloads.contains(name))) continue;  // images: each container's own
     if (volume.has("hostPath")) done = set_up_host_path(volume["hostPath"]);
-    else if (volume.has("emptyDir")) done = set_up_empty_dir(path, volume["emptyDir"], fs_group);
+    else if (volume.has("emptyDir")) done = set_up_empty_dir(path, volume["emptyDir"], fs_group, work.memory_bytes, work.pod.root());
+    else if (volume.has("nfs")) done = make_folders(path, 0750);  // mounted by a program, see volume_nfs.cc
+    else if (volume.has("local")) {
+      done = set_up_local(path, volume, fs_group, only_on_mismatch);
+      if (!done.ok() && done.error().code() == Code::kNotFound) stage = "NewMounter initialization";
+    }
     else if (auto it = work.payloads.find(name); it != work.payloads.end()) done = set_up_payload(path, volume, it->second, fs_group, work.stamp);
     else done = Error(Code::kInvalidArgument, "this kind of volume is not supported on this node");
-    if (!done.ok()) return done.error().prefixed(cat("MountVolume.SetUp failed for volume \"", name, "\" "));
+    if (!done.ok()) return done.error().prefixed(cat("MountVolume.", stage, " failed for volume \"", volume["specName"].str(name), "\" "));
   }
   return ok();
-}
-
-Result<std::vector<OciMount>> container_mounts(const std::string& pod_root, Value pod, Value container, const std::function<std::string(std::string_view)>& expand) {
-  std::vector<OciMount> out;
-  size_t index = 0;
-  for (Value m : container["volumeMounts"].items()) {
-    Value volume;
-    for (Value v : pod["spec"]["volumes"].items())
-      if (v["name"].str() == m["name"].str()) volume = v;
-    std::string source = volume_path(pod_root, volume);
-    if (source.empty()) return Error(Code::kInvalidArgument, cat("volume \"", m["name"].str(), "\" not found"));
-    if (volume.has("hostPath") && volume["hostPath"]["type"].str().empty() && !path_exists(source)) TRY(make_folders(source));
-    std::string sub = m["subPath"].text();
-    if (Value e = m["subPathExpr"]) sub = expand(e.str());
-    if (!sub.empty()) {
-      auto bound = bind_sub_path(pod_root, m["name"].str(), container["name"].str(), index, source, sub);
-      if (!bound.ok()) return bound.error().prefixed(cat("failed to prepare subPath for volumeMount \"", m["name"].str(), "\" of container \"", container["name"].str(), "\""));
-      source = *bound;
-    }
-    std::string_view propagation = m["mountPropagation"].str();
-    bool read_only = m["readOnly"].boolean() || has_payload(volume);  // nobody else writes where the kubelet goes on writing
-    OciMount mount_entry{m["mountPath"].text(), "bind", source, {"rbind", read_only ? "ro" : "rw"}};
-    mount_entry.options.push_back(propagation == "Bidirectional" ? "rshared" : propagation == "HostToContainer" ? "rslave" : "rprivate");
-    out.push_back(std::move(mount_entry));
-    ++index;
-  }
-  auto depth = [](const std::string& p) { return std::count(p.begin(), p.end(), '/') - (p.ends_with('/') ? 1 : 0); };
-  std::stable_sort(out.begin(), out.end(), [&](const OciMount& a, const OciMount& b) { return depth(a.destination) < depth(b.destination); });
-  return out;
 }
 
 Status remove_volumes(const std::string& pod_root) { return unmount_and_remove(pod_root); }

@@ -112,7 +112,7 @@ Status Cgroups::make_dir(const std::string& path) {
     for (auto part : split(path, '/')) {
       if (part.empty()) continue;
       if (v2_) {
-        for (const char* c : {"cpu", "memory", "pids", "cpuset", "io"})
+        for (const char* c : {"cpu", "memory", "pids", "cpuset", "io", "hugetlb"})
           if (v2_controllers_.contains(c)) {
             Status s = write_text(cat(at, "/cgroup.subtree_control"), cat("+", c));
             if (!s.ok()) log_debug("cgroups: ", s.error().message());

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/base/files.h"
+
 namespace bramble {
 
 namespace {
@@ -9,7 +11,7 @@ namespace {
 constexpr const char* kDefaultCapabilities[] = {"CAP_CHOWN",  "CAP_DAC_OVERRIDE", "CAP_FSETID",  "CAP_FOWNER",           "CAP_MKNOD",
                                                 "CAP_NET_RAW", "CAP_SETGID",       "CAP_SETUID",  "CAP_SETFCAP",          "CAP_SETPCAP",
                                                 "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL", "CAP_AUDIT_WRITE"};
-// By number (capability.h); those the running kernel lacks are left out by all_capabilities().
+// By number (capability.h); those that this process does not hold are left out by all_capabilities().
 constexpr const char* kCapabilities[] = {
     "CAP_CHOWN",          "CAP_DAC_OVERRIDE",  "CAP_DAC_READ_SEARCH",  "CAP_FOWNER",     "CAP_FSETID",        "CAP_KILL",
     "CAP_SETGID",         "CAP_SETUID",        "CAP_SETPCAP",          "CAP_LINUX_IMMUTABLE", "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST",
@@ -18,13 +20,32 @@ constexpr const char* kCapabilities[] = {
     "CAP_SYS_RESOURCE",   "CAP_SYS_TIME",      "CAP_SYS_TTY_CONFIG",   "CAP_MKNOD",      "CAP_LEASE",         "CAP_AUDIT_WRITE",
     "CAP_AUDIT_CONTROL",  "CAP_SETFCAP",       "CAP_MAC_OVERRIDE",     "CAP_MAC_ADMIN",  "CAP_SYSLOG",        "CAP_WAKE_ALARM",
     "CAP_BLOCK_SUSPEND",  "CAP_AUDIT_READ",    "CAP_PERFMON",          "CAP_BPF",        "CAP_CHECKPOINT_RESTORE"};
-constexpr const char* kMasked[] = {"/proc/acpi",       "/proc/asound",      "/proc/kcore",       "/proc/keys",
+constexpr const char* kMasked[] = {"/proc/acpi",       "/proc/asound",      "/proc/interrupts",  "/proc/kcore", "/proc/keys",
                                    "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
                                    "/proc/scsi",       "/sys/firmware",     "/sys/devices/virtual/powercap"};
 constexpr const char* kReadonly[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
 
+// What the processors tell of their heat, which gives away what others compute. Of a machine that runs, these do not change.
+const std::vector<std::string>& throttle_paths() {
+  static const std::vector<std::string> paths = [] {
+    std::vector<std::string> out;
+    for (int i = 0; path_exists(cat("/sys/devices/system/cpu/cpu", i)); ++i)
+      if (std::string p = cat("/sys/devices/system/cpu/cpu", i, "/thermal_throttle"); path_exists(p)) out.push_back(p);
+    return out;
+  }();
+  return paths;
+}
+
 void strings(Mut array, const std::vector<std::string>& values) {
   for (const auto& v : values) array.append(v);
+}
+
+// A default mount stands back for one that the container brings along, and all below /dev for a /dev of its own.
+bool stands_back(const ContainerSpec& spec, std::string_view destination) {
+  auto given = [&](std::string_view path) {
+    return std::any_of(spec.mounts.begin(), spec.mounts.end(), [&](const OciMount& m) { return m.destination == path; });
+  };
+  return given(destination) || (destination.starts_with("/dev/") && given("/dev"));
 }
 
 void add_mount(Mut mounts, const OciMount& m) {
@@ -50,6 +71,8 @@ void add_process(Mut p, const OciProcess& process) {
   Mut caps = p.object("capabilities");
   for (const char* set : {"bounding", "effective", "permitted"}) strings(caps.array(set), process.capabilities);
   p.set("noNewPrivileges", process.no_new_privileges);
+  if (!process.apparmor_profile.empty()) p.set("apparmorProfile", process.apparmor_profile);
+  if (!process.selinux_label.empty()) p.set("selinuxLabel", process.selinux_label);
   if (process.oom_score_adj) p.set("oomScoreAdj", static_cast<int64_t>(*process.oom_score_adj));
   if (!process.rlimits.empty()) {
     Mut rlimits = p.array("rlimits");
@@ -64,14 +87,17 @@ void add_process(Mut p, const OciProcess& process) {
 
 void add_default_mounts(Mut mounts, const ContainerSpec& spec) {
   const char* sys_mode = spec.privileged ? "rw" : "ro";
-  add_mount(mounts, {"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}});
-  add_mount(mounts, {"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}});
-  add_mount(mounts, {"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}});
-  add_mount(mounts, {"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}});
-  add_mount(mounts, {"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", sys_mode}});
-  add_mount(mounts, {"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", sys_mode}});
-  if (spec.shm_source.empty()) add_mount(mounts, {"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}});
-  else add_mount(mounts, {"/dev/shm", "bind", spec.shm_source, {"rbind", "rw", "nosuid", "noexec", "nodev"}});
+  auto add = [&](const OciMount& m) {
+    if (!stands_back(spec, m.destination)) add_mount(mounts, m);
+  };
+  add({"/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}});
+  add({"/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}});
+  add({"/dev/pts", "devpts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}});
+  add({"/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}});
+  add({"/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", sys_mode}});
+  add({"/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", sys_mode}});
+  if (spec.shm_source.empty()) add({"/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}});
+  else add({"/dev/shm", "bind", spec.shm_source, {"rbind", "rw", "nosuid", "noexec", "nodev"}});
 }
 
 void add_resources(Mut linux_part, const ContainerSpec& spec) {
@@ -100,6 +126,11 @@ void add_resources(Mut linux_part, const ContainerSpec& spec) {
     if (spec.cgroup_v2) out.object("unified").set("memory.oom.group", "1");
   }
   if (r.pids) out.object("pids").set("limit", *r.pids);
+  for (const auto& [size, bytes] : r.hugepage_bytes) {
+    Mut limit = out.array("hugepageLimits").append_object();
+    limit.set("pageSize", size);
+    limit.set("limit", bytes);
+  }
 }
 
 }  // namespace
@@ -148,6 +179,7 @@ Document oci_config(const ContainerSpec& spec) {
   if (!spec.privileged && !spec.unmasked) {
     Mut masked = linux_part.array("maskedPaths");
     for (const char* p : kMasked) masked.append(p);
+    for (const auto& p : throttle_paths()) masked.append(p);
     Mut readonly = linux_part.array("readonlyPaths");
     for (const char* p : kReadonly) readonly.append(p);
   }
@@ -155,13 +187,25 @@ Document oci_config(const ContainerSpec& spec) {
     Mut sysctl = linux_part.object("sysctl");
     for (const auto& [key, value] : spec.sysctls) sysctl.set(key, value);
   }
-  linux_part.set("rootfsPropagation", "rslave");
+  if (spec.seccomp) linux_part.set("seccomp", spec.seccomp.root());
+  if (!spec.selinux_mount_label.empty()) linux_part.set("mountLabel", spec.selinux_mount_label);
+  linux_part.set("rootfsPropagation", spec.root_propagation);
   return b.finish();
 }
 
 std::vector<std::string> default_capabilities() { return {std::begin(kDefaultCapabilities), std::end(kDefaultCapabilities)}; }
 
-std::vector<std::string> all_capabilities() { return {std::begin(kCapabilities), std::end(kCapabilities)}; }
+std::vector<std::string> all_capabilities() {
+  static const uint64_t held = [] {
+    std::string text = read_file_start("/proc/self/status");
+    auto at = text.find("CapEff:\t");
+    return at == text.npos ? ~0ull : strtoull(text.substr(at + 8, 16).c_str(), nullptr, 16);
+  }();
+  std::vector<std::string> out;
+  for (size_t i = 0; i < std::size(kCapabilities); ++i)
+    if (held >> i & 1) out.push_back(kCapabilities[i]);
+  return out;
+}
 
 std::vector<std::string> adjust_capabilities(std::vector<std::string> base, const std::vector<std::string>& add, const std::vector<std::string>& drop) {
   auto full_name = [](std::string_view name) {

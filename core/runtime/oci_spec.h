@@ -35,6 +35,7 @@ struct OciProcess {
   bool no_new_privileges = false;
   std::vector<std::string> capabilities;  // "CAP_CHOWN"; effective, permitted and bounding
   std::optional<int> oom_score_adj;
+  std::string apparmor_profile, selinux_label;  // "": none
   std::vector<OciRlimit> rlimits;
 };
 
@@ -42,6 +43,7 @@ struct OciResources {
   std::optional<uint64_t> cpu_shares;
   std::optional<int64_t> cpu_quota_us, memory_bytes, pids;
   uint64_t cpu_period_us = 100000;
+  std::map<std::string, int64_t> hugepage_bytes;  // by page size as the kernel writes it: "2MB"
 };
 
 struct OciDevice {
@@ -66,6 +68,8 @@ struct ContainerSpec {
   bool unmasked = false;    // procMount: Unmasked
   bool host_network = false;
   bool cgroup_v2 = false;
+  Document seccomp;         // absent: unconfined
+  std::string selinux_mount_label, root_propagation = "rslave";
   std::string shm_source;  // a directory to bind at /dev/shm; "": a tmpfs of its own
   std::map<std::string, std::string> sysctls, annotations;
 };
@@ -77,7 +81,7 @@ Document oci_process(const OciProcess& process);
 
 // What a container may do when nothing is said (the set that container engines agree on).
 std::vector<std::string> default_capabilities();
-std::vector<std::string> all_capabilities();
+std::vector<std::string> all_capabilities();  // that this process may hand on
 // `base` with add and drop of a securityContext: names without "CAP_", any case, "ALL" for every one.
 std::vector<std::string> adjust_capabilities(std::vector<std::string> base, const std::vector<std::string>& add, const std::vector<std::string>& drop);
 

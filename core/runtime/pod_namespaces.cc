@@ -20,6 +20,8 @@ namespace bramble {
 
 namespace {
 
+std::string unescape(std::string_view mount_point) { return replace_all(replace_all(std::string(mount_point), "\\040", " "), "\\134", "\\"); }
+
 // Mount points at or below path, in mountinfo's order (later ones on top).
 std::vector<std::string> mounts_below(const std::string& path) {
   std::vector<std::string> out;
@@ -27,7 +29,7 @@ std::vector<std::string> mounts_below(const std::string& path) {
   for (auto line : split(text, '\n')) {
     auto fields = split(line, ' ');
     if (fields.size() < 5) continue;
-    std::string at = replace_all(replace_all(fields[4], "\\040", " "), "\\134", "\\");
+    std::string at = unescape(fields[4]);
     if (at == path || at.starts_with(path + "/")) out.push_back(at);
   }
   return out;
@@ -44,6 +46,27 @@ bool is_mount_point(const std::string& path) {
   for (const auto& at : mounts_below(path))
     if (at == path) return true;
   return false;
+}
+
+MountedAt mount_holding(const std::string& path) {
+  std::error_code ec;
+  std::string real = std::filesystem::canonical(path, ec).string();
+  if (ec) real = path;
+  MountedAt out;
+  std::string text = read_file_start("/proc/self/mountinfo", kNoLimit);
+  for (auto line : split(text, '\n')) {
+    auto fields = split(line, ' ');
+    if (fields.size() < 7) continue;
+    std::string at = unescape(fields[4]);
+    bool holds = at == "/" || real == at || real.starts_with(at + "/");
+    if (!holds || at.size() < out.path.size()) continue;  // of the same place the last one is on top
+    out = {at};
+    for (size_t i = 6; i < fields.size() && fields[i] != "-"; ++i) {
+      out.shared = out.shared || fields[i].starts_with("shared:");
+      out.slave = out.slave || fields[i].starts_with("master:");
+    }
+  }
+  return out;
 }
 
 Status make_pod_namespaces(const std::string& dir, const std::string& hostname) {

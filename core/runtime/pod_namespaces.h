@@ -19,5 +19,11 @@ Status mount_shm(const std::string& path);
 // Detaches every mount at or below the path (longest first) and removes the tree.
 Status unmount_and_remove(const std::string& path);
 bool is_mount_point(const std::string& path);
+// The mount that holds what the path leads to, and whether it takes part in the passing on of mounts.
+struct MountedAt {
+  std::string path;
+  bool shared = false, slave = false;
+};
+MountedAt mount_holding(const std::string& path);
 
 }  // namespace bramble

@@ -78,6 +78,33 @@ Result<std::unique_ptr<PodRuntime>> PodRuntime::open(Options options, const Cgro
 std::vector<std::string> PodRuntime::pod_uids() const { return folder_names(cat(options_.run_dir, "/pods")); }
 std::vector<std::string> PodRuntime::container_ids(const std::string& uid) const { return folder_names(cat(pod_dir(uid), "/containers")); }
 
+Task<RuntimeFeatures> PodRuntime::features() {
+  if (features_) co_return *features_;
+  ProcessSpec spec;
+  spec.argv = {runtime_path_, "features"};
+  spec.timeout_ms = options_.command_ms;
+  auto result = co_await run_process(std::move(spec));
+  RuntimeFeatures found;
+  if (result.ok() && result->exit_code == 0) found = parse_runtime_features(result->out);
+  found.name = runtime_path_.substr(runtime_path_.rfind('/') + 1);
+  if (result.ok()) features_ = found;
+  co_return found;
+}
+
+Result<std::string> PodRuntime::runtime_of_handler(const std::string& handler) const {
+  if (handler.empty()) return std::string();
+  auto found = handler == "runc" || handler == "crun" ? find_runtime(handler) : Result<std::string>(Error(Code::kNotFound, "unknown"));
+  if (!found.ok()) return Error(Code::kNotFound, cat("failed to get sandbox runtime: no runtime for ", go_quote(handler), " is configured"));
+  return found;
+}
+
+// Runtimes do not read each other's state.
+PodRuntime::Chosen PodRuntime::runtime_of_pod(const std::string& uid) const {
+  std::string path = read_file_start(cat(pod_dir(uid), "/runtime"));
+  if (path.empty()) return {runtime_path_, cat(options_.run_dir, "/runc")};
+  return {path, cat(options_.run_dir, "/runtimes/", path.substr(path.rfind('/') + 1))};
+}
+
 PodRuntime::Shim PodRuntime::find_shim(const std::string& uid) const {
   auto address = SocketAddress::unix_path(socket_path(uid));
   if (!address.ok()) return Shim::kNone;  // nor could one listen there
@@ -87,10 +114,11 @@ PodRuntime::Shim PodRuntime::find_shim(const std::string& uid) const {
   return errno == ENOENT || errno == ECONNREFUSED ? Shim::kNone : Shim::kUnsure;
 }
 
-Task<Status> PodRuntime::ensure_pod(std::string uid, std::string hostname) {
+Task<Status> PodRuntime::ensure_pod(std::string uid, std::string hostname, std::string runtime) {
   std::string dir = pod_dir(uid);
-  auto prepare = [dir, hostname]() -> Status {
+  auto prepare = [dir, hostname, runtime]() -> Status {
     TRY(make_folders(cat(dir, "/ns")));
+    if (!runtime.empty()) TRY(replace_file(cat(dir, "/runtime"), runtime, 0600));
     TRY(make_folders(cat(dir, "/containers")));
     TRY(make_pod_namespaces(cat(dir, "/ns"), hostname));
     return mount_shm(cat(dir, "/shm"));
@@ -102,7 +130,8 @@ Task<Status> PodRuntime::ensure_pod(std::string uid, std::string hostname) {
   if (shim == Shim::kUnsure) co_return shim_unsure(uid);
   if (shim == Shim::kThere) co_return ok();
   ProcessSpec spec;
-  spec.argv = {shim_path_, dir, runtime_path_, cat(options_.run_dir, "/runc"), cat(options_.command_ms), cat(options_.open_files)};
+  Chosen chosen = runtime_of_pod(uid);
+  spec.argv = {shim_path_, dir, chosen.path, chosen.root, cat(options_.command_ms), cat(options_.open_files)};
   for (const auto& file : cgroups_.shim_procs_files()) spec.argv.push_back(file);
   spec.timeout_ms = options_.command_ms;
   auto result = co_await run_process(std::move(spec));
@@ -188,7 +217,8 @@ Task<Status> PodRuntime::remove(std::string uid, std::string id) {
     if (!answer.ok()) co_return answer.error();
   } else {
     ProcessSpec spec;
-    spec.argv = {runtime_path_, "--root", cat(options_.run_dir, "/runc"), "delete", "--force", id};
+    Chosen chosen = runtime_of_pod(uid);
+    spec.argv = {chosen.path, "--root", chosen.root, "delete", "--force", id};
     spec.timeout_ms = options_.command_ms;
     auto result = co_await run_process(std::move(spec));
     if (!result.ok()) co_return result.error();

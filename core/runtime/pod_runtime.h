@@ -18,6 +18,7 @@
 #include "core/base/random.h"
 #include "core/runtime/cgroups.h"
 #include "core/runtime/oci_spec.h"
+#include "core/runtime/runtime_features.h"
 #include "core/runtime/shim_client.h"
 
 namespace bramble {
@@ -43,9 +44,14 @@ class PodRuntime {
   std::vector<std::string> pod_uids() const;  // that have a directory
   std::vector<std::string> container_ids(const std::string& uid) const;
   const std::string& runtime_path() const { return runtime_path_; }
+  // The runtime of a handler of a RuntimeClass: "" for the node's own. kNotFound with upstream's words.
+  Result<std::string> runtime_of_handler(const std::string& handler) const;
+  Task<RuntimeFeatures> features();  // asked once
+  const std::optional<RuntimeFeatures>& known_features() const { return features_; }
 
   // Makes the pod's directory, its ipc and uts namespaces and /dev/shm, and starts its shim unless one answers.
-  Task<Status> ensure_pod(std::string uid, std::string hostname);
+  // runtime: the pod's, by find_runtime(); "": the node's.
+  Task<Status> ensure_pod(std::string uid, std::string hostname, std::string runtime = {});
   // Makes the PID namespace that the containers of the pod share, <pod_dir>/ns/pid, and its first process, unless that lives.
   Task<Status> share_processes(std::string uid);
   // Whether the pod has a shim. Unsure: nobody could be asked just now (descriptors, the socket's backlog), which says nothing.
@@ -74,6 +80,10 @@ class PodRuntime {
   PodRuntime(Options options, const Cgroups& cgroups) : options_(std::move(options)), cgroups_(cgroups) {}
   // For the shim to end its command and tell of it; an older shim does not end them.
   int64_t call_ms() const { return options_.command_ms + options_.command_ms / 10; }
+  struct Chosen {
+    std::string path, root;
+  };
+  Chosen runtime_of_pod(const std::string& uid) const;
   std::string socket_path(const std::string& uid) const { return cat(pod_dir(uid), "/shim.sock"); }
   Error shim_unsure(const std::string& uid) const { return Error(Code::kUnavailable, cat("shim of pod ", uid, ": cannot be reached just now")); }
   Task<Result<std::string>> call(std::string uid, uint8_t type, std::string body);
@@ -83,6 +93,7 @@ class PodRuntime {
   const Cgroups& cgroups_;
   std::string runtime_path_, shim_path_;
   uint64_t exec_count_ = 0;
+  std::optional<RuntimeFeatures> features_;
 };
 
 // Whether this process may lower its own oom_score_adj (CAP_SYS_RESOURCE); without it negative scores are refused.

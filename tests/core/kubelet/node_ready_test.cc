@@ -54,5 +54,18 @@ TEST_F(NodeReady, is_said_again_at_once_when_somebody_wrote_otherwise) {
   });
 }
 
+TEST(NodeCapacity, counts_huge_pages_apart) {
+  MachineFacts m;
+  m.cpus = 2;
+  m.memory_bytes = 1 << 30;
+  m.hugepage_bytes = {{"hugepages-1Gi", 0}, {"hugepages-2Mi", 64 << 20}};
+  ResourceAmounts capacity = node_capacity(m, 110), allocatable = node_allocatable(m, capacity);
+  EXPECT_EQ(capacity.find("hugepages-2Mi")->second.text(), "64Mi");
+  EXPECT_EQ(capacity.find("hugepages-1Gi")->second.text(), "0");
+  EXPECT_EQ(capacity.find("memory")->second.value(), 1 << 30);
+  EXPECT_EQ(allocatable.find("memory")->second.value(), (1 << 30) - (64 << 20));
+  EXPECT_EQ(allocatable.find("hugepages-2Mi")->second.text(), "64Mi");
+}
+
 }  // namespace
 }  // namespace bramble

@@ -66,10 +66,37 @@ TEST_F(Texts, environment_comes_from_literals_maps_secrets_fields_and_services) 
   EXPECT_EQ((*e)["B"], "1-v-10.43.0.1");
   EXPECT_EQ((*e)["S"], "secret");
   EXPECT_FALSE(e->contains("O"));
-  EXPECT_FALSE(e->contains("P_not a name"));
+  EXPECT_EQ((*e)["P_not a name"], "x");  // any key makes a variable, since 1.34
   EXPECT_EQ((*e)["KUBERNETES_PORT_443_TCP"], "tcp://10.43.0.1:443");
   EXPECT_EQ((*e)["KUBERNETES_SERVICE_PORT_HTTPS"], "443");
   EXPECT_FALSE(e->contains("HEADLESS_SERVICE_HOST"));
+}
+
+TEST_F(Texts, environment_comes_from_files_that_containers_left) {
+  pod_ = parse(R"({"metadata":{"name":"p","namespace":"n"},"spec":{"volumes":[{"name":"v","emptyDir":{}},{"name":"cm","configMap":{"name":"cm"}}]}})");
+  context_.pod = pod_.root();
+  EnvFiles files = {{{"v", "e"}, "# made by init\n\n  ONE='1'\nTWO='a\n b=c' # two\nEMPTY=''\n"}, {{"v", "bad"}, "ONE='1'\nTWO=2\n"}};
+  struct Row {
+    const char *ref, *expected;
+  };
+  const Row rows[] = {
+      {R"("volumeName":"v","path":"e","key":"ONE")", "1"},
+      {R"("volumeName":"v","path":"e","key":"TWO")", "a\n b=c"},
+      {R"("volumeName":"v","path":"e","key":"EMPTY")", ""},
+      {R"("volumeName":"v","path":"bad","key":"ONE")", "1"},
+      {R"("volumeName":"v","path":"bad","key":"TWO")", "couldn't parse env file \"bad\": line 2: a value must stand in single quotes"},
+      {R"("volumeName":"v","path":"e","key":"THREE")", "environment variable key \"THREE\" not found in file \"e\""},
+      {R"("volumeName":"v","path":"e","key":"THREE","optional":true)", "unset"},
+      {R"("volumeName":"v","path":"none","key":"THREE","optional":true)", "unset"},
+      {R"("volumeName":"v","path":"none","key":"THREE")", "environment variable file \"none\" not found in volume \"v\""},
+      {R"("volumeName":"cm","path":"e","key":"ONE")", "cannot find the volume \"cm\" referenced by FileKeyRef"},
+  };
+  for (const auto& row : rows) {
+    container_ = parse(cat(R"({"name":"c","env":[{"name":"A","valueFrom":{"fileKeyRef":{)", row.ref, "}}}]}"));
+    auto e = container_environment(objects_, context_, container_.root(), files);
+    std::string got = !e.ok() ? e.error().message() : e->contains("A") ? (*e)["A"] : "unset";
+    EXPECT_EQ(got, row.expected) << row.ref;
+  }
 }
 
 TEST_F(Texts, environment_says_what_is_missing) {
@@ -150,7 +177,7 @@ TEST(PodFiles, resolv_conf_by_dns_policy) {
   };
   for (const auto& row : rows) {
     Document pod = parse(cat(R"({"metadata":{"name":"p","namespace":"ns"},"spec":)", row.spec, "}"));
-    EXPECT_EQ(resolv_text(pod.root(), "10.43.0.10", "cluster.local", kNode), row.expected) << row.name;
+    EXPECT_EQ(resolv_conf(pod.root(), "10.43.0.10", "cluster.local", kNode).text, row.expected) << row.name;
   }
 }
 
@@ -159,6 +186,50 @@ TEST(PodFiles, hosts_with_subdomain_and_aliases) {
   std::string text = hosts_text(pod.root(), {"10.42.0.5"}, "cluster.local", "");
   EXPECT_NE(text.find("10.42.0.5\th.s.ns.svc.cluster.local\th\n"), std::string::npos) << text;
   EXPECT_TRUE(text.ends_with("\n# Entries added by HostAliases.\n1.2.3.4\ta\tb\n")) << text;
+}
+
+TEST(PodFiles, resolv_conf_is_cut_to_what_resolvers_take) {
+  auto strings = [](int n, const std::string& item) {
+    std::string out;
+    for (int i = 0; i < n; ++i) out += cat(i ? "," : "", "\"", replace_all(item, "#", cat(i)), "\"");
+    return out;
+  };
+  auto conf = [](const std::string& config) {
+    Document pod = parse(cat(R"({"metadata":{"name":"p","namespace":"ns"},"spec":{"dnsPolicy":"None","dnsConfig":{)", config, "}}}"));
+    return resolv_conf(pod.root(), "10.43.0.10", "cluster.local", "");
+  };
+  ResolvConf servers = conf(R"("nameservers":["1.1.1.1","2.2.2.2","1.1.1.1","3.3.3.3","4.4.4.4"],"searches":["a","b","a"])");
+  EXPECT_EQ(servers.text, "search a b\nnameserver 1.1.1.1\nnameserver 2.2.2.2\nnameserver 3.3.3.3\n");
+  EXPECT_EQ(servers.warnings, std::vector<std::string>{"Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: 1.1.1.1 2.2.2.2 3.3.3.3"});
+  ResolvConf many = conf(cat(R"("searches":[)", strings(33, "s#"), "]"));
+  ASSERT_EQ(many.warnings.size(), 1u);
+  EXPECT_TRUE(many.warnings[0].starts_with("Search Line limits were exceeded, some search paths have been omitted, the applied search line is: s0 s1 ")) << many.warnings[0];
+  EXPECT_TRUE(many.warnings[0].ends_with(" s31")) << many.warnings[0];
+  std::string line = conf(cat(R"("searches":[)", strings(20, std::string(199, 'x') + "#"), "]")).text;
+  EXPECT_LE(line.size(), 2048u + 8);
+  EXPECT_GT(line.size(), 1700u);
+  EXPECT_EQ(conf(cat(R"("searches":[")", std::string(254, 'x'), "\",\"y\"]")).text, "search y\n");
+}
+
+TEST(PodFiles, kernel_name_by_hostname_subdomain_and_network) {
+  struct Row {
+    const char *name, *spec, *expected;
+  };
+  const Row rows[] = {
+      {"of the pod", R"({})", "p"},
+      {"hostname", R"({"hostname":"h","subdomain":"s"})", "h"},
+      {"full", R"({"hostname":"h","subdomain":"s","setHostnameAsFQDN":true})", "h.s.ns.svc.cluster.local"},
+      {"full, without a subdomain", R"({"hostname":"h","setHostnameAsFQDN":true})", "h"},
+      {"override", R"({"hostnameOverride":"o.example","subdomain":"s"})", "o.example"},
+      {"host network", R"({"hostNetwork":true,"hostname":"h"})", "node-1"},
+      {"too long", R"({"hostname":"a123456789b123456789c123456789d123456789e1","subdomain":"s","setHostnameAsFQDN":true})",
+       "failed to construct FQDN from pod hostname and cluster domain, FQDN a123456789b123456789c123456789d123456789e1.s.ns.svc.cluster.local is too long (64 characters is the max, 65 characters requested)"},
+  };
+  for (const auto& row : rows) {
+    Document pod = parse(cat(R"({"metadata":{"name":"p","namespace":"ns"},"spec":)", row.spec, "}"));
+    auto name = pod_kernel_name(pod.root(), "cluster.local", "node-1");
+    EXPECT_EQ(name.ok() ? *name : name.error().message(), row.expected) << row.name;
+  }
 }
 
 TEST(ContainerSpec, takes_command_user_security_and_limits) {
@@ -173,6 +244,7 @@ TEST(ContainerSpec, takes_command_user_security_and_limits) {
   plan.container = pod["spec"]["containers"].item(0);
   plan.image = &image;
   plan.env["A"] = "x";
+  plan.hostname = "p";
   plan.passwd = "web:x:33:34::/home/web:/bin/sh\n";
   plan.pod_run_dir = "/run/p";
   plan.hosts_path = "/h";

@@ -65,8 +65,8 @@ class Volumes : public testing::Test {
   Status set_up(const Document& pod, std::map<std::string, Payload> payloads = {}) { return set_up_volumes({base_ + "/pod", pod, std::move(payloads), "one"}); }
   Result<std::vector<OciMount>> mounts(const Document& pod, const std::string& volume_mount) {
     Document container = parse(cat(R"({"name":"c","volumeMounts":[)", volume_mount, "]}"));
-    auto expand = [](std::string_view t) { return std::string(t); };
-    return container_mounts(base_ + "/pod", pod.root(), container.root(), expand);
+    MountWork work{base_ + "/pod", pod, container, env_, {}, recursive_read_only_};
+    return container_mounts(work);
   }
   // What is below a folder, links not followed.
   static std::vector<std::string> names_below(const std::string& path) {
@@ -75,6 +75,8 @@ class Volumes : public testing::Test {
     return out;
   }
   std::string base_, volume_, elsewhere_;
+  Environment env_;
+  bool recursive_read_only_ = true;
 };
 
 TEST_F(Volumes, of_the_api_are_read_only_in_the_container_whatever_the_pod_asks) {
