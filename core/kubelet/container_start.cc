@@ -74,7 +74,7 @@ Task<void> PodWorker::start_container(PodActions::Start start) {
   if (create_is_put_off(name, missing)) co_return;
   auto usable = co_await ensure_image(container, name);
   if (!usable) co_return;
-  env = container_environment(parts_.client.snapshot(), downward(), container.root());  // a pull may have taken a while
+  env = container_environment(parts_.client.snapshot(), downward(), container.root(), files);  // a pull may have taken a while
   if (!env.ok()) missing = env.error().message();
   auto image = parts_.images.find(container["image"].str());
   if (!image) co_return poke();
@@ -162,7 +162,8 @@ Task<bool> PodWorker::image_volumes_missing(Document container) {
       b.root().set("image", v["image"]["reference"]);
       b.root().set("imagePullPolicy", v["image"]["pullPolicy"]);
       Document wanted = b.finish();
-      if (image_missing(wanted.root(), container["name"].text())) co_return true;
+      bool usable = co_await ensure_image(wanted, container["name"].text());
+      if (!usable) co_return true;
     }
   }
   co_return false;
