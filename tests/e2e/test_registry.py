@@ -3,6 +3,7 @@ import base64
 import contextlib
 import gzip
 import hashlib
+import http.server
 import io
 import json
 import os
@@ -10,6 +11,8 @@ import re
 import shutil
 import subprocess
 import tarfile
+import threading
+import time
 
 from cluster import BINARY, IMAGE, NODE_ADDRESS, condition, dig, listens, run, tail, until
 
@@ -294,3 +297,76 @@ def test_images_are_collected_when_the_disk_is_full(cluster):
         cluster.server.extra = before
         cluster.server.start()
         cluster.wait_node_ready()
+
+
+class Stuck(http.server.BaseHTTPRequestHandler):
+    """A registry of one image, whose layer begins and does not come to its end."""
+    protocol_version = "HTTP/1.1"
+    manifest, config, layer = b"", b"", b""
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        if "/manifests/" in self.path:
+            body = Stuck.manifest
+        elif hashlib.sha256(Stuck.config).hexdigest() in self.path:
+            body = Stuck.config
+        else:
+            body = Stuck.layer
+        self.send_response(200)
+        self.send_header("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        if body is not Stuck.layer:
+            self.wfile.write(body)
+            return
+        self.wfile.write(body[:-1000])
+        self.wfile.flush()
+        with contextlib.suppress(OSError):
+            self.connection.recv(1)  # until the other side goes
+
+    def log_message(self, *_):
+        pass
+
+
+def test_stop_and_kill_in_the_middle_of_a_pull(cluster):
+    ns = cluster.namespace("stuck")
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as out:
+        info = tarfile.TarInfo("large")
+        info.size = 8_000_000
+        out.addfile(info, io.BytesIO(os.urandom(info.size)))
+    Stuck.layer = tar.getvalue()
+    diff = "sha256:" + hashlib.sha256(Stuck.layer).hexdigest()
+    Stuck.config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/x"]}, "rootfs": {"type": "layers", "diff_ids": [diff]}}).encode()
+    Stuck.manifest = json.dumps({"schemaVersion": 2, "config": {"digest": "sha256:" + hashlib.sha256(Stuck.config).hexdigest(), "size": len(Stuck.config)},
+                                 "layers": [{"digest": diff, "size": len(Stuck.layer)}]}).encode()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 5058), Stuck)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    layers = f"{cluster.state}/data/agent/image-store/layers"
+
+    def staged():
+        return [name for name in os.listdir(layers) if name.endswith(".new")]
+
+    try:
+        cluster.pod(ns, "stuck", running=False, container={"image": "127.0.0.1:5058/stuck:1"})
+        until("the layer is being unpacked", staged)
+        began = time.monotonic()
+        assert cluster.server.stop() == 0, tail(cluster.server.log, 20)
+        assert time.monotonic() - began < 10, "a stop waits for no registry"
+        assert not staged(), "what was begun is gone"
+        cluster.server.start()
+        cluster.wait_node_ready()
+        until("it is tried again", staged)
+        cluster.server.kill()
+        cluster.server.start()
+        cluster.wait_node_ready()
+        cluster.api.call("DELETE", f"/api/v1/namespaces/{ns}/pods/stuck")
+        until("what was begun is gone, with the pod", lambda: not staged())
+    finally:
+        server.shutdown()
+        server.server_close()
