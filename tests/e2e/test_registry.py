@@ -82,14 +82,16 @@ def hosts(cluster, line):
 
 
 @contextlib.contextmanager
-def registry(cluster, name, address, port, secure=False):
+def registry(cluster, name, address, port, secure=False, kind="ec"):
+    """secure: TLS by a private authority of RSA, with a key of that kind ("ec", "rsa"), and passwords."""
     folder = f"{cluster.state}/registry-{name}"
     os.makedirs(folder, exist_ok=True)
     config = f"version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: {folder}/data\nhttp:\n  addr: {address}:{port}\n"
     if secure:
-        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj", "/CN=kitchen authority",
+        run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=kitchen authority",
              "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.crt"])
-        run(["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={HOST}", "-keyout", f"{folder}/server.key", "-out", f"{folder}/server.csr"])
+        new = ["-newkey", "rsa:2048"] if kind == "rsa" else ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+        run(["openssl", "req", *new, "-nodes", "-subj", f"/CN={HOST}", "-keyout", f"{folder}/server.key", "-out", f"{folder}/server.csr"])
         with open(f"{folder}/names", "w") as f:
             f.write(f"subjectAltName=DNS:{HOST},IP:{NODE_ADDRESS}\n")
         run(["openssl", "x509", "-req", "-in", f"{folder}/server.csr", "-CA", f"{folder}/ca.crt", "-CAkey", f"{folder}/ca.key", "-CAcreateserial", "-days", "30",
@@ -197,7 +199,7 @@ def test_mirror_with_rewrite(cluster):
         # A registry of this host without TLS needs no word in any file.
         cluster.pod(ns, "local", "sleep", "3600", container={"image": "127.0.0.1:5055/mirrored/web:1", "imagePullPolicy": "IfNotPresent"})
     # Nor does one with a certificate that nobody knows.
-    with registry(cluster, "local", "127.0.0.1", 5445, secure=True):
+    with registry(cluster, "local", "127.0.0.1", 5445, secure=True, kind="rsa"):
         push(cluster, "1", "127.0.0.1:5445/team/web:1", "--dest-tls-verify=false", "--dest-creds", f"{USER}:{PASSWORD}")
         registries(cluster, f"configs:\n  127.0.0.1:5445:\n    auth:\n      username: {USER}\n      password: {PASSWORD}\n")
         images(cluster, "pull", "127.0.0.1:5445/team/web:1")
