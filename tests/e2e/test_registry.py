@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tarfile
 import threading
@@ -325,9 +326,9 @@ class Stuck(http.server.BaseHTTPRequestHandler):
         if body is not Stuck.layer:
             self.wfile.write(body)
             return
-        self.wfile.write(body[:-1000])
-        self.wfile.flush()
         with contextlib.suppress(OSError):
+            self.wfile.write(body[:-1000])
+            self.wfile.flush()
             self.connection.recv(1)  # until the other side goes
 
     def log_message(self, *_):
@@ -372,3 +373,81 @@ def test_stop_and_kill_in_the_middle_of_a_pull(cluster):
     finally:
         server.shutdown()
         server.server_close()
+
+
+def forwarding_proxy(address, port, seen):
+    """An HTTP proxy: CONNECT, and requests in absolute form. Notes the first line and the credentials of each."""
+    listener = socket.create_server((address, port))
+
+    def pump(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    def serve(client):
+        with client, contextlib.suppress(OSError):
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += client.recv(4096)
+            first, _, rest = head.decode().partition("\r\n")
+            method, target, _ = first.split(" ")
+            seen.append((method, target, "proxy-authorization: Basic " in rest))
+            if method == "CONNECT":
+                host, _, number = target.rpartition(":")
+                upstream = socket.create_connection((host, int(number)))
+                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                place, _, path = target.removeprefix("http://").partition("/")
+                host, _, number = place.rpartition(":")
+                upstream = socket.create_connection((host, int(number)))
+                upstream.sendall(f"{method} /{path} HTTP/1.1\r\nconnection: close\r\n{rest}".encode())
+            with upstream:
+                back = threading.Thread(target=pump, args=(upstream, client), daemon=True)
+                back.start()
+                if method == "CONNECT":
+                    pump(client, upstream)
+                back.join()
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return listener
+
+
+def test_pull_through_a_proxy(cluster):
+    seen = []
+    proxy = forwarding_proxy("127.0.0.1", 3129, seen)
+    before = cluster.server.env
+    cluster.server.stop()
+    cluster.server.env = {"HTTPS_PROXY": "http://me:secret@127.0.0.1:3129", "HTTP_PROXY": "127.0.0.1:3129", "NO_PROXY": "direct.bramble.test"}
+    cluster.server.start()
+    cluster.wait_node_ready()
+    try:
+        with hosts(cluster, f"{NODE_ADDRESS} {HOST} direct.bramble.test"), registry(cluster, "proxied", NODE_ADDRESS, 5443, secure=True) as folder, registry(cluster, "plain", NODE_ADDRESS, 5059):
+            push(cluster, "1", f"{SECURE}/team/web:1", "--dest-cert-dir", secure_options(folder), "--dest-creds", f"{USER}:{PASSWORD}")
+            push(cluster, "1", f"{NODE_ADDRESS}:5059/team/web:1", "--dest-tls-verify=false")
+            registries(cluster, f"mirrors:\n  plain.test:\n    endpoint: [\"http://{NODE_ADDRESS}:5059\"]\n  direct.test:\n    endpoint: [\"http://direct.bramble.test:5059\"]\n"
+                                f"configs:\n  {SECURE}:\n    auth:\n      username: {USER}\n      password: {PASSWORD}\n    tls:\n      ca_file: {folder}/ca.crt\n")
+            images(cluster, "pull", f"{SECURE}/team/web:1")
+            assert ("CONNECT", SECURE, True) in seen, seen
+            images(cluster, "pull", "plain.test/team/web:1")
+            assert any(method == "HEAD" and target.startswith(f"http://{NODE_ADDRESS}:5059/v2/team/web/manifests/1") for method, target, _ in seen), seen
+            count = len(seen)
+            images(cluster, "pull", "direct.test/team/web:1")
+            assert len(seen) == count, seen[count:]
+            proxy.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept()
+            proxy.close()
+            bad = images(cluster, "pull", f"{SECURE}/team/web:2", check=False)
+            assert bad.returncode == 1 and "proxy: connect 127.0.0.1:3129" in bad.stderr, bad
+    finally:
+        proxy.close()
+        registries(cluster, "")
+        cluster.server.stop()
+        cluster.server.env = before
+        cluster.server.start()
+        cluster.wait_node_ready()
