@@ -177,6 +177,10 @@ Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials&
   pulls.parallel_max = o.image_pulls_max;
   pulls.engine.use_default_endpoint = o.default_registry_endpoint;
   pulls.engine.surroundings.resolve.resolv_conf = o.resolv_conf;
+  // The cluster's own addresses and names are behind no proxy.
+  ProxySettings& proxies = pulls.engine.surroundings.proxies;
+  proxies = ProxySettings::of_environment();
+  proxies.no_proxy += cat(",", o.pod_range, ",", o.service_range, ",.svc,.", o.domain);
   Parts* all = parts.get();
   pulls.pulled = [all] {
     if (all->kubelet) all->kubelet->image_pulled();

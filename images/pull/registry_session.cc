@@ -176,6 +176,12 @@ Task<Result<std::unique_ptr<HttpClientConnection>>> RegistrySession::dial(Url ur
     CO_TRY(tls);
     target.tls = std::move(*tls);
   }
+  auto proxy = surroundings_.proxies.server_for(url);
+  CO_TRY(proxy);
+  if (*proxy) {
+    auto connection = co_await dial_by(**proxy, std::move(target));
+    co_return connection;
+  }
   auto addresses = co_await resolve_host(url.host, surroundings_.resolve);
   if (!addresses.ok()) co_return addresses.error().prefixed("dial tcp");
   Error last(Code::kUnavailable, cat("dial tcp: ", url.host, ": has no address"));
@@ -186,6 +192,49 @@ Task<Result<std::unique_ptr<HttpClientConnection>>> RegistrySession::dial(Url ur
     last = connection.error();
     // A certificate that does not convince is no better at another address.
     if (last.code() == Code::kUnauthenticated) break;
+  }
+  co_return last;
+}
+
+// Through a proxy: a tunnel for TLS (RFC 9110 section 9.3.6), else a connection to the proxy itself.
+Task<Result<std::unique_ptr<HttpClientConnection>>> RegistrySession::dial_by(ProxyServer proxy, HttpClientTarget target) {
+  auto addresses = co_await resolve_host(proxy.host, surroundings_.resolve);
+  if (!addresses.ok()) co_return addresses.error().prefixed("proxy");
+  Error last(Code::kUnavailable, cat("proxy ", proxy.host, ": has no address"));
+  for (const std::string& address : *addresses) {
+    auto at = SocketAddress::ip(address, proxy.port);
+    CO_TRY(at);
+    auto stream = co_await Stream::connect(*at, limits::kConnectMs);
+    if (!stream.ok()) {
+      last = stream.error().prefixed("proxy");
+      continue;
+    }
+    if (!target.tls) {
+      auto plain = co_await HttpClientConnection::over(std::move(*stream), target);
+      co_return plain;
+    }
+    std::string name = cat(target.server_name.find(':') == std::string::npos ? target.server_name : cat("[", target.server_name, "]"), ":", target.port);
+    std::string asked = cat("CONNECT ", name, " HTTP/1.1\r\nhost: ", name, "\r\n", proxy.authorization.empty() ? "" : "proxy-authorization: ", proxy.authorization,
+                            proxy.authorization.empty() ? "\r\n" : "\r\n\r\n");
+    std::string head;
+    {
+      Stream* s = stream->get();
+      Timer late([s] { s->close(); });
+      late.arm_ms(surroundings_.patience.head_ms);
+      Status sent = co_await s->write_all(std::move(asked));
+      while (sent.ok() && head.find("\r\n\r\n") == std::string::npos && head.size() < limits::kHeaderBytesMax) {
+        auto more = co_await s->read_some(4096);
+        if (!more.ok() || more->empty()) break;
+        head += *more;
+      }
+    }
+    bool open = head.starts_with("HTTP/1.") && head.size() > 12 && head.substr(8, 4) == " 200" && head.ends_with("\r\n\r\n");
+    if (!open) {
+      last = Error(Code::kUnavailable, cat("proxy ", proxy.host, ":", proxy.port, ": CONNECT ", name, ": ", head.empty() ? std::string("no answer") : go_quote(head.substr(0, head.find('\r')).substr(0, 100))));
+      continue;
+    }
+    auto tunnel = co_await HttpClientConnection::over(std::move(*stream), target);
+    co_return tunnel;
   }
   co_return last;
 }
@@ -204,6 +253,12 @@ Task<Result<RegistrySession::Answer>> RegistrySession::send(std::string method, 
     request.method = method;
     request.target = url.target();
     request.headers = headers;
+    if (url.scheme == "http") {
+      auto proxy = surroundings_.proxies.server_for(url);
+      CO_TRY(proxy);
+      if (*proxy) request.target = cat(url.scheme, "://", url.authority(), url.target());
+      if (*proxy && !(*proxy)->authorization.empty()) request.headers.push_back({"proxy-authorization", (*proxy)->authorization});
+    }
     request.headers.push_back({"host", url.authority()});
     request.headers.push_back({"user-agent", cat("bramble/", BRAMBLE_VERSION)});
     request.body = body;

@@ -10,6 +10,7 @@
 
 #include "core/http/client.h"
 #include "core/loop/resolve.h"
+#include "images/pull/proxy_settings.h"
 #include "images/pull/registries.h"
 
 namespace bramble {
@@ -24,6 +25,7 @@ struct PullPatience {
 struct PullSurroundings {
   ResolveFiles resolve;
   std::vector<std::string> root_files;  // certificate authorities; the first that is there counts
+  ProxySettings proxies;
   PullPatience patience;
 };
 
@@ -68,6 +70,7 @@ class RegistrySession {
   Task<Result<Answer>> ask(std::string method, Url url, std::vector<Header> headers);
   Task<Result<Answer>> send(std::string method, Url url, std::vector<Header> headers, Buffer body);
   Task<Result<std::unique_ptr<HttpClientConnection>>> dial(Url url);
+  Task<Result<std::unique_ptr<HttpClientConnection>>> dial_by(ProxyServer proxy, HttpClientTarget target);
   Task<Result<std::string>> read_all(Answer* answer, size_t bytes_max);
   void put_back(Answer* answer);  // its connection, for the next request
   Task<Error> refusal(std::string method, Answer answer);

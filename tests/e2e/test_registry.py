@@ -3,13 +3,17 @@ import base64
 import contextlib
 import gzip
 import hashlib
+import http.server
 import io
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tarfile
+import threading
+import time
 
 from cluster import BINARY, IMAGE, NODE_ADDRESS, condition, dig, listens, run, tail, until
 
@@ -79,14 +83,16 @@ def hosts(cluster, line):
 
 
 @contextlib.contextmanager
-def registry(cluster, name, address, port, secure=False):
+def registry(cluster, name, address, port, secure=False, kind="ec"):
+    """secure: TLS by a private authority of RSA, with a key of that kind ("ec", "rsa"), and passwords."""
     folder = f"{cluster.state}/registry-{name}"
     os.makedirs(folder, exist_ok=True)
     config = f"version: 0.1\nlog:\n  level: info\nstorage:\n  filesystem:\n    rootdirectory: {folder}/data\nhttp:\n  addr: {address}:{port}\n"
     if secure:
-        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj", "/CN=kitchen authority",
+        run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=kitchen authority",
              "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.crt"])
-        run(["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={HOST}", "-keyout", f"{folder}/server.key", "-out", f"{folder}/server.csr"])
+        new = ["-newkey", "rsa:2048"] if kind == "rsa" else ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+        run(["openssl", "req", *new, "-nodes", "-subj", f"/CN={HOST}", "-keyout", f"{folder}/server.key", "-out", f"{folder}/server.csr"])
         with open(f"{folder}/names", "w") as f:
             f.write(f"subjectAltName=DNS:{HOST},IP:{NODE_ADDRESS}\n")
         run(["openssl", "x509", "-req", "-in", f"{folder}/server.csr", "-CA", f"{folder}/ca.crt", "-CAkey", f"{folder}/ca.key", "-CAcreateserial", "-days", "30",
@@ -194,7 +200,7 @@ def test_mirror_with_rewrite(cluster):
         # A registry of this host without TLS needs no word in any file.
         cluster.pod(ns, "local", "sleep", "3600", container={"image": "127.0.0.1:5055/mirrored/web:1", "imagePullPolicy": "IfNotPresent"})
     # Nor does one with a certificate that nobody knows.
-    with registry(cluster, "local", "127.0.0.1", 5445, secure=True):
+    with registry(cluster, "local", "127.0.0.1", 5445, secure=True, kind="rsa"):
         push(cluster, "1", "127.0.0.1:5445/team/web:1", "--dest-tls-verify=false", "--dest-creds", f"{USER}:{PASSWORD}")
         registries(cluster, f"configs:\n  127.0.0.1:5445:\n    auth:\n      username: {USER}\n      password: {PASSWORD}\n")
         images(cluster, "pull", "127.0.0.1:5445/team/web:1")
@@ -292,5 +298,156 @@ def test_images_are_collected_when_the_disk_is_full(cluster):
     finally:
         cluster.server.stop()
         cluster.server.extra = before
+        cluster.server.start()
+        cluster.wait_node_ready()
+
+
+class Stuck(http.server.BaseHTTPRequestHandler):
+    """A registry of one image, whose layer begins and does not come to its end."""
+    protocol_version = "HTTP/1.1"
+    manifest, config, layer = b"", b"", b""
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        if "/manifests/" in self.path:
+            body = Stuck.manifest
+        elif hashlib.sha256(Stuck.config).hexdigest() in self.path:
+            body = Stuck.config
+        else:
+            body = Stuck.layer
+        self.send_response(200)
+        self.send_header("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        if body is not Stuck.layer:
+            self.wfile.write(body)
+            return
+        with contextlib.suppress(OSError):
+            self.wfile.write(body[:-1000])
+            self.wfile.flush()
+            self.connection.recv(1)  # until the other side goes
+
+    def log_message(self, *_):
+        pass
+
+
+def test_stop_and_kill_in_the_middle_of_a_pull(cluster):
+    ns = cluster.namespace("stuck")
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as out:
+        info = tarfile.TarInfo("large")
+        info.size = 8_000_000
+        out.addfile(info, io.BytesIO(os.urandom(info.size)))
+    Stuck.layer = tar.getvalue()
+    diff = "sha256:" + hashlib.sha256(Stuck.layer).hexdigest()
+    Stuck.config = json.dumps({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/x"]}, "rootfs": {"type": "layers", "diff_ids": [diff]}}).encode()
+    Stuck.manifest = json.dumps({"schemaVersion": 2, "config": {"digest": "sha256:" + hashlib.sha256(Stuck.config).hexdigest(), "size": len(Stuck.config)},
+                                 "layers": [{"digest": diff, "size": len(Stuck.layer)}]}).encode()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 5058), Stuck)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    layers = f"{cluster.state}/data/agent/image-store/layers"
+
+    def staged():
+        return [name for name in os.listdir(layers) if name.endswith(".new")]
+
+    try:
+        cluster.pod(ns, "stuck", running=False, container={"image": "127.0.0.1:5058/stuck:1"})
+        until("the layer is being unpacked", staged)
+        began = time.monotonic()
+        assert cluster.server.stop() == 0, tail(cluster.server.log, 20)
+        assert time.monotonic() - began < 10, "a stop waits for no registry"
+        assert not staged(), "what was begun is gone"
+        cluster.server.start()
+        cluster.wait_node_ready()
+        until("it is tried again", staged)
+        cluster.server.kill()
+        cluster.server.start()
+        cluster.wait_node_ready()
+        cluster.api.call("DELETE", f"/api/v1/namespaces/{ns}/pods/stuck")
+        until("what was begun is gone, with the pod", lambda: not staged())
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def forwarding_proxy(address, port, seen):
+    """An HTTP proxy: CONNECT, and requests in absolute form. Notes the first line and the credentials of each."""
+    listener = socket.create_server((address, port))
+
+    def pump(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    def serve(client):
+        with client, contextlib.suppress(OSError):
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += client.recv(4096)
+            first, _, rest = head.decode().partition("\r\n")
+            method, target, _ = first.split(" ")
+            seen.append((method, target, "proxy-authorization: Basic " in rest))
+            if method == "CONNECT":
+                host, _, number = target.rpartition(":")
+                upstream = socket.create_connection((host, int(number)))
+                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                place, _, path = target.removeprefix("http://").partition("/")
+                host, _, number = place.rpartition(":")
+                upstream = socket.create_connection((host, int(number)))
+                upstream.sendall(f"{method} /{path} HTTP/1.1\r\nconnection: close\r\n{rest}".encode())
+            with upstream:
+                back = threading.Thread(target=pump, args=(upstream, client), daemon=True)
+                back.start()
+                if method == "CONNECT":
+                    pump(client, upstream)
+                back.join()
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return listener
+
+
+def test_pull_through_a_proxy(cluster):
+    seen = []
+    proxy = forwarding_proxy("127.0.0.1", 3129, seen)
+    before = cluster.server.env
+    cluster.server.stop()
+    cluster.server.env = {"HTTPS_PROXY": "http://me:secret@127.0.0.1:3129", "HTTP_PROXY": "127.0.0.1:3129", "NO_PROXY": "direct.bramble.test"}
+    cluster.server.start()
+    cluster.wait_node_ready()
+    try:
+        with hosts(cluster, f"{NODE_ADDRESS} {HOST} direct.bramble.test"), registry(cluster, "proxied", NODE_ADDRESS, 5443, secure=True) as folder, registry(cluster, "plain", NODE_ADDRESS, 5059):
+            push(cluster, "1", f"{SECURE}/team/web:1", "--dest-cert-dir", secure_options(folder), "--dest-creds", f"{USER}:{PASSWORD}")
+            push(cluster, "1", f"{NODE_ADDRESS}:5059/team/web:1", "--dest-tls-verify=false")
+            registries(cluster, f"mirrors:\n  plain.test:\n    endpoint: [\"http://{NODE_ADDRESS}:5059\"]\n  direct.test:\n    endpoint: [\"http://direct.bramble.test:5059\"]\n"
+                                f"configs:\n  {SECURE}:\n    auth:\n      username: {USER}\n      password: {PASSWORD}\n    tls:\n      ca_file: {folder}/ca.crt\n")
+            images(cluster, "pull", f"{SECURE}/team/web:1")
+            assert ("CONNECT", SECURE, True) in seen, seen
+            images(cluster, "pull", "plain.test/team/web:1")
+            assert any(method == "HEAD" and target.startswith(f"http://{NODE_ADDRESS}:5059/v2/team/web/manifests/1") for method, target, _ in seen), seen
+            count = len(seen)
+            images(cluster, "pull", "direct.test/team/web:1")
+            assert len(seen) == count, seen[count:]
+            proxy.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept()
+            proxy.close()
+            bad = images(cluster, "pull", f"{SECURE}/team/web:2", check=False)
+            assert bad.returncode == 1 and "proxy: connect 127.0.0.1:3129" in bad.stderr, bad
+    finally:
+        proxy.close()
+        registries(cluster, "")
+        cluster.server.stop()
+        cluster.server.env = before
         cluster.server.start()
         cluster.wait_node_ready()

@@ -4,6 +4,7 @@
 #include "images/pull/answer_headers.h"
 #include "images/pull/manifest.h"
 #include "images/pull/reference.h"
+#include "images/pull/proxy_settings.h"
 #include "images/pull/registries.h"
 
 namespace bramble {
@@ -119,6 +120,40 @@ TEST(PullWords, manifests_that_are_none_are_refused_by_name) {
   for (int i = 0; i < 100; i++) many += cat(i ? "," : "", "{\"digest\":\"", digest_of('b'), "\",\"size\":1}");
   EXPECT_FALSE(parse_manifest(many + "]}", "").ok());
   EXPECT_FALSE(parse_manifest(std::string(5 << 20, ' '), "").ok());
+}
+
+TEST(PullWords, proxies_are_those_of_the_environment_as_go_reads_it) {
+  ProxySettings s{"http://plain:3128", "http://me:secret@tunnel:8080/", "localhost,.inner.test,exact.test,10.0.0.0/8,2001:db8::/32,port.test:5000,*.star.test"};
+  struct Row {
+    const char* url;
+    const char* want;  // "": asked directly
+  } rows[] = {
+      {"http://a.test/", "plain:3128"},
+      {"https://a.test/", "tunnel:8080"},
+      {"https://x.inner.test/", ""},
+      {"https://inner.test/", "tunnel:8080"},
+      {"https://exact.test/", ""},
+      {"https://sub.exact.test/", ""},
+      {"https://notexact.test/", "tunnel:8080"},
+      {"https://10.1.2.3/", ""},
+      {"https://11.1.2.3/", "tunnel:8080"},
+      {"https://[2001:db8::1]/", ""},
+      {"https://[2001:db9::1]/", "tunnel:8080"},
+      {"https://port.test:5000/", ""},
+      {"https://port.test/", "tunnel:8080"},
+      {"https://a.star.test/", ""},
+      {"https://127.0.0.1:5000/", ""},
+      {"https://localhost/", ""},
+      {"https://[::1]/", ""},
+  };
+  for (const auto& row : rows) {
+    auto server = s.server_for(*parse_url(row.url));
+    ASSERT_TRUE(server.ok()) << row.url;
+    EXPECT_EQ(*server ? cat((*server)->host, ":", (*server)->port) : "", row.want) << row.url;
+  }
+  EXPECT_EQ((*s.server_for(*parse_url("https://a.test/")))->authorization, "Basic " + base64_encode("me:secret"));
+  EXPECT_FALSE(ProxySettings({"", "socks5://x:1", ""}).server_for(*parse_url("https://a.test/")).ok());
+  EXPECT_FALSE(ProxySettings().server_for(*parse_url("https://a.test/"))->has_value());
 }
 
 constexpr const char* kRegistries = R"yaml(mirrors:
