@@ -70,37 +70,76 @@ Document Admission::default_class(std::string_view group, std::string_view resou
   return newest_of(defaults);
 }
 
-// In upstream's order of plug-ins.
+template <class F>
+Status Admission::timed(Plugin plugin, Type type, Operation operation, const F& fn) const {
+  const int64_t since_us = registry_.clock().monotonic_us();
+  Status done = fn();
+  metrics_.observe(plugin, type, operation, !done.ok(), registry_.clock().monotonic_us() - since_us);
+  return done;
+}
+
 Status Admission::admit(const AdmissionCall& call, Mut object, Value old) const {
-  TRY(check_namespace(call, object));
+  return timed(AdmissionMetrics::kStep, AdmissionMetrics::kAdmit, call.operation, [&] { return run_admit(call, object, old); });
+}
+
+Status Admission::inspect(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings, AuditAnnotations* annotations) const {
+  return timed(AdmissionMetrics::kStep, AdmissionMetrics::kValidate, call.operation,
+               [&] { return run_inspect(call, object, old, warnings, annotations); });
+}
+
+// In upstream's order of plug-ins.
+Status Admission::run_admit(const AdmissionCall& call, Mut object, Value old) const {
+  auto plugin = [&](Plugin which, const auto& fn) { return timed(which, AdmissionMetrics::kAdmit, call.operation, fn); };
+  TRY(plugin(AdmissionMetrics::kNamespaceLifecycle, [&] { return check_namespace(call, object); }));
   TRY(check_escalation(authorizer_, call, object, old));
   if (!call.subresource.empty()) return ok();
   const Kind& kind = *call.kind;
   const bool create = call.operation == Operation::kCreate;
-  if (is(kind, "", "nodes") && create) taint_new_node(object);
+  auto default_to = [&](const char* field, std::string_view group, std::string_view resource, bool (*is_default)(Value)) -> Status {
+    Document chosen = default_class(group, resource, is_default);
+    if (chosen) object.object("spec").set(field, name_of(chosen));
+    return ok();
+  };
+  if (is(kind, "", "nodes") && create) {
+    TRY(plugin(AdmissionMetrics::kTaintNodes, [&]() -> Status {
+      taint_new_node(object);
+      return ok();
+    }));
+  }
   if (is(kind, "certificates.k8s.io", "certificatesigningrequests") && create) note_asker(call.user, object);
   if (is(kind, "", "persistentvolumeclaims") && create && needs_storage_class(object)) {
-    Document chosen = default_class("storage.k8s.io", "storageclasses", is_default_storage_class);
-    if (chosen) object.object("spec").set("storageClassName", name_of(chosen));
+    TRY(plugin(AdmissionMetrics::kDefaultStorageClass,
+               [&] { return default_to("storageClassName", "storage.k8s.io", "storageclasses", is_default_storage_class); }));
   }
   if (is(kind, "networking.k8s.io", "ingresses") && create && needs_ingress_class(object)) {
-    Document chosen = default_class("networking.k8s.io", "ingressclasses", is_default_ingress_class);
-    if (chosen) object.object("spec").set("ingressClassName", name_of(chosen));
+    TRY(plugin(AdmissionMetrics::kDefaultIngressClass,
+               [&] { return default_to("ingressClassName", "networking.k8s.io", "ingressclasses", is_default_ingress_class); }));
   }
   return is(kind, "", "pods") ? admit_pod(call, object, old) : ok();
 }
 
 Status Admission::admit_pod(const AdmissionCall& call, Mut object, Value old) const {
+  auto plugin = [&](Plugin which, const auto& fn) { return timed(which, AdmissionMetrics::kAdmit, call.operation, fn); };
   const bool create = call.operation == Operation::kCreate;
-  if (create) default_from_limits(limit_ranges(call.ns), object);
-  if (create) TRY(service_account(call, object));
-  TRY(priority(call, object, old));
-  default_tolerations(object);
+  if (create) {
+    TRY(plugin(AdmissionMetrics::kLimitRanger, [&]() -> Status {
+      default_from_limits(limit_ranges(call.ns), object);
+      return ok();
+    }));
+    TRY(plugin(AdmissionMetrics::kServiceAccount, [&] { return service_account(call, object); }));
+  }
+  TRY(plugin(AdmissionMetrics::kPriority, [&] { return priority(call, object, old); }));
+  TRY(plugin(AdmissionMetrics::kDefaultTolerationSeconds, [&]() -> Status {
+    default_tolerations(object);
+    return ok();
+  }));
   if (!create) return ok();
-  TRY(runtime_class(object));
-  std::string node = object["spec"]["nodeName"].text();
-  if (!node.empty()) copy_topology(find("", "v1", "nodes", "", node).root(), object);
-  return ok();
+  TRY(plugin(AdmissionMetrics::kRuntimeClass, [&] { return runtime_class(object); }));
+  return plugin(AdmissionMetrics::kPodTopologyLabels, [&]() -> Status {
+    std::string node = object["spec"]["nodeName"].text();
+    if (!node.empty()) copy_topology(find("", "v1", "nodes", "", node).root(), object);
+    return ok();
+  });
 }
 
 Status Admission::admit_subresource(const AdmissionCall& call, Mut object) const {
@@ -111,21 +150,28 @@ Status Admission::admit_subresource(const AdmissionCall& call, Mut object) const
 }
 
 // In upstream's order of plug-ins.
-Status Admission::inspect(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings) const {
+Status Admission::run_inspect(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings, AuditAnnotations* annotations) const {
   const Kind& kind = *call.kind;
+  auto plugin = [&](Plugin which, const auto& fn) { return timed(which, AdmissionMetrics::kValidate, call.operation, fn); };
   auto unless_empty = [&](const std::string& why) -> Status {
     return why.empty() ? ok() : Status(api_forbidden({kind.group, kind.resource}, meta(object, "name"), why));
   };
   const bool main = call.subresource.empty();
   if (is(kind, "", "pods")) TRY(inspect_pod(call, object, old));
   if (is(kind, "", "persistentvolumeclaims") && main && !meta(old, "deletionTimestamp").size()) {
-    TRY(unless_empty(broken_claim_limits(limit_ranges(call.ns), object)));
+    TRY(plugin(AdmissionMetrics::kLimitRanger, [&] { return unless_empty(broken_claim_limits(limit_ranges(call.ns), object)); }));
   }
-  TRY(inspect_security(call, object, old, warnings));
-  if (is(kind, "scheduling.k8s.io", "priorityclasses") && main) TRY(unless_empty(forbidden_priority_class(object)));
-  TRY(unless_empty(forbidden_owners(authorizer_, call, object, old)));
-  if (is(kind, "", "persistentvolumeclaims") && main && old) TRY(unless_empty(forbidden_growth(object, old)));
-  if (is(kind, "certificates.k8s.io", "certificatesigningrequests")) TRY(unless_empty(forbidden_request(authorizer_, call, object, old)));
+  TRY(inspect_security(call, object, old, warnings, annotations));
+  if (is(kind, "scheduling.k8s.io", "priorityclasses") && main) {
+    TRY(plugin(AdmissionMetrics::kPriority, [&] { return unless_empty(forbidden_priority_class(object)); }));
+  }
+  TRY(plugin(AdmissionMetrics::kOwnerReferences, [&] { return unless_empty(forbidden_owners(authorizer_, call, object, old)); }));
+  if (is(kind, "", "persistentvolumeclaims") && main && old) {
+    TRY(plugin(AdmissionMetrics::kClaimResize, [&] { return unless_empty(forbidden_growth(object, old)); }));
+  }
+  if (is(kind, "certificates.k8s.io", "certificatesigningrequests")) {
+    TRY(plugin(AdmissionMetrics::kCertificates, [&] { return unless_empty(forbidden_request(authorizer_, call, object, old)); }));
+  }
   return ok();
 }
 
@@ -133,21 +179,22 @@ Status Admission::inspect_pod(const AdmissionCall& call, Value pod, Value old) c
   auto refuse = [&](const std::string& why) { return api_forbidden({"", "pods"}, meta(pod, "name"), why); };
   const bool create = call.subresource.empty() && !old, ephemeral = call.subresource == "ephemeralcontainers";
   if (!create && !ephemeral) return ok();
-  std::string why;
-  if (create) why = broken_pod_limits(limit_ranges(call.ns), pod);
-  if (!why.empty()) return refuse(why);
-  if (create && pod["metadata"]["annotations"].has("kubernetes.io/config.mirror")) {
-    why = forbidden_in_mirror(pod);
-  } else {
-    why = forbidden_secrets(find("", "v1", "serviceaccounts", call.ns, pod["spec"]["serviceAccountName"].str()).root(), pod, ephemeral);
-  }
-  return why.empty() ? ok() : Status(refuse(why));
+  auto plugin = [&](Plugin which, const auto& fn) { return timed(which, AdmissionMetrics::kValidate, call.operation, fn); };
+  auto unless_empty = [&](const std::string& why) { return why.empty() ? ok() : Status(refuse(why)); };
+  if (create) TRY(plugin(AdmissionMetrics::kLimitRanger, [&] { return unless_empty(broken_pod_limits(limit_ranges(call.ns), pod)); }));
+  return plugin(AdmissionMetrics::kServiceAccount, [&] {
+    if (create && pod["metadata"]["annotations"].has("kubernetes.io/config.mirror")) return unless_empty(forbidden_in_mirror(pod));
+    Document account = find("", "v1", "serviceaccounts", call.ns, pod["spec"]["serviceAccountName"].str());
+    return unless_empty(forbidden_secrets(account.root(), pod, ephemeral));
+  });
 }
 
-Status Admission::inspect_security(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings) const {
+Status Admission::inspect_security(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings,
+                                   AuditAnnotations* annotations) const {
   const Kind& kind = stored_kind(*call.kind);
   const bool changes_spec = call.subresource.empty() || call.subresource == "ephemeralcontainers" || call.subresource == "resize";
   if (!changes_spec || !has_pod_security(kind)) return ok();
+  const int64_t since_us = registry_.clock().monotonic_us();
   PodSecurityAnswer answer;
   if (is(kind, "", "namespaces")) {
     auto pods = [&](const std::function<void(const Document&)>& fn) { each("", "pods", meta(object, "name"), fn); };
@@ -156,7 +203,10 @@ Status Admission::inspect_security(const AdmissionCall& call, Value object, Valu
     Document ns = find("", "v1", "namespaces", "", call.ns);
     answer = check_pod_write(kind, call.subresource, meta(object, "name"), ns.root(), object, old);
   }
+  metrics_.observe(AdmissionMetrics::kPodSecurity, AdmissionMetrics::kValidate, call.operation, !answer.status.ok(),
+                   registry_.clock().monotonic_us() - since_us);
   if (warnings != nullptr) warnings->insert(warnings->end(), answer.warnings.begin(), answer.warnings.end());
+  if (annotations != nullptr) annotations->merge(answer.annotations);
   return answer.status;
 }
 
@@ -206,11 +256,15 @@ Status Admission::runtime_class(Mut pod) const {
 }
 
 Status Admission::admit_delete(const AdmissionCall& call) const {
-  if (!is(*call.kind, "", "namespaces")) return ok();
-  for (std::string_view kept : {"default", "kube-system", "kube-public"}) {
-    if (call.name == kept) return api_forbidden({"", "namespaces"}, call.name, "this namespace may not be deleted");
-  }
-  return ok();
+  auto lifecycle = [&]() -> Status {
+    if (!is(*call.kind, "", "namespaces")) return ok();
+    for (std::string_view kept : {"default", "kube-system", "kube-public"}) {
+      if (call.name == kept) return api_forbidden({"", "namespaces"}, call.name, "this namespace may not be deleted");
+    }
+    return ok();
+  };
+  return timed(AdmissionMetrics::kStep, AdmissionMetrics::kAdmit, Operation::kDelete,
+               [&] { return timed(AdmissionMetrics::kNamespaceLifecycle, AdmissionMetrics::kAdmit, Operation::kDelete, lifecycle); });
 }
 
 Status Admission::check_namespace(const AdmissionCall& call, Mut object) const {

@@ -5,12 +5,17 @@
 // upstream's order, and OwnerReferencesPermissionEnforcement.
 #pragma once
 
+#include <map>
+#include <string>
+
+#include "core/apiserver/admission_metrics.h"
 #include "core/client/client.h"
 #include "core/registry/registry.h"
 
 namespace bramble {
 
-enum class Operation { kCreate, kUpdate, kDelete };
+// What the audit log tells of an admission beside its outcome.
+using AuditAnnotations = std::map<std::string, std::string>;
 
 struct AdmissionCall {
   Operation operation = Operation::kCreate;
@@ -28,17 +33,25 @@ class Admission {
 
   // Completes or refuses an object on its way in. kPermissionDenied, kNotFound with upstream's texts.
   Status admit(const AdmissionCall& call, Mut object, Value old) const;
-  // Refuses what is complete and valid. kPermissionDenied and kInvalidObject with upstream's texts; may warn.
-  Status inspect(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings) const;
+  // Refuses what is complete and valid. kPermissionDenied and kInvalidObject with upstream's texts; may warn and annotate.
+  Status inspect(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings, AuditAnnotations* annotations) const;
   // What is made by a subresource (a Binding, an Eviction, a token): admit() for what is not stored as such.
   Status admit_subresource(const AdmissionCall& call, Mut object) const;
   Status admit_delete(const AdmissionCall& call) const;
+  AdmissionMetrics& metrics() const { return metrics_; }
 
  private:
+  using Plugin = AdmissionMetrics::Plugin;
+  using Type = AdmissionMetrics::Type;
+  // What fn gives, a Status; counted under the plug-in.
+  template <class F>
+  Status timed(Plugin plugin, Type type, Operation operation, const F& fn) const;
+  Status run_admit(const AdmissionCall& call, Mut object, Value old) const;
+  Status run_inspect(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings, AuditAnnotations* annotations) const;
   Status check_namespace(const AdmissionCall& call, Mut object) const;
   Status admit_pod(const AdmissionCall& call, Mut pod, Value old) const;
   Status inspect_pod(const AdmissionCall& call, Value pod, Value old) const;
-  Status inspect_security(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings) const;
+  Status inspect_security(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings, AuditAnnotations* annotations) const;
   std::string forbidden_priority_class(Value priority_class) const;
   std::string forbidden_growth(Value claim, Value old) const;
   Document default_class(std::string_view group, std::string_view resource, bool (*is_default)(Value)) const;
@@ -52,6 +65,7 @@ class Admission {
 
   Registry& registry_;
   const Authorizer& authorizer_;
+  mutable AdmissionMetrics metrics_;
 };
 
 // The parts that need no state.

@@ -33,6 +33,8 @@ class ApiServer {
     TokenKeys tokens;
     std::string server_address;                // "10.0.0.1:6443"
     std::string git_version = "v1.36.3";       // what /version says
+    std::string git_commit, git_tree_state = "archive";
+    int64_t build_time_s = 0;
     std::string platform = "linux/amd64";
     // Finds the way to a node's pods, by node name; null when there is none.
     std::function<NodeStreams*(std::string_view node)> streams;

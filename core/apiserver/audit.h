@@ -58,6 +58,7 @@ class AuditTrail final : public PassingResponder {
 
   void impersonated(const Identity& user) { impersonated_ = user; }
   void annotate(std::string_view key, std::string_view value) { annotations_.emplace(key, value); }
+  void annotate(const std::map<std::string, std::string>& annotations) { annotations_.insert(annotations.begin(), annotations.end()); }
   // The object in the body of a request; what says only how it is to change, or to be deleted.
   void requested(const Document& object);
   void patched(const Document& patch);

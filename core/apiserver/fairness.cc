@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/apiserver/flow_objects.h"
+#include "core/apiserver/refusals.h"
 #include "core/apiserver/request_metrics.h"
 #include "core/base/limits.h"
 
@@ -36,6 +37,7 @@ struct Fairness::Level {
   std::map<int64_t, Queue> queues;  // that are not empty, by number
   uint64_t served = 0;              // virtual time of the level
   size_t waiting = 0;
+  Refusals refusals;
 };
 
 class Fairness::Seat {
@@ -91,7 +93,11 @@ std::shared_ptr<Fairness::Level> Fairness::level_for(const PriorityLevel& wanted
   if (there == levels_.end()) return std::make_shared<Level>(wanted);
   PriorityLevel& now = there->second->config;
   bool same_queues = now.queues == wanted.queues && now.hand_size == wanted.hand_size && now.exempt == wanted.exempt;
-  if (!same_queues && there->second->waiting > 0) return std::make_shared<Level>(wanted);  // the old one's queues drain
+  if (!same_queues && there->second->waiting > 0) {  // the old one's queues drain
+    auto fresh = std::make_shared<Level>(wanted);
+    fresh->refusals = there->second->refusals;
+    return fresh;
+  }
   now = wanted;
   return there->second;
 }
@@ -217,6 +223,7 @@ Fairness::Arrival Fairness::arrive(const RequestInfo& info, const Identity& user
   const std::shared_ptr<Level>& level = entry.level;
   Counts& counts = *entry.counts;
   out.schema_uid = entry.rules.uid, out.level_uid = level->config.uid;
+  out.level = level;
   counts.dispatched++;
   if (level->config.exempt) return out;
   size_t width = width_of(*level, info);
@@ -291,6 +298,11 @@ void Fairness::end_waiting(Waiting& waiting) {
   waiting.level->waiting--;
   shared_->waiting--;
   waiting.counts->in_queue--;
+}
+
+int64_t Fairness::retry_after_s(const Arrival& refused) {
+  if (!refused.level) return 1;
+  return refused.level->refusals.refuse(registry_.clock().monotonic_us() / 1000000);
 }
 
 // The next of a level, of the queue that has had the least; false when nobody waits or there is no room.

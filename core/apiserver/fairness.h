@@ -25,6 +25,8 @@
 namespace bramble {
 
 class Fairness {
+  struct Level;
+
  public:
   // seats: of all levels together. Reads the objects from the cache and follows them.
   Fairness(Registry& registry, size_t seats);
@@ -37,15 +39,17 @@ class Fairness {
     std::string_view schema_uid, level_uid;  // for the answer's headers, good until the next arrival; empty: not classified
     std::shared_ptr<Seat> seat;         // null: needs none
     std::shared_ptr<Waiting> waiting;   // for wait()
+    std::shared_ptr<Level> level;       // null: not classified
   };
   Arrival arrive(const RequestInfo& info, const Identity& user, Event& gone);
   // The seat, once it is this one's turn; null: refused.
   Task<std::shared_ptr<Seat>> wait(std::shared_ptr<Waiting> waiting);
+  // It got no seat, at once or by waiting: in how many seconds it may try again.
+  int64_t retry_after_s(const Arrival& refused);
 
   void print_metrics(MetricText& out) const;
 
  private:
-  struct Level;
   struct Shared;
   struct Counts {
     Counts();

@@ -172,10 +172,17 @@ Document revised_flow_object(const Document& existing, const Document& wanted, b
   std::optional<bool> annotated = auto_update_of(existing);
   // Without an annotation that says so: while nobody has changed the spec.
   bool update = mandatory || annotated.value_or(existing["metadata"]["generation"].integer() == 1);
-  bool spec_differs = update && !equal(existing["spec"], wanted["spec"]);
+  Document spec = Document::of(wanted["spec"]);
+  // What the level "exempt" lends is the admin's to say.
+  if (Value lends = existing["spec"]["exempt"]; lends.is_object() && spec["exempt"].is_object()) {
+    Builder own(spec.root());
+    own.root().set("exempt", lends);
+    spec = own.finish();
+  }
+  bool spec_differs = update && !equal(existing["spec"], spec.root());
   if (!spec_differs && annotated == update) return {};
   Builder b(existing.root());
-  if (spec_differs) b.root().set("spec", wanted["spec"]);
+  if (spec_differs) b.root().set("spec", spec.root());
   if (annotated != update) b.root().object("metadata").object("annotations").set(kAutoUpdate, update ? "true" : "false");
   return b.finish();
 }

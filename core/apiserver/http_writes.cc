@@ -53,6 +53,7 @@ CallRef call_of(const Request& request) {
 
 void answer(Request& request, const CallRef& call, const Result<Reply>& reply, const Clock& clock) {
   request.warnings.insert(request.warnings.end(), call->warnings.begin(), call->warnings.end());
+  if (request.audit) request.audit->annotate(call->annotations);
   if (!reply.ok()) return send_error(request, reply.error());
   send_object(request, reply->status, reply->object, clock);
 }

@@ -1,5 +1,7 @@
 #include "core/apiserver/in_flight.h"
 
+#include <algorithm>
+
 #include "core/apiserver/authn.h"
 #include "core/apiserver/passing_responder.h"
 #include "core/apiserver/request_metrics.h"
@@ -20,23 +22,26 @@ bool is_health(const RequestInfo& info) {
 // One request's place, held by its handler and by the buffers of its answer.
 class InFlight::Place {
  public:
-  Place(std::shared_ptr<Counts> counts, bool mutating, std::shared_ptr<const void> seat)
-      : counts_(std::move(counts)), seat_(std::move(seat)), mutating_(mutating) {
+  Place(std::shared_ptr<Counts> counts, std::shared_ptr<std::atomic<size_t>> bytes_of_user, bool mutating, std::shared_ptr<const void> seat)
+      : counts_(std::move(counts)), bytes_of_user_(std::move(bytes_of_user)), seat_(std::move(seat)), mutating_(mutating) {
     ++mine();
   }
   ~Place() {
     --mine();
     counts_->answer_bytes -= answer_bytes_;
+    *bytes_of_user_ -= answer_bytes_;
   }
   Place(const Place&) = delete;
   void add_answer(size_t bytes) {
     answer_bytes_ += bytes;
     counts_->answer_bytes += bytes;
+    *bytes_of_user_ += bytes;
   }
 
  private:
   std::atomic<size_t>& mine() { return mutating_ ? counts_->writes : counts_->reads; }
   std::shared_ptr<Counts> counts_;
+  std::shared_ptr<std::atomic<size_t>> bytes_of_user_;
   std::shared_ptr<const void> seat_;
   const bool mutating_;
   size_t answer_bytes_ = 0;
@@ -82,15 +87,32 @@ std::shared_ptr<Responder> InFlight::enter_stream(const Identity& user, std::sha
   return std::make_shared<StreamResponder>(std::move(responder), counts_, user.user);
 }
 
+std::shared_ptr<std::atomic<size_t>> InFlight::answer_bytes_of(const std::string& user) {
+  auto& all = counts_->answer_bytes_of;
+  auto there = all.find(user);
+  if (there != all.end()) {
+    if (auto bytes = there->second.lock()) return bytes;
+  }
+  // Those who have none in flight: there are never twice as many as those who have.
+  if (all.size() >= forgotten_at_) {
+    std::erase_if(all, [](const auto& entry) { return entry.second.expired(); });
+    forgotten_at_ = std::max<size_t>(2 * all.size(), 16);
+  }
+  auto fresh = std::make_shared<std::atomic<size_t>>(0);
+  all[user] = fresh;
+  return fresh;
+}
+
 std::shared_ptr<Responder> InFlight::enter(const RequestInfo& info, const Identity& user, std::shared_ptr<Responder> responder,
                                            std::shared_ptr<const void> seat) {
   if (is_health(info)) return responder;
   if (is_long_running(info)) return enter_stream(user, std::move(responder));
   bool mutating = is_mutating(info);
+  auto bytes = answer_bytes_of(user.user);
   bool full = mutating ? counts_->writes >= limits_.writes
-                       : counts_->reads >= limits_.reads || counts_->answer_bytes >= limits_.answer_bytes;
+                       : counts_->reads >= limits_.reads || counts_->answer_bytes >= limits_.answer_bytes || *bytes >= limits_.answer_bytes_of_user;
   if (full && !in_group(user, "system:masters")) return nullptr;
-  auto place = std::make_shared<Place>(counts_, mutating, std::move(seat));
+  auto place = std::make_shared<Place>(counts_, std::move(bytes), mutating, std::move(seat));
   return std::make_shared<CountedResponder>(std::move(responder), std::move(place));
 }
 

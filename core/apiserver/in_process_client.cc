@@ -91,7 +91,7 @@ Result<CallRef> InProcessClient::call_of(std::string_view verb, const ResourceId
   return call;
 }
 
-Task<Result<Document>> InProcessClient::create(ResourceId resource, std::string ns, Document object, WriteOptions options) {
+Task<Result<Document>> InProcessClient::create(ResourceId resource, std::string ns, Document object, WriteOptions options, Notes notes) {
   std::string parent = options.subresource.empty() ? std::string() : std::string(name_of(object));
   auto call = call_of("create", resource, ns, parent, options);
   CO_TRY(call);
@@ -104,11 +104,12 @@ Task<Result<Document>> InProcessClient::create(ResourceId resource, std::string 
   CO_TRY(decoded);
   Document canonical = decoded->finish();
   auto reply = co_await verbs_.create(*call, canonical);
+  if (notes) *notes = (*call)->annotations;
   CO_TRY(reply);
   co_return reply->object;
 }
 
-Task<Result<Document>> InProcessClient::update(ResourceId resource, ObjectKey key, Document object, WriteOptions options) {
+Task<Result<Document>> InProcessClient::update(ResourceId resource, ObjectKey key, Document object, WriteOptions options, Notes notes) {
   auto call = call_of("update", resource, key.ns, key.name, options);
   CO_TRY(call);
   WriteStep step(verbs_.registry(), *(*call)->kind, "update", options.subresource, key.ns, key.name, *object.bytes());
@@ -119,17 +120,19 @@ Task<Result<Document>> InProcessClient::update(ResourceId resource, ObjectKey ke
   CO_TRY(decoded);
   Document canonical = decoded->finish();
   auto reply = co_await verbs_.update(*call, canonical);
+  if (notes) *notes = (*call)->annotations;
   CO_TRY(reply);
   co_return reply->object;
 }
 
-Task<Result<Document>> InProcessClient::patch(ResourceId resource, ObjectKey key, PatchType type, Document patch,
-                                              WriteOptions options) {
+Task<Result<Document>> InProcessClient::patch(ResourceId resource, ObjectKey key, PatchType type, Document patch, WriteOptions options,
+                                              Notes notes) {
   auto call = call_of("patch", resource, key.ns, key.name, options);
   CO_TRY(call);
   WriteStep step(verbs_.registry(), *(*call)->kind, "patch", options.subresource, key.ns, key.name, *patch.bytes());
   if (!step.allowed()) co_return step.refusal();
   auto reply = co_await verbs_.patch(*call, type, patch);
+  if (notes) *notes = (*call)->annotations;
   CO_TRY(reply);
   co_return reply->object;
 }

@@ -16,9 +16,20 @@ class InProcessClient final : public Client {
 
   const Snapshot& snapshot() const override { return snapshot_; }
   std::unique_ptr<Subscription> subscribe(std::vector<ResourceId> resources, std::function<void(const Change&)> fn) override;
-  Task<Result<Document>> create(ResourceId resource, std::string ns, Document object, WriteOptions options) override;
-  Task<Result<Document>> update(ResourceId resource, ObjectKey key, Document object, WriteOptions options) override;
-  Task<Result<Document>> patch(ResourceId resource, ObjectKey key, PatchType type, Document patch, WriteOptions options) override;
+  Task<Result<Document>> create(ResourceId resource, std::string ns, Document object, WriteOptions options) override {
+    return create(std::move(resource), std::move(ns), std::move(object), std::move(options), nullptr);
+  }
+  Task<Result<Document>> update(ResourceId resource, ObjectKey key, Document object, WriteOptions options) override {
+    return update(std::move(resource), std::move(key), std::move(object), std::move(options), nullptr);
+  }
+  Task<Result<Document>> patch(ResourceId resource, ObjectKey key, PatchType type, Document change, WriteOptions options) override {
+    return patch(std::move(resource), std::move(key), type, std::move(change), std::move(options), nullptr);
+  }
+  // The same; what admission tells the audit log comes into *notes, which may be null.
+  using Notes = std::shared_ptr<AuditAnnotations>;
+  Task<Result<Document>> create(ResourceId resource, std::string ns, Document object, WriteOptions options, Notes notes);
+  Task<Result<Document>> update(ResourceId resource, ObjectKey key, Document object, WriteOptions options, Notes notes);
+  Task<Result<Document>> patch(ResourceId resource, ObjectKey key, PatchType type, Document patch, WriteOptions options, Notes notes);
   Task<Result<Document>> remove(ResourceId resource, ObjectKey key, DeleteOptions options) override;
 
  private:

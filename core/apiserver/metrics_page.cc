@@ -10,12 +10,13 @@ namespace {
 // Upstream's registry speaks the text form, and tells how it writes names that are none of Prometheus' old ones.
 constexpr const char* kContentType = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
 
-void print_build(MetricText& out, const std::string& git_version, const std::string& platform) {
-  out.family("kubernetes_build_info", "gauge", "ALPHA",
+void print_build(MetricText& out, const ApiServer::Options& build) {
+  out.family("kubernetes_build_info", "gauge", "BETA",
              "A metric with a constant '1' value labeled by major, minor, git version, git commit, git tree state, build date, Go version, and "
              "compiler from which Kubernetes was built, and platform on which it is running.");
-  out.value(label_text({{"build_date", "2026-11-21T00:00:00Z"}, {"compiler", "c++20"}, {"git_commit", ""}, {"git_tree_state", "clean"},
-                        {"git_version", git_version}, {"go_version", "none"}, {"major", "1"}, {"minor", "36"}, {"platform", platform}}),
+  out.value(label_text({{"build_date", format_rfc3339(build.build_time_s * 1000000)}, {"compiler", "c++20"}, {"git_commit", build.git_commit},
+                        {"git_tree_state", build.git_tree_state}, {"git_version", build.git_version}, {"go_version", "none"}, {"major", "1"},
+                        {"minor", "36"}, {"platform", build.platform}}),
             1);
 }
 
@@ -65,10 +66,10 @@ void ApiServer::serve_metrics(RequestRef request) const {
   MetricText page;
   request_metrics_.print(page);
   fairness_.print_metrics(page);
+  verbs_.admission().metrics().print(page);
   if (options_.audit) options_.audit->print_metrics(page);
-  page.family("rest_client_requests_total", "counter", "ALPHA", "Number of HTTP requests, partitioned by status code, method, and host.");
-  part_calls_.each([&page](const std::string& labels, const uint64_t& count) { page.value(labels, static_cast<double>(count)); });
-  print_build(page, options_.git_version, options_.platform);
+  part_calls_.print(page);
+  print_build(page, options_);
   print_objects(page, registry_.cache().view());
   print_cache(page, registry_.cache());
   print_loop(page, tokens_.signatures_checked());

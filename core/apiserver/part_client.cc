@@ -1,10 +1,36 @@
 #include "core/apiserver/part_client.h"
 
 #include "core/apiserver/authz.h"
+#include "core/base/limits.h"
 #include "core/registry/api_status.h"
 #include "core/resources/kind.h"
 
 namespace bramble {
+
+namespace {
+
+constexpr double kSeconds[] = {0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0};
+
+}  // namespace
+
+PartCalls::PartCalls(const Clock& clock)
+    : clock_(clock),
+      requests_(limits::kMetricSeriesMax, [] { return uint64_t(0); }),
+      seconds_(limits::kMetricSeriesMax, [] { return Histogram(kSeconds); }) {}
+
+void PartCalls::done(std::string_view method, int code, int64_t since_us) {
+  std::string number = cat(code);
+  requests_.find(cat(method, number), [&] { return label_text({{"code", number}, {"host", "in-process"}, {"method", method}}); })++;
+  Histogram& seconds = seconds_.find(method, [&] { return label_text({{"host", "in-process"}, {"verb", method}}); });
+  seconds.observe(static_cast<double>(now_us() - since_us) / 1e6);
+}
+
+void PartCalls::print(MetricText& out) const {
+  out.family("rest_client_requests_total", "counter", "BETA", "Number of HTTP requests, partitioned by status code, method, and host.");
+  requests_.each([&out](const std::string& labels, const uint64_t& count) { out.value(labels, static_cast<double>(count)); });
+  out.family("rest_client_request_duration_seconds", "histogram", "BETA", "Request latency in seconds. Broken down by verb, and host.");
+  seconds_.each([&out](const std::string& labels, const Histogram& seconds) { out.histogram(labels, seconds); });
+}
 
 std::shared_ptr<AuditTrail> PartClient::begin(std::string_view verb, const ResourceId& resource, const ObjectKey& key,
                                               const WriteOptions& options) {
@@ -34,50 +60,57 @@ std::shared_ptr<AuditTrail> PartClient::begin(std::string_view verb, const Resou
   return trail;
 }
 
-void PartClient::finish(std::string_view method, const std::shared_ptr<AuditTrail>& trail, const Result<Document>& done, int code) {
+PartClient::Asked PartClient::ask(std::string_view method, std::string_view verb, const ResourceId& resource, const ObjectKey& key,
+                                  const WriteOptions& options) {
+  Asked out{method, calls_.now_us(), begin(verb, resource, key, options), nullptr};
+  if (out.trail) out.notes = std::make_shared<AuditAnnotations>();
+  return out;
+}
+
+void PartClient::finish(const Asked& asked, const Result<Document>& done, int code) {
   if (!done.ok()) code = http_status_of(done.error());
-  std::string number = cat(code);
-  calls_.find(cat(method, number), [&] { return label_text({{"code", number}, {"host", "in-process"}, {"method", method}}); })++;
-  if (!trail) return;
-  if (done.ok()) return trail->answered(code, *done);
+  calls_.done(asked.method, code, asked.since_us);
+  if (!asked.trail) return;
+  asked.trail->annotate(*asked.notes);
+  if (done.ok()) return asked.trail->answered(code, *done);
   auto status = Document::parse(std::string_view(status_json_of(done.error())));
-  trail->answered(code, status.ok() ? *status : Document());
+  asked.trail->answered(code, status.ok() ? *status : Document());
 }
 
 Task<Result<Document>> PartClient::create(ResourceId resource, std::string ns, Document object, WriteOptions options) {
   ObjectKey key{ns, options.subresource.empty() ? std::string() : std::string(name_of(object))};
-  auto trail = begin("create", resource, key, options);
-  if (trail) trail->requested(object);
-  Task<Result<Document>> call = inner_->create(std::move(resource), std::move(ns), std::move(object), std::move(options));
+  Asked asked = ask("POST", "create", resource, key, options);
+  if (asked.trail) asked.trail->requested(object);
+  Task<Result<Document>> call = inner_->create(std::move(resource), std::move(ns), std::move(object), std::move(options), asked.notes);
   Result<Document> done = co_await call;
-  finish("POST", trail, done, 201);
+  finish(asked, done, 201);
   co_return done;
 }
 
 Task<Result<Document>> PartClient::update(ResourceId resource, ObjectKey key, Document object, WriteOptions options) {
-  auto trail = begin("update", resource, key, options);
-  if (trail) trail->requested(object);
-  Task<Result<Document>> call = inner_->update(std::move(resource), std::move(key), std::move(object), std::move(options));
+  Asked asked = ask("PUT", "update", resource, key, options);
+  if (asked.trail) asked.trail->requested(object);
+  Task<Result<Document>> call = inner_->update(std::move(resource), std::move(key), std::move(object), std::move(options), asked.notes);
   Result<Document> done = co_await call;
-  finish("PUT", trail, done, 200);
+  finish(asked, done, 200);
   co_return done;
 }
 
 Task<Result<Document>> PartClient::patch(ResourceId resource, ObjectKey key, PatchType type, Document patch, WriteOptions options) {
-  auto trail = begin("patch", resource, key, options);
-  if (trail) trail->patched(patch);
-  Task<Result<Document>> call = inner_->patch(std::move(resource), std::move(key), type, std::move(patch), std::move(options));
+  Asked asked = ask("PATCH", "patch", resource, key, options);
+  if (asked.trail) asked.trail->patched(patch);
+  Task<Result<Document>> call = inner_->patch(std::move(resource), std::move(key), type, std::move(patch), std::move(options), asked.notes);
   Result<Document> done = co_await call;
-  finish("PATCH", trail, done, 200);
+  finish(asked, done, 200);
   co_return done;
 }
 
 Task<Result<Document>> PartClient::remove(ResourceId resource, ObjectKey key, DeleteOptions options) {
   WriteOptions plain;
-  auto trail = begin("delete", resource, key, plain);
+  Asked asked = ask("DELETE", "delete", resource, key, plain);
   Task<Result<Document>> call = inner_->remove(std::move(resource), std::move(key), std::move(options));
   Result<Document> done = co_await call;
-  finish("DELETE", trail, done, 200);
+  finish(asked, done, 200);
   co_return done;
 }
 

@@ -1,23 +1,35 @@
-// PartClient: the Client that a part of this process gets: InProcessClient, and what is noted of its writes: a count under
-// upstream's rest_client_requests_total, and the audit log, which tells of them as if they had come over the network.
+// PartClient: the Client that a part of this process gets: InProcessClient, and what is noted of its writes: counts under
+// upstream's names (rest_client_*), and the audit log, which tells of them as if they had come over the network.
 // Owner's loop thread; must not outlive the ApiServer.
 #pragma once
 
 #include <memory>
 
 #include "core/apiserver/audit.h"
+#include "core/apiserver/in_process_client.h"
 #include "core/base/metrics.h"
 #include "core/base/random.h"
 #include "core/client/client.h"
 
 namespace bramble {
 
-// Writes by method and code.
-using PartCalls = LabelTable<uint64_t>;
+// Writes of all parts: by method and code, and how long they took.
+class PartCalls {
+ public:
+  explicit PartCalls(const Clock& clock);
+  int64_t now_us() const { return clock_.monotonic_us(); }
+  void done(std::string_view method, int code, int64_t since_us);
+  void print(MetricText& out) const;
+
+ private:
+  const Clock& clock_;
+  LabelTable<uint64_t> requests_;
+  LabelTable<Histogram> seconds_;
+};
 
 class PartClient final : public Client {
  public:
-  PartClient(std::unique_ptr<Client> inner, Identity identity, std::shared_ptr<Audit> audit, PartCalls& calls, Random& random)
+  PartClient(std::unique_ptr<InProcessClient> inner, Identity identity, std::shared_ptr<Audit> audit, PartCalls& calls, Random& random)
       : inner_(std::move(inner)), identity_(std::move(identity)), audit_(std::move(audit)), calls_(calls), random_(random) {}
 
   const Snapshot& snapshot() const override { return inner_->snapshot(); }
@@ -31,9 +43,17 @@ class PartClient final : public Client {
 
  private:
   std::shared_ptr<AuditTrail> begin(std::string_view verb, const ResourceId& resource, const ObjectKey& key, const WriteOptions& options);
-  void finish(std::string_view method, const std::shared_ptr<AuditTrail>& trail, const Result<Document>& done, int code);
+  struct Asked {
+    std::string_view method;
+    int64_t since_us;
+    std::shared_ptr<AuditTrail> trail;  // may be null
+    InProcessClient::Notes notes;       // may be null
+  };
+  Asked ask(std::string_view method, std::string_view verb, const ResourceId& resource, const ObjectKey& key, const WriteOptions& options);
+  // code: of a success.
+  void finish(const Asked& asked, const Result<Document>& done, int code);
 
-  std::unique_ptr<Client> inner_;
+  std::unique_ptr<InProcessClient> inner_;
   Identity identity_;
   std::shared_ptr<Audit> audit_;  // may be null
   PartCalls& calls_;

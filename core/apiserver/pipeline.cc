@@ -30,7 +30,7 @@ ApiServer::ApiServer(Registry& registry, Options options)
       discovery_(options_.server_address),
       in_flight_(options_.in_flight),
       request_metrics_(registry.clock()),
-      part_calls_(limits::kMetricSeriesMax, [] { return uint64_t(0); }),
+      part_calls_(registry.clock()),
       fairness_(registry, options_.flow_seats),
       flow_keeper_(verbs_, registry.clock()) {
   auto passes = []() -> Status { return ok(); };
@@ -131,7 +131,8 @@ Task<bool> ApiServer::take_place(RequestRef request) {
     arrival.seat = co_await waiting;
     request->watched->waited(registry_.clock().monotonic_us() - since_us);
   }
-  bool needs_none = arrival.what == Fairness::Arrival::What::kGo;
+  bool needs_none = arrival.what == Fairness::Arrival::What::kGo && !arrival.seat;
+  if (!needs_none && !arrival.seat) request->retry_after_s = fairness_.retry_after_s(arrival);
   if (request->info.verb == "watch") request->seat = arrival.seat;
   std::shared_ptr<Responder> counted;
   if (needs_none || arrival.seat) counted = in_flight_.enter(request->info, request->user, request->responder, std::move(arrival.seat));
@@ -139,7 +140,10 @@ Task<bool> ApiServer::take_place(RequestRef request) {
     const RequestInfo& info = request->info;
     const Kind* kind = info.resource_request ? find_kind(info.group, info.version, info.resource) : nullptr;
     bool served = kind && (info.subresource.empty() || find_subresource(*kind, info.subresource) != nullptr);
-    if (served) request->watched->counts_as(info, *request->http);  // what is made up must not fill the counters
+    if (served) {  // what is made up must not fill the counters
+      request->watched->counts_as(info, *request->http);
+      request_metrics_.terminated(info, request->http->header("content-type"), 429);
+    }
     co_return false;
   }
   request->responder = counted;

@@ -92,6 +92,7 @@ RequestMetrics::RequestMetrics(const Clock& clock)
       authorizations_(limits::kMetricSeriesMax, [] { return Seconds(); }),
       users_(limits::kMetricSeriesMax, [] { return uint64_t(0); }),
       deprecated_(limits::kMetricSeriesMax, [] { return uint64_t(0); }),
+      terminated_(limits::kMetricSeriesMax, [] { return uint64_t(0); }),
       certificate_seconds_(kCertificateSeconds) {}
 
 void RequestMetrics::HighWater::change(int64_t delta, int64_t at_us) {
@@ -145,6 +146,13 @@ void RequestMetrics::deprecated(const RequestInfo& info, std::string_view remove
   std::string labels = label_text({{"group", info.group}, {"removed_release", removed_release}, {"resource", info.resource},
                                    {"subresource", info.subresource}, {"version", info.version}});
   deprecated_.find(labels, [&] { return labels; }) = 1;
+}
+
+void RequestMetrics::terminated(const RequestInfo& info, std::string_view content_type, int code) {
+  std::string labels = label_text({{"code", cat(code)}, {"component", "apiserver"}, {"group", info.group}, {"resource", info.resource},
+                                   {"scope", metric_scope(info)}, {"subresource", info.subresource}, {"verb", metric_verb(info, content_type)},
+                                   {"version", info.version}});
+  terminated_.find(labels, [&] { return labels; })++;
 }
 
 WatchSeries& RequestMetrics::watch_series(const RequestInfo& info) {
@@ -271,6 +279,8 @@ void RequestMetrics::print(MetricText& out) const {
   out.family("apiserver_requested_deprecated_apis", "gauge", "STABLE",
              "Gauge of deprecated APIs that have been requested, broken out by API group, version, resource, subresource, and removed_release.");
   deprecated_.each([&](const std::string& labels, const uint64_t& one) { out.value(labels, static_cast<double>(one)); });
+  out.family("apiserver_request_terminations_total", "counter", "ALPHA", "Number of requests which apiserver terminated in self-defense.");
+  terminated_.each([&](const std::string& labels, const uint64_t& count) { out.value(labels, static_cast<double>(count)); });
 
   out.family("authenticated_user_requests", "counter", "ALPHA", "Counter of authenticated requests broken out by username.");
   users_.each([&](const std::string& labels, const uint64_t& count) { out.value(labels, static_cast<double>(count)); });

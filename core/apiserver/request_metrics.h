@@ -45,6 +45,8 @@ class RequestMetrics {
   void authenticated(const Result<Identity>& who, const HttpRequest& http, int64_t started_us);
   void authorized(bool allowed, int64_t started_us);
   void deprecated(const RequestInfo& info, std::string_view removed_release);
+  // Ended for the server's own good, with this status, before it was looked at. What it asks for is served.
+  void terminated(const RequestInfo& info, std::string_view content_type, int code);
   WatchSeries& watch_series(const RequestInfo& info);
 
   void print(MetricText& out) const;
@@ -72,7 +74,7 @@ class RequestMetrics {
   LabelTable<RequestSeries> requests_;
   LabelTable<WatchSeries> watches_;
   LabelTable<Seconds> authentications_, authorizations_;
-  LabelTable<uint64_t> users_, deprecated_;
+  LabelTable<uint64_t> users_, deprecated_, terminated_;
   Histogram certificate_seconds_;
   HighWater reads_, writes_;
   std::string key_;  // kept for its memory

@@ -134,7 +134,7 @@ void send_object(Request& request, int status, const Document& object, const Clo
 void send_too_many_requests(Request& request) {
   std::vector<Header> headers = answer_headers(request, "text/plain; charset=utf-8");
   headers.push_back({"x-content-type-options", "nosniff"});
-  headers.push_back({"retry-after", "1"});
+  headers.push_back({"retry-after", cat(request.retry_after_s)});
   request.responder->send(429, std::move(headers), make_buffer("Too many requests, please try again later.\n"));
 }
 

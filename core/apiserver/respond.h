@@ -33,6 +33,7 @@ struct Request {
   std::string audit_id;
   Quarantine* quarantine = nullptr;
   bool last_of_connection = false;
+  int64_t retry_after_s = 1;           // for who is refused a place
   WatchSeries* events = nullptr;       // of a watch: what is sent
   std::shared_ptr<const void> seat;    // of a watch, while it sends what exists (fairness.h)
 };

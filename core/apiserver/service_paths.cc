@@ -48,9 +48,9 @@ std::string version_json(const ApiServer::Options& options) {
   v.set("minCompatibilityMajor", "1");
   v.set("minCompatibilityMinor", "35");
   v.set("gitVersion", options.git_version);
-  v.set("gitCommit", "");
-  v.set("gitTreeState", "clean");
-  v.set("buildDate", "2026-11-21T00:00:00Z");
+  v.set("gitCommit", options.git_commit);
+  v.set("gitTreeState", options.git_tree_state);
+  v.set("buildDate", format_rfc3339(options.build_time_s * 1000000));
   v.set("goVersion", "none");
   v.set("compiler", "c++20");
   v.set("platform", options.platform);

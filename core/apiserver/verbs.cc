@@ -67,6 +67,14 @@ DeleteRequest delete_request(const Call& call, const Removal& removal) {
   return request;
 }
 
+Task<Result<std::shared_ptr<Charge>>> timed_charge(Task<Result<std::shared_ptr<Charge>>> charging, AdmissionMetrics* metrics, const Clock* clock,
+                                                   Operation operation) {
+  const int64_t since_us = clock->monotonic_us();
+  auto charge = co_await charging;
+  metrics->observe(AdmissionMetrics::kResourceQuota, AdmissionMetrics::kValidate, operation, !charge.ok(), clock->monotonic_us() - since_us);
+  co_return charge;
+}
+
 Reply success(int status) {
   auto document = Document::parse(std::string_view(success_status({}, status)));
   return Reply{status, std::move(document).value()};
@@ -118,11 +126,14 @@ WriteRequest Verbs::write_request(CallRef call, Operation operation) {
   };
   request.inspect = [call, operation, admission](Value object, Value old) -> Status {
     const bool creates = !old.exists();
-    return admission->inspect(admission_call(*call, creates ? Operation::kCreate : operation), object, old, &call->warnings);
+    return admission->inspect(admission_call(*call, creates ? Operation::kCreate : operation), object, old, &call->warnings, &call->annotations);
   };
   if (quotas_.guards(*request.kind, call->ns)) {
-    request.charge = [call, quotas](Document object, Document old, bool only_look) {
-      return quotas->charge(&stored_kind(*call->kind), call->ns, call->subresource, std::move(object), std::move(old), only_look);
+    const Clock* clock = &registry_.clock();
+    request.charge = [call, quotas, admission, clock](Document object, Document old, bool only_look) {
+      const Operation what = old ? Operation::kUpdate : Operation::kCreate;
+      return timed_charge(quotas->charge(&stored_kind(*call->kind), call->ns, call->subresource, std::move(object), std::move(old), only_look),
+                          &admission->metrics(), clock, what);
     };
   }
   return request;

@@ -27,6 +27,7 @@ struct Call {
   std::string manager;  // of fields; "" counts as "unknown"
   bool force = false;   // an apply takes what others own
   std::vector<std::string> warnings;
+  AuditAnnotations annotations;
   // Asked when an update, patch or apply finds nothing and creates: whether the user may.
   std::function<Status()> may_create;
 };

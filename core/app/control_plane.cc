@@ -119,6 +119,9 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   }
   api.server_address = cat(options_.advertise_address, ":", options_.port);
   api.git_version = kubernetes_version();
+  api.git_commit = build_commit();
+  api.git_tree_state = build_tree_state();
+  api.build_time_s = build_time_s();
   api.platform = cat("linux/", node_architecture());
   api.streams = options_.streams;
   TRY_ASSIGN(audit_, open_audit());

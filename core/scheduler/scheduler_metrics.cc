@@ -57,7 +57,7 @@ void SchedulerMetrics::print(MetricText& out, const PodQueue::Sizes& waiting) co
                "Scheduling attempt latency in seconds (scheduling algorithm + binding)");
     out.histogram(labels, tries_[i].seconds);
   }
-  out.family("scheduler_scheduling_algorithm_duration_seconds", "histogram", "ALPHA", "Scheduling algorithm latency in seconds");
+  out.family("scheduler_scheduling_algorithm_duration_seconds", "histogram", "BETA", "Scheduling algorithm latency in seconds");
   out.histogram("", decision_seconds_);
   out.family("scheduler_pod_scheduling_attempts", "histogram", "STABLE", "Number of attempts to successfully schedule a pod.");
   out.histogram("", attempts_);

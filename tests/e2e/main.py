@@ -9,7 +9,7 @@ from cluster import Cluster
 
 MODULES = [
     "node", "service", "pod", "life", "security", "image", "registry", "stream", "relay", "disruption", "verbs", "apply", "protobuf", "old_kubectl", "habits",
-    "python_client", "node_client", "ansible", "rollout", "controllers", "access", "admission", "refusals", "adoption", "kill",
+    "python_client", "node_client", "ansible", "rollout", "controllers", "access", "admission", "refusals", "fairness", "adoption", "kill",
     "backup", "quarantine",
 ]
 

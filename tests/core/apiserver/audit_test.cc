@@ -216,6 +216,44 @@ TEST_F(AuditTest, parts_of_the_process_are_told_of_too) {
   EXPECT_NE(call("GET", "/metrics")->body.find("rest_client_requests_total{code=\"409\",host=\"in-process\",method=\"POST\"} 1"), std::string::npos);
 }
 
+TEST_F(AuditTest, pod_security_says_which_policy_it_went_by_and_what_would_break_it) {
+  use("omitStages: [RequestReceived]\nrules: [{level: Metadata, resources: [{group: \"\", resources: [pods]}, {group: apps}]}, {level: None}]\n");
+  constexpr const char* kPolicy = "pod-security.kubernetes.io/enforce-policy";
+  constexpr const char* kViolations = "pod-security.kubernetes.io/audit-violations";
+  auto set_labels = [&](std::string_view labels) {
+    EXPECT_EQ(patch("/api/v1/namespaces/default", cat(R"({"metadata":{"labels":)", labels, "}}"))->status, 200);
+  };
+  const std::string root = pod("root", R"(,"hostNetwork":true)");
+  constexpr std::string_view kFault =
+      "would violate PodSecurity \"baseline:latest\": host namespaces (hostNetwork=true)";
+  set_labels(R"({"pod-security.kubernetes.io/enforce":"privileged","pod-security.kubernetes.io/audit":"baseline"})");
+  EXPECT_EQ(call("POST", std::string(kPods), root)->status, 201);
+  set_labels(R"({"pod-security.kubernetes.io/enforce":"baseline","pod-security.kubernetes.io/audit":"privileged"})");
+  EXPECT_EQ(call("POST", std::string(kPods), pod("refused", R"(,"hostNetwork":true)"))->status, 403);
+  // A part of this process, over no network.
+  set_labels(R"({"pod-security.kubernetes.io/enforce":"privileged","pod-security.kubernetes.io/audit":"baseline"})");
+  Identity part;
+  part.user = "system:serviceaccount:kube-system:replicaset-controller";
+  auto client = api->client(part);
+  auto make = [](Client* c, Document object) -> Task<void> {
+    Task<Result<Document>> making = c->create(resource_ids::kPods, "default", object, {});
+    auto made = co_await making;
+    EXPECT_TRUE(made.ok());
+  };
+  auto object = Document::parse(pod("made", R"(,"hostNetwork":true)"));
+  tasks.start(make(client.get(), *object));
+  for (int i = 0; i < 10; i++) settle();
+  auto all = events();
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_EQ(all[0]["annotations"][kPolicy].str(), "privileged:latest");
+  EXPECT_EQ(all[0]["annotations"][kViolations].str(), kFault);
+  EXPECT_EQ(all[1]["annotations"][kPolicy].str(), "baseline:latest");
+  EXPECT_FALSE(all[1]["annotations"][kViolations].exists());
+  EXPECT_EQ(all[2]["user"]["username"].str(), part.user);
+  EXPECT_EQ(all[2]["annotations"][kPolicy].str(), "privileged:latest");
+  EXPECT_EQ(all[2]["annotations"][kViolations].str(), kFault);
+}
+
 TEST_F(AuditTest, the_old_format_is_a_line_of_text) {
   use("omitStages: [RequestReceived]\nrules: [{level: Metadata}]\n", true);
   call("GET", "/version", "", {{"audit-id", "i"}});

@@ -94,18 +94,36 @@ TEST_F(FairnessTest, mandatory_objects_come_back_and_suggested_ones_as_their_ann
     const char* name;
     std::string object;
     const char* change;
+    int answer;
     bool comes_back;
   };
   const char* kShares = R"({"spec":{"limited":{"nominalConcurrencyShares":77}}})";
   const char* kSharesMine = R"({"metadata":{"annotations":{"apf.kubernetes.io/autoupdate-spec":"false"}},"spec":{"limited":{"nominalConcurrencyShares":77}}})";
-  for (const Row& row : {Row{"mandatory", cat(kLevels, "/catch-all"), kSharesMine, true},
-                         Row{"suggested", cat(kLevels, "/system"), kShares, true},
-                         Row{"suggested, the admin's own", cat(kLevels, "/node-high"), kSharesMine, false}}) {
-    EXPECT_EQ(patch(row.object, row.change)->status, 200) << row.name;
+  for (const Row& row : {Row{"mandatory", cat(kLevels, "/catch-all"), kSharesMine, 422, true},
+                         Row{"suggested", cat(kLevels, "/system"), kShares, 200, true},
+                         Row{"suggested, the admin's own", cat(kLevels, "/node-high"), kSharesMine, 200, false}}) {
+    EXPECT_EQ(patch(row.object, row.change)->status, row.answer) << row.name;
     for (int i = 0; i < 10; i++) settle();
     auto now = call("GET", row.object)->json();
     EXPECT_EQ(now["spec"]["limited"]["nominalConcurrencyShares"].integer() != 77, row.comes_back) << row.name;
   }
+  for (const std::string& object : {cat(kFlows, "/catch-all"), cat(kLevels, "/exempt"), cat(kLevels, "/system")}) {
+    EXPECT_EQ(call("DELETE", object)->status, 200) << object;
+    for (int i = 0; i < 10; i++) settle();
+    EXPECT_EQ(call("GET", object)->status, 200) << object;
+  }
+  // The annotation of a mandatory one says what is: it is updated whatever it says.
+  EXPECT_EQ(patch(cat(kFlows, "/exempt"), R"({"metadata":{"annotations":{"apf.kubernetes.io/autoupdate-spec":"false"}}})")->status, 200);
+  for (int i = 0; i < 10; i++) settle();
+  EXPECT_EQ(call("GET", cat(kFlows, "/exempt"))->json()["metadata"]["annotations"]["apf.kubernetes.io/autoupdate-spec"].str(), "true");
+}
+
+TEST_F(FairnessTest, what_the_exempt_level_lends_is_the_admins_to_say) {
+  EXPECT_EQ(patch(cat(kLevels, "/exempt"), R"({"spec":{"exempt":{"nominalConcurrencyShares":7,"lendablePercent":50}}})")->status, 200);
+  for (int i = 0; i < 10; i++) settle();
+  auto now = call("GET", cat(kLevels, "/exempt"))->json();
+  EXPECT_EQ(std::string(*Document::of(now["spec"]).bytes()), R"({"type":"Exempt","exempt":{"nominalConcurrencyShares":7,"lendablePercent":50}})");
+  EXPECT_EQ(patch(cat(kLevels, "/exempt"), R"({"spec":{"type":"Limited"}})")->status, 422);
 }
 
 TEST_F(FairnessTest, answers_name_the_schema_and_level_by_uid) {
@@ -151,6 +169,22 @@ TEST_F(FairnessTest, a_level_without_queues_refuses_with_upstreams_words) {
   EXPECT_EQ(refused->status, 429);
   EXPECT_EQ(refused->body, "Too many requests, please try again later.\n");
   EXPECT_EQ(refused->header("retry-after"), "1");
+  for (int i = 0; i < 5; i++) call("GET", std::string("/version"));
+  clock.advance_us(1000000);
+  EXPECT_EQ(call("GET", "/version")->header("retry-after"), "2") << "many were refused";
+  as_admin();
+  patch(cat(kFlows, "/narrow"), R"({"spec":{"rules":[{"subjects":[{"kind":"User","user":{"name":"jane"}}],"resourceRules":[{"verbs":["*"],"apiGroups":["*"],)"
+                                R"("resources":["*"],"namespaces":["*"],"clusterScope":true}],"nonResourceRules":[{"verbs":["*"],"nonResourceURLs":["*"]}]}]}})");
+  as_jane();
+  EXPECT_EQ(call("GET", std::string(kPods))->status, 429);
+  EXPECT_EQ(call("GET", "/api/v1/namespaces/default/made-up")->status, 429);
+  as_admin();
+  std::string page = call("GET", "/metrics")->body;
+  EXPECT_NE(page.find("apiserver_request_terminations_total{code=\"429\",component=\"apiserver\",group=\"\",resource=\"pods\",scope=\"namespace\","
+                      "subresource=\"\",verb=\"LIST\",version=\"v1\"} 1\n"),
+            std::string::npos);
+  EXPECT_EQ(page.find("made-up"), std::string::npos);
+  as_jane();
   EXPECT_NE(refused->header("x-kubernetes-pf-flowschema-uid"), "");
   first->on_the_way.reset();
   EXPECT_EQ(call("GET", "/version")->status, 200) << "the seat is free once the answer was read";

@@ -109,6 +109,31 @@ TEST_F(InFlightTest, answers_that_nobody_reads_are_limited_by_their_bytes) {
   EXPECT_EQ(call("GET", "/version")->status, 200);
 }
 
+class InFlightOfUserTest : public InFlightTest {
+ protected:
+  InFlightOfUserTest() {
+    in_flight.reads = 400;
+    in_flight.answer_bytes = 1000000;
+    in_flight.answer_bytes_of_user = 10000;
+  }
+};
+
+TEST_F(InFlightOfUserTest, who_does_not_read_keeps_nobody_else_from_reading) {
+  groups = {"system:masters"};
+  call("POST", std::string(kMaps), config_map("large", cat(R"({"a":")", std::string(20000, 'x'), R"("})")));
+  auto unread = slow("GET", cat(kMaps, "/large"));
+  groups = {};
+  EXPECT_EQ(call("GET", "/version")->status, 429);
+  for (int i = 0; i < 100; i++) {
+    user = cat("jane-", i);
+    EXPECT_EQ(call("GET", "/version")->status, 200) << user;
+  }
+  user = "admin";
+  EXPECT_EQ(call("GET", "/version")->status, 429) << "still known after many others";
+  unread->on_the_way.reset();
+  EXPECT_EQ(call("GET", "/version")->status, 200);
+}
+
 TEST_F(InFlightTest, tells_the_connection_who_is_known_and_ends_that_of_a_stranger) {
   EXPECT_TRUE(call("GET", "/version")->known);
   user = "";

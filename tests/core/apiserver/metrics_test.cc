@@ -113,12 +113,46 @@ TEST_F(MetricsTest, in_flight_is_the_most_of_the_last_second) {
   EXPECT_EQ(sample(page(), "apiserver_current_inflight_requests{request_kind=\"mutating\"}"), "0");
 }
 
+TEST_F(MetricsTest, admission_is_timed_whole_and_by_plug_in) {
+  struct Row {
+    const char* name;
+    std::string sample;
+    const char* more;
+  };
+  auto step = [](std::string_view operation, std::string_view rejected, std::string_view type) {
+    return cat("apiserver_admission_step_admission_duration_seconds_count{operation=\"", operation, "\",rejected=\"", rejected, "\",type=\"", type, "\"}");
+  };
+  auto plugin = [](std::string_view name, std::string_view rejected, std::string_view type) {
+    return cat("apiserver_admission_controller_admission_duration_seconds_bucket{name=\"", name, "\",operation=\"CREATE\",rejected=\"", rejected,
+               "\",type=\"", type, "\",le=\"0.005\"}");
+  };
+  const std::string before = page();
+  EXPECT_EQ(call("POST", std::string(kPods), pod("p"))->status, 201);
+  EXPECT_EQ(call("POST", std::string(kPods), pod("q", R"(,"priorityClassName":"none")"))->status, 403);
+  EXPECT_EQ(call("POST", "/api/v1/namespaces/nowhere/configmaps", config_map("m"))->status, 404);
+  EXPECT_EQ(patch(cat(kPods, "/p"), R"({"metadata":{"labels":{"a":"b"}}})")->status, 200);
+  EXPECT_EQ(call("DELETE", cat(kPods, "/p"))->status, 200);
+  const std::string after = page();
+  for (const Row& row : {Row{"created", step("CREATE", "false", "admit"), "1"}, Row{"created", step("CREATE", "false", "validate"), "1"},
+                         Row{"refused", step("CREATE", "true", "admit"), "2"}, Row{"patched", step("UPDATE", "false", "admit"), "1"},
+                         Row{"deleted", step("DELETE", "false", "admit"), "1"}, Row{"account", plugin("ServiceAccount", "false", "admit"), "2"},
+                         Row{"no such priority", plugin("Priority", "true", "admit"), "1"},
+                         Row{"no such namespace", plugin("NamespaceLifecycle", "true", "admit"), "1"},
+                         Row{"pod security", plugin("PodSecurity", "false", "validate"), "1"}}) {
+    auto number = [&](const std::string& text) { return parse_int64(sample(text, row.sample)).value_or(0); };
+    EXPECT_EQ(cat(number(after) - number(before)), row.more) << row.name << " " << row.sample;
+  }
+}
+
 TEST_F(MetricsTest, the_page_is_one_that_prometheus_reads) {
   auto answer = call("GET", "/metrics");
   EXPECT_EQ(answer->header("content-type"), "text/plain; version=0.0.4; charset=utf-8; escaping=underscores");
   EXPECT_EQ(sample(answer->body, "apiserver_storage_objects{resource=\"namespaces\"}"), "4");
   EXPECT_EQ(sample(answer->body, "apiserver_resource_objects{group=\"\",resource=\"namespaces\"}"), "4");
-  EXPECT_NE(answer->body.find("kubernetes_build_info{build_date="), std::string::npos);
+  Document version = call("GET", "/version")->json();
+  EXPECT_EQ(sample(answer->body, cat("kubernetes_build_info{build_date=\"", version["buildDate"].str(), "\",compiler=\"c++20\",git_commit=\"\",git_tree_state=\"",
+                                     version["gitTreeState"].str(), "\",git_version=\"v1.36.3\",go_version=\"none\",major=\"1\",minor=\"36\",platform=\"linux/amd64\"}")),
+            "1");
   std::string last;
   for (std::string_view line : split(answer->body, '\n')) {
     if (!line.starts_with("# HELP ")) continue;
