@@ -44,7 +44,7 @@ Task<Result<Reply>> Verbs::apply(CallRef call, Document patch) {
   FieldWriter writer = writer_of(*call);
   if (call->subresource == "scale") {
     std::function<Result<Document>(const Document&)> change = [call, want, writer, patch](const Document& scale) -> Result<Document> {
-      TRY_ASSIGN(Builder out, applied(want, TrackedType::scale(), writer, scale.root(), patch.root(), call->force));
+      TRY_ASSIGN(Builder out, applied(want, TrackedType::scale(*call->kind), writer, scale.root(), patch.root(), call->force));
       return out.finish();
     };
     auto reply = co_await update_scale(call, change, true);

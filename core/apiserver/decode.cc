@@ -32,7 +32,17 @@ Error cannot_be_handled(const std::string& kind, const std::string& version, con
 // Whether the object's own apiVersion and kind are the expected ones: upstream's text if not, and what it is shown as.
 struct OwnType {
   std::string kind, version, error;
+  bool readable = false;  // it could be read, it is only in another version
 };
+
+// Whether this version shows the same objects as the expected one.
+bool same_objects(const ExpectedType& expected, std::string_view group, std::string_view version) {
+  if (Type::find_kind(group, version, expected.kind) == nullptr) return false;
+  if (expected.kind == "Scale") return true;
+  const Kind *is = find_kind_by_name(group, version, expected.kind), *wanted = find_kind_by_name(expected.group, expected.version, expected.kind);
+  return is != nullptr && wanted != nullptr && &stored_kind(*is) == &stored_kind(*wanted);
+}
+
 OwnType own_type(const ExpectedType& expected, Value in) {
   std::string want_version = version_text(expected.group, expected.version);
   OwnType own;
@@ -47,6 +57,11 @@ OwnType own_type(const ExpectedType& expected, Value in) {
   }
   own.version = only_version;
   if (own.kind == expected.kind && version == want_version) return own;
+  if (own.kind == expected.kind && same_objects(expected, group, only_version)) {
+    own.error = cat("the API version in the data (", version, ") does not match the expected API version (", want_version, ")");
+    own.readable = true;
+    return own;
+  }
   if (find_kind_by_name(group, only_version, own.kind) == nullptr) {
     own.error = cat("no kind ", go_quote(own.kind), " is registered for version ", go_quote(version), " in scheme ", go_quote(kScheme));
   } else {
@@ -111,6 +126,7 @@ Result<Builder> decode_object(const ExpectedType& expected, Value in, FieldValid
   auto decoded = decode_noting(expected, in, validation != FieldValidation::kIgnore);
   if (!decoded.ok()) {
     OwnType own = own_type(expected, in);
+    if (own.readable) return api_bad_request(own.error);
     return decoded.error().status_json().empty() ? cannot_be_handled(own.kind, own.version, expected, decoded.error().message())
                                                  : decoded.error();
   }

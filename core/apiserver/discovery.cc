@@ -26,6 +26,7 @@ const std::vector<Subresource>& subresources() {
       {"log", "", "", "", {"get"}},
       {"portforward", "PodPortForwardOptions", "", "", {"create", "get"}},
       {"resize", "", "", "", {"get", "patch", "update"}},
+      {"rollback", "DeploymentRollback", "", "", {"create"}},
       {"scale", "Scale", "autoscaling", "v1", {"get", "patch", "update"}},
       {"status", "", "", "", {"get", "patch", "update"}},
       {"token", "TokenRequest", "authentication.k8s.io", "v1", {"create"}},
@@ -42,10 +43,8 @@ const std::vector<Subresource>& proxies() {
 
 // The version that objects are stored in, hashed as upstream does.
 std::string storage_version_hash(const Kind& kind) {
-  std::string_view group = kind.group, version = kind.version;
-  if (kind.kind == "Event") group = "", version = "v1";
-  if (kind.kind == "HorizontalPodAutoscaler") version = "v2";
-  return base64_encode(sha256(cat(group, "/", version, "/", kind.kind)).substr(0, 8));
+  const Kind& stored = stored_kind(kind);
+  return base64_encode(sha256(cat(stored.group, "/", stored.version, "/", stored.kind)).substr(0, 8));
 }
 
 void append_all(Mut owner, std::string_view key, const std::vector<std::string_view>& list) {
@@ -81,8 +80,8 @@ void write_plain_resource(Mut list, const Kind& kind) {
     s.set("singularName", "");
     s.set("namespaced", kind.namespaced);
     if (!sub->version.empty()) {
-      s.set("group", sub->group);
-      s.set("version", sub->version);
+      s.set("group", name == "scale" ? kind.scale.group : sub->group);
+      s.set("version", name == "scale" ? kind.scale.version : sub->version);
     }
     s.set("kind", sub->kind.empty() ? kind.kind : sub->kind);
     append_all(s, "verbs", sorted(sub->verbs));
@@ -111,7 +110,8 @@ void write_aggregated_resource(Mut list, const Kind& kind) {
     if (sub == nullptr) continue;
     Mut s = r.array("subresources").append_object();
     s.set("subresource", name);
-    write_response_kind(s, sub->group, sub->version, sub->kind.empty() ? kind.kind : sub->kind);
+    const bool scale = name == "scale";
+    write_response_kind(s, scale ? kind.scale.group : sub->group, scale ? kind.scale.version : sub->version, sub->kind.empty() ? kind.kind : sub->kind);
     append_all(s, "verbs", sorted(sub->verbs));
   }
 }
@@ -234,7 +234,11 @@ Discovery::Discovery(std::string_view server_address) {
       b.root().set("groupVersion", g.name.empty() ? std::string(v.version) : cat(g.name, "/", v.version));
       Mut resources = b.root().array("resources");
       for (const Kind* kind : v.kinds) write_plain_resource(resources, *kind);
-      pages_[g.name.empty() ? cat("/api/", v.version) : cat("/apis/", g.name, "/", v.version)] = page_of(b);
+      const std::string path = g.name.empty() ? cat("/api/", v.version) : cat("/apis/", g.name, "/", v.version);
+      pages_[path] = page_of(b);
+      if (!v.kinds[0]->gone_upstream) continue;
+      unlisted_.insert(path);
+      if (&v == &g.versions[0]) unlisted_.insert(cat("/apis/", g.name));
     }
     if (g.name.empty()) continue;
     write_group(items.append_object(), g);
@@ -265,7 +269,9 @@ bool Discovery::has_version(std::string_view group, std::string_view version) co
 
 std::vector<std::string> Discovery::paths() const {
   std::vector<std::string> out;
-  for (const auto& [path, page] : pages_) out.push_back(path);
+  for (const auto& [path, page] : pages_) {
+    if (!unlisted_.contains(path)) out.push_back(path);
+  }
   out.emplace_back("/apis/");
   std::sort(out.begin(), out.end());
   return out;

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "core/base/buffer.h"
@@ -26,12 +27,13 @@ class Discovery {
   const DiscoveryPage* aggregated(std::string_view path, std::string_view version) const;
   bool has_group(std::string_view group) const;
   bool has_version(std::string_view group, std::string_view version) const;
-  // All discovery paths, sorted.
+  // All discovery paths that upstream has as well, sorted: the index under "/".
   std::vector<std::string> paths() const;
 
  private:
   std::map<std::string, DiscoveryPage, std::less<>> pages_;
   std::map<std::string, DiscoveryPage, std::less<>> aggregated_;
+  std::set<std::string, std::less<>> unlisted_;  // of pages_
 };
 
 // A subresource as discovery shows it.

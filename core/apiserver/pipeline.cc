@@ -227,7 +227,11 @@ Status ApiServer::find_resource(Request& request) const {
   if (info.verb == "create" && named && info.subresource.empty()) return api_method_not_allowed();
   if ((info.verb == "update" || info.verb == "patch") && !named) return api_method_not_allowed();
   request.kind = kind;
-  if (!kind->deprecation.empty()) request.warnings.emplace_back(kind->deprecation);
+  std::string_view deprecation = kind->deprecation;
+  for (const auto& [part, text] : kind->part_deprecations) {
+    if (part == info.subresource) deprecation = text;
+  }
+  if (!deprecation.empty()) request.warnings.emplace_back(deprecation);
   return ok();
 }
 

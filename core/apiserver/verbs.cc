@@ -8,7 +8,9 @@
 #include "core/registry/api_status.h"
 #include "core/registry/object_meta.h"
 #include "core/registry/scale.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/subresource_rules.h"
+#include "core/resources/workload_versions.h"
 
 namespace bramble {
 
@@ -18,10 +20,10 @@ bool is(const Kind& kind, std::string_view group, std::string_view resource) {
   return kind.group == group && kind.resource == resource;
 }
 
-ExpectedType foreign(std::string_view group, std::string_view version, std::string_view kind, std::string_view type_name) {
+ExpectedType foreign(std::string_view group, std::string_view version, std::string_view kind) {
   ExpectedType e;
   e.group = group, e.version = version, e.kind = kind;
-  e.type = Type::find(type_name);
+  e.type = Type::find_kind(group, version, kind);
   return e;
 }
 
@@ -62,6 +64,7 @@ DeleteRequest delete_request(const Call& call, const Removal& removal) {
   request.grace_period_s = removal.grace_period_s;
   request.orphan_dependents = removal.orphan_dependents;
   request.propagation = removal.propagation;
+  request.orphans_by_default = call.kind->orphans_by_default;
   request.uid = removal.uid;
   request.resource_version = removal.resource_version;
   return request;
@@ -86,11 +89,12 @@ Result<ExpectedType> Verbs::expected_type(const Kind& kind, std::string_view sub
   if (subresource.empty() || subresource == "status") return ExpectedType::of(kind);
   if (subresource == "finalize" && is(kind, "", "namespaces")) return ExpectedType::of(kind);
   if (find_subresource_rules(kind, subresource)) return ExpectedType::of(kind);
-  if (subresource == "scale" && kind.scale.present) return foreign("autoscaling", "v1", "Scale", "autoscaling.v1.Scale");
-  if (subresource == "binding" && is(kind, "", "pods")) return foreign("", "v1", "Binding", "core.v1.Binding");
-  if (subresource == "eviction" && is(kind, "", "pods")) return foreign("policy", "v1", "Eviction", "policy.v1.Eviction");
+  if (subresource == "scale" && kind.scale.present) return foreign(kind.scale.group, kind.scale.version, "Scale");
+  if (subresource == "rollback") return foreign(kind.group, kind.version, "DeploymentRollback");
+  if (subresource == "binding" && is(kind, "", "pods")) return foreign("", "v1", "Binding");
+  if (subresource == "eviction" && is(kind, "", "pods")) return foreign("policy", "v1", "Eviction");
   if (subresource == "token" && is(kind, "", "serviceaccounts")) {
-    return foreign("authentication.k8s.io", "v1", "TokenRequest", "authentication.v1.TokenRequest");
+    return foreign("authentication.k8s.io", "v1", "TokenRequest");
   }
   return api_no_such_resource();
 }
@@ -156,6 +160,10 @@ Task<Result<Reply>> Verbs::create(CallRef call, Document object) {
     co_return reply;
   }
   if (call->subresource == "token") co_return tokens_.request(*call, object);
+  if (call->subresource == "rollback") {
+    auto reply = co_await create_rollback(call, object);
+    co_return reply;
+  }
   if (!call->subresource.empty()) co_return api_method_not_allowed();
   Document named = without_system_fields(object);
   Builder builder(named.root());
@@ -209,6 +217,39 @@ Task<Result<Reply>> Verbs::create_eviction(CallRef call, Document object) {
   co_return success(201);
 }
 
+// Notes in the Deployment to where its controller shall take it back, past all rules of updates, as upstream did.
+Task<Result<Reply>> Verbs::create_rollback(CallRef call, Document object) {
+  const std::string name = object["name"].text();
+  FieldErrors errors;
+  validate_annotations(object["updatedAnnotations"], Path("updatedAnnotations"), errors);
+  if (name.empty()) errors.required(Path("name"), "name is required");
+  validate_nonnegative(object["rollbackTo"]["revision"], Path("rollback").at("version"), errors);
+  if (!errors.empty()) co_return errors.to_error("apps", "DeploymentRollback", name);
+  if (name != call->name) co_return api_bad_request("name in URL does not match name in DeploymentRollback object");
+  WriteRequest request;
+  request.kind = &stored_kind(*call->kind);
+  request.ns = call->ns, request.name = name;
+  request.dry_run = call->dry_run;
+  ChangeFn change = [object, type = request.kind->type](Value current) -> Result<Builder> {
+    Builder out(current);
+    Mut annotations = out.root().object("metadata").object("annotations");
+    for (auto [key, value] : object["updatedAnnotations"].members()) annotations.set(key, value);
+    annotations.set(kRollbackTo, cat(object["rollbackTo"]["revision"].integer()));
+    const Document noted = out.finish();
+    return canonicalize(*type, noted.root(), nullptr);
+  };
+  auto noted = co_await registry_.update(request, UpdatePart::kRollback, change);
+  CO_TRY(noted);
+  Builder status;
+  status.root().set("kind", "Status");
+  status.root().set("apiVersion", "v1");
+  status.root().object("metadata");
+  status.root().set("status", "Success");
+  status.root().set("message", cat("rollback request for deployment ", go_quote(name), " succeeded"));
+  status.root().set("code", 200);
+  co_return Reply{201, status.finish()};
+}
+
 FieldWriter Verbs::writer_of(const Call& call) const {
   return FieldWriter{call.manager, call.subresource, registry_.clock().now_rfc3339()};
 }
@@ -234,7 +275,7 @@ Task<Result<Reply>> Verbs::update_scale(CallRef call, std::function<Result<Docum
     Builder named(scale.root());
     TRY(match_name(call->name, named.root()));
     TRY(validate_scale(scale.root()));
-    if (!tracked) track_update(TrackedType::scale(), writer, before.root(), scale, named.root());
+    if (!tracked) track_update(TrackedType::scale(*kind), writer, before.root(), scale, named.root());
     Document owned = named.finish();
     Builder out = scaled(object, owned.root());
     auto managed = ManagedFields::read(owned["metadata"]["managedFields"]);

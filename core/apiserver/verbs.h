@@ -73,6 +73,7 @@ class Verbs {
   static AdmissionCall admission_call(const Call& call, Operation operation);
   Task<Result<Reply>> create_binding(CallRef call, Document object);
   Task<Result<Reply>> create_eviction(CallRef call, Document object);
+  Task<Result<Reply>> create_rollback(CallRef call, Document object);
   enum class Origin { kPatch, kPut, kApply };
   Task<Result<Reply>> update_with(CallRef call, ChangeFn change, Origin origin);
   Task<Result<Reply>> update_scale(CallRef call, std::function<Result<Document>(const Document& scale)> change, bool tracked);

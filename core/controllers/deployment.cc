@@ -1,6 +1,6 @@
 // Deployment controller: moves pods from the sets of older templates to the set of the present one.
 // Watches: deployments, replicasets, pods (of Recreate). Writes: replicasets (create, size, annotations, owner references, delete
-// beyond the history limit), the deployment's revision annotation and status, Events on the Deployment. Never: its spec.
+// beyond the history limit), the deployment's revision annotation and status, Events on the Deployment. Never: its spec, but for a rollback.
 // Each reconcile takes one step and stops; the change that it makes wakes the next one. Upstream: pkg/controller/deployment.
 #include "core/controllers/deployment.h"
 
@@ -262,7 +262,9 @@ Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, const Moment& now
   }
   Plan revision = plan_revision(d, sets, now_us);
   if (!revision.writes.empty()) return revision;
-  if (d["spec"]["paused"].boolean() || is_scaling_event(d.root(), sets)) return plan_scaling(d, sets, now_us);
+  if (d["spec"]["paused"].boolean()) return plan_scaling(d, sets, now_us);
+  if (wanted_rollback(d.root())) return sets.new_set() ? plan_rollback(d, sets) : plan_new_set(snapshot, d, sets, now_us);
+  if (is_scaling_event(d.root(), sets)) return plan_scaling(d, sets, now_us);
   return is_recreate(d.root()) ? plan_recreate(snapshot, d, sets, now_us) : plan_rolling(snapshot, d, sets, now_us);
 }
 

@@ -2,6 +2,7 @@
 // the arithmetic and statuses over them. Pure values. Upstream: pkg/controller/deployment.
 //   deployment.cc           spec, keys, reconcile: which of the steps below is next
 //   deployment_sets.cc      which set is the new one, its making, revisions, annotations, history
+//   deployment_rollback.cc  back to an older template
 //   deployment_scale.cc     rolling update, recreate, proportional scaling
 //   deployment_status.cc    counts and conditions
 #pragma once
@@ -52,6 +53,14 @@ bool same_template(Value a, Value b);  // but for the hash label
 // The set as its deployment's annotations, minReadySeconds and revision want it; empty when it is so already.
 Document refreshed_new_set(Value deployment, const DeploymentSets& sets);
 std::vector<Write> history_cleanup(Value deployment, const DeploymentSets& sets);
+
+bool is_copied_annotation(std::string_view key);  // of the deployment's: handed on to its sets
+
+// deployment_rollback.cc
+// The revision that the deployment shall go back to, 0: the last one; nothing if it shall not.
+std::optional<int64_t> wanted_rollback(Value deployment);
+// Does so, or says why not; either way it is asked for no more.
+Plan plan_rollback(const Document& deployment, const DeploymentSets& sets);
 
 // deployment_scale.cc
 struct Fence {

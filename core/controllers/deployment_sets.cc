@@ -2,19 +2,13 @@
 
 #include "core/controllers/deployment.h"
 #include "core/controllers/owner_refs.h"
+#include "core/resources/workload_versions.h"
 
 namespace bramble {
 
 using namespace deployment_annotations;
 
 namespace {
-
-// Of the deployment's annotations these stay its own.
-bool is_copied(std::string_view key) {
-  static constexpr std::string_view kOwn[] = {"kubectl.kubernetes.io/last-applied-configuration", kRevision, kRevisionHistory,
-                                              kDesired, kMax, "deprecated.deployment.rollback.to"};
-  return std::find(std::begin(kOwn), std::end(kOwn), key) == std::end(kOwn);
-}
 
 int64_t highest_old_revision(const DeploymentSets& sets) {
   int64_t highest = 0;
@@ -27,7 +21,7 @@ int64_t highest_old_revision(const DeploymentSets& sets) {
 bool copy_annotations(Value deployment, Mut annotations) {
   bool changed = false;
   for (auto [key, value] : deployment["metadata"]["annotations"].members()) {
-    if (!is_copied(key) || annotations[key].str("\x01") == value.str()) continue;
+    if (!is_copied_annotation(key) || annotations[key].str("\x01") == value.str()) continue;
     annotations.set(key, value.str());
     changed = true;
   }
@@ -53,6 +47,12 @@ uint32_t fnv32a(std::string_view bytes, uint32_t hash = 2166136261u) {
 }
 
 }  // namespace
+
+bool is_copied_annotation(std::string_view key) {
+  static constexpr std::string_view kOwn[] = {"kubectl.kubernetes.io/last-applied-configuration", kRevision, kRevisionHistory,
+                                              kDesired, kMax, kRollbackTo};
+  return std::find(std::begin(kOwn), std::end(kOwn), key) == std::end(kOwn);
+}
 
 int64_t SetState::revision() const { return parse_int64(annotation(kRevision)).value_or(0); }
 

@@ -26,7 +26,7 @@ bool should_orphan(const DeleteRequest& request, Value object) {
   if (!request.propagation.empty()) return request.propagation == "Orphan";
   if (has_finalizer(object, kOrphan)) return true;
   if (has_finalizer(object, kForeground)) return false;
-  return request.kind->orphans_by_default;
+  return request.orphans_by_default.value_or(request.kind->orphans_by_default);
 }
 
 bool should_wait_for_dependents(const DeleteRequest& request, Value object) {

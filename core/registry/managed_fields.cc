@@ -103,10 +103,10 @@ TrackedType TrackedType::of(const Kind& served, std::string_view subresource) {
   return out;
 }
 
-TrackedType TrackedType::scale() {
+TrackedType TrackedType::scale(const Kind& scaled) {
   TrackedType out;
-  out.group = "autoscaling", out.version = "v1", out.kind = "Scale";
-  out.type = Type::find("autoscaling.v1.Scale");
+  out.group = scaled.scale.group, out.version = scaled.scale.version, out.kind = "Scale";
+  out.type = Type::find_kind(out.group, out.version, out.kind);
   return out;
 }
 
@@ -190,19 +190,19 @@ const Document& empty_object(const TrackedType& type) {
   return known;
 }
 
-namespace {
-
-// The kind that shows the same objects in another version; null when none is served.
-const Kind* kind_in(const Kind& kind, std::string_view api_version) {
+const Kind* kind_in_version(const Kind& kind, std::string_view api_version) {
+  if (api_version_of(kind) == api_version) return &kind;
   for (const Kind& k : all_kinds()) {
     if (k.resource == kind.resource && api_version_of(k) == api_version && &stored_kind(k) == &stored_kind(kind)) return &k;
   }
   return nullptr;
 }
 
+namespace {
+
 std::optional<ApplyContext::InVersion> converted(const Kind& served, const std::string& subresource, Value object, std::string_view from,
                                                  std::string_view to) {
-  const Kind *shown = kind_in(served, from), *wanted = kind_in(served, to);
+  const Kind *shown = kind_in_version(served, from), *wanted = kind_in_version(served, to);
   if (shown == nullptr || wanted == nullptr) return std::nullopt;
   ApplyContext::InVersion out;
   out.object = shown_form(*wanted, stored_form(*shown, Document::of(object)));

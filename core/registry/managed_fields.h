@@ -29,7 +29,7 @@ struct TrackedType {
   std::string subresource;
   FieldFilter filter;
   static TrackedType of(const Kind& served, std::string_view subresource);
-  static TrackedType scale();
+  static TrackedType scale(const Kind& scaled);
   std::string api_version() const { return group.empty() ? version : cat(group, "/", version); }
 };
 
@@ -72,6 +72,9 @@ Result<AppliedObject> apply_object(const TrackedType& type, const FieldWriter& w
 
 // Sets kubectl's annotation, where it fits into the annotations' limit; otherwise removes it.
 void set_last_applied(Mut object, const std::string& text);
+
+// The kind that shows the same objects in another version; null when none is served.
+const Kind* kind_in_version(const Kind& kind, std::string_view api_version);
 
 // The managedFields of the Scale that an object shows, and of the object after its Scale was written.
 ManagedFields scale_managed_fields(const Kind& kind, Value object);

@@ -65,13 +65,14 @@ struct DeleteRequest {
   std::optional<int64_t> grace_period_s;
   std::optional<bool> orphan_dependents;
   std::string propagation;                      // "" Background Foreground Orphan
+  std::optional<bool> orphans_by_default;       // of the request's kind, where that is not the stored one
   std::optional<std::string> uid, resource_version;  // preconditions
   std::function<Status(Value object)> admit;
   std::vector<std::string>* warnings = nullptr;
 };
 
 // What changed of an object is decided by the part that an update may touch.
-enum class UpdatePart { kMain, kStatus, kFinalize, kBinding, kPart };  // kPart: what WriteRequest::part names
+enum class UpdatePart { kMain, kStatus, kFinalize, kBinding, kRollback, kPart };  // kPart: what WriteRequest::part names
 
 // Makes the new object of the current one (absent when it is to be created by a PUT), canonical and with its defaults.
 // Called again if a write is lost to another server.

@@ -42,8 +42,9 @@ FieldFilter pod_resize() {
 FieldFilter reset_fields(const Kind& kind, std::string_view subresource) {
   if (subresource == "ephemeralcontainers") return FieldFilter::only({{"f:spec", "f:ephemeralContainers"}});
   if (subresource == "resize") return pod_resize();
+  const Kind& stored = stored_kind(kind);
   for (const Row& row : kRows) {
-    if (row.group == kind.group && row.resource == kind.resource && row.subresource == subresource) {
+    if (row.group == stored.group && row.resource == kind.resource && row.subresource == subresource) {
       return FieldFilter::without(FieldSet::of(row.fields));
     }
   }

@@ -8,7 +8,7 @@ Document scale_of(const Kind& kind, Value object) {
   Builder b;
   Mut scale = b.root();
   scale.set("kind", "Scale");
-  scale.set("apiVersion", "autoscaling/v1");
+  scale.set("apiVersion", cat(kind.scale.group, "/", kind.scale.version));
   Mut m = scale.object("metadata");
   for (const char* key : {"name", "namespace", "uid", "resourceVersion", "creationTimestamp"}) {
     Value from = object["metadata"][key];
@@ -26,7 +26,15 @@ Document scale_of(const Kind& kind, Value object) {
     auto parsed = LabelSelector::from_object(object["spec"]["selector"]);
     if (parsed.ok()) selector = parsed->text();
   }
-  if (!selector.empty()) status.set("selector", selector);
+  if (selector.empty()) return b.finish();
+  if (kind.scale.group == "autoscaling") {
+    status.set("selector", selector);
+  } else {
+    // Before that: a map, where one says it all, and the text.
+    const Value given = object["spec"]["selector"];
+    if (given["matchExpressions"].size() == 0) status.set("selector", given["matchLabels"]);
+    status.set("targetSelector", selector);
+  }
   return b.finish();
 }
 

@@ -1,4 +1,4 @@
-// The scale subresource (autoscaling/v1 Scale) of kinds that have one. Pure.
+// The scale subresource of kinds that have one: a Scale of autoscaling/v1, or of the workload's own old version. Pure.
 #pragma once
 
 #include "core/resources/kind.h"

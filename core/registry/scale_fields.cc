@@ -19,8 +19,8 @@ FieldSet only_replicas() {
 }
 
 bool has_scale(const Kind& kind, std::string_view version) {
-  if (version == api_version_of(kind)) return true;
-  return kind.group == "apps" && (version == "apps/v1beta2" || (version == "apps/v1beta1" && kind.resource != "replicasets"));
+  const Kind* in_version = kind_in_version(kind, version);
+  return in_version != nullptr && in_version->scale.present;
 }
 
 ManagedFields read_or_none(Value list) {
@@ -35,17 +35,16 @@ std::string id_in(std::string_view id, const std::string& version) {
   return name.id();
 }
 
-constexpr std::string_view kScaleVersion = "autoscaling/v1";
-
 }  // namespace
 
 ManagedFields scale_managed_fields(const Kind& kind, Value object) {
   const ManagedFields managed = read_or_none(object["metadata"]["managedFields"]);
+  const std::string scale_version = cat(kind.scale.group, "/", kind.scale.version);
   ManagedFields out;
   for (const auto& [id, owned] : managed.owners) {
     if (!has_scale(kind, owned.version) || !owned.set.has(replicas())) continue;
-    const std::string scale_id = id_in(id, std::string(kScaleVersion));
-    out.owners[scale_id] = OwnedFields{only_replicas(), std::string(kScaleVersion), owned.applied};
+    const std::string scale_id = id_in(id, scale_version);
+    out.owners[scale_id] = OwnedFields{only_replicas(), scale_version, owned.applied};
     auto time = managed.times.find(id);
     if (time != managed.times.end()) out.times[scale_id] = time->second;
   }

@@ -113,6 +113,7 @@ Result<Builder> Registry::prepare_update(const WriteRequest& request, UpdatePart
       find_subresource_rules(kind, request.part)->prepare(root, old, clock_.now_rfc3339());
       break;
     case UpdatePart::kBinding:
+    case UpdatePart::kRollback:
       break;
   }
   if (kind.allocates && part == UpdatePart::kMain) {

@@ -5,27 +5,10 @@
 #include "core/resources/kinds.h"
 #include "core/resources/transitions.h"
 #include "core/resources/workload_rules.h"
+#include "core/resources/workload_versions.h"
 
 namespace bramble {
 namespace {
-
-constexpr std::string_view kTemplateGeneration = "deprecated.daemonset.template.generation";
-
-void set_defaults(Mut o) {
-  Mut spec = o.object("spec");
-  default_template(spec);
-  Mut strategy = spec.object("updateStrategy");
-  default_text(strategy, "type", "RollingUpdate");
-  if (strategy["type"].str() == "RollingUpdate") {
-    Mut rolling = strategy.object("rollingUpdate");
-    if (!rolling.has("maxUnavailable")) rolling.set("maxUnavailable", 1);
-    if (!rolling.has("maxSurge")) rolling.set("maxSurge", 0);
-  }
-  default_int(spec, "revisionHistoryLimit", 10);
-  // A field that upstream keeps in an annotation: never absent.
-  Mut annotations = o.object("metadata").object("annotations");
-  if (!annotations.has(kTemplateGeneration)) annotations.set(kTemplateGeneration, "0");
-}
 
 void prepare_create(Mut o) {
   clear_status(o);
@@ -97,8 +80,24 @@ void warnings(Value o, std::vector<std::string>& out) {
 
 }  // namespace
 
+void default_daemonset(Mut o) {
+  Mut spec = o.object("spec");
+  default_template(spec);
+  Mut strategy = spec.object("updateStrategy");
+  default_text(strategy, "type", "RollingUpdate");
+  if (strategy["type"].str() == "RollingUpdate") {
+    Mut rolling = strategy.object("rollingUpdate");
+    if (!rolling.has("maxUnavailable")) rolling.set("maxUnavailable", 1);
+    if (!rolling.has("maxSurge")) rolling.set("maxSurge", 0);
+  }
+  default_int(spec, "revisionHistoryLimit", 10);
+  // A field that upstream keeps in an annotation: never absent.
+  Mut annotations = o.object("metadata").object("annotations");
+  if (!annotations.has(kTemplateGeneration)) annotations.set(kTemplateGeneration, "0");
+}
+
 void daemonset_rules(Kind& k) {
-  k.set_defaults = set_defaults;
+  k.set_defaults = default_daemonset;
   k.prepare_create = prepare_create;
   k.prepare_update = prepare_update;
   k.prepare_status_update = keep_spec;

@@ -5,27 +5,13 @@
 #include "core/resources/kinds.h"
 #include "core/resources/transitions.h"
 #include "core/resources/workload_rules.h"
+#include "core/resources/workload_versions.h"
 
 namespace bramble {
 namespace {
 
 const std::vector<const char*> kCounts = {"updatedReplicas", "readyReplicas", "availableReplicas",
                                           "unavailableReplicas"};
-
-void set_defaults(Mut o) {
-  Mut spec = o.object("spec");
-  default_int(spec, "replicas", 1);
-  default_template(spec);
-  Mut strategy = spec.object("strategy");
-  default_text(strategy, "type", "RollingUpdate");
-  if (strategy["type"].str() == "RollingUpdate") {
-    Mut rolling = strategy.object("rollingUpdate");
-    if (!rolling.has("maxUnavailable")) rolling.set("maxUnavailable", "25%");
-    if (!rolling.has("maxSurge")) rolling.set("maxSurge", "25%");
-  }
-  default_int(spec, "revisionHistoryLimit", 10);
-  default_int(spec, "progressDeadlineSeconds", 600);
-}
 
 // The internal struct, as upstream prints it.
 std::string printed_strategy(Value strategy) {
@@ -66,6 +52,8 @@ void validate(Value o, FieldErrors& errors) {
   validate_strategy(spec["strategy"], at.at("strategy"), errors);
   validate_nonnegative(spec["minReadySeconds"], at.at("minReadySeconds"), errors);
   validate_nonnegative(spec["revisionHistoryLimit"], at.at("revisionHistoryLimit"), errors);
+  if (const auto revision = parse_int64(o["metadata"]["annotations"][kRollbackTo].str()); revision && *revision < 0)
+    errors.invalid(at.at("rollback").at("version"), *revision, kNotNegative);
   if (const Value deadline = spec["progressDeadlineSeconds"]; deadline.exists()) {
     validate_nonnegative(deadline, at.at("progressDeadlineSeconds"), errors);
     if (deadline.integer() <= spec["minReadySeconds"].integer())
@@ -93,8 +81,23 @@ void warnings(Value o, std::vector<std::string>& out) {
 
 }  // namespace
 
+void default_deployment(Mut o) {
+  Mut spec = o.object("spec");
+  default_int(spec, "replicas", 1);
+  default_template(spec);
+  Mut strategy = spec.object("strategy");
+  default_text(strategy, "type", "RollingUpdate");
+  if (strategy["type"].str() == "RollingUpdate") {
+    Mut rolling = strategy.object("rollingUpdate");
+    if (!rolling.has("maxUnavailable")) rolling.set("maxUnavailable", "25%");
+    if (!rolling.has("maxSurge")) rolling.set("maxSurge", "25%");
+  }
+  default_int(spec, "revisionHistoryLimit", 10);
+  default_int(spec, "progressDeadlineSeconds", 600);
+}
+
 void deployment_rules(Kind& k) {
-  k.set_defaults = set_defaults;
+  k.set_defaults = default_deployment;
   k.prepare_create = clear_status;
   k.prepare_update = keep_status;
   k.prepare_status_update = [](Mut o, Value old) {

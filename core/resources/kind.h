@@ -40,6 +40,7 @@ struct Kind {
   bool collected = true;              // may have owners and dependents; a delete may say what becomes of those
   bool orphans_by_default = false;    // a delete that does not say so lets dependents go free
   bool has_spec_finalizers = false;   // namespaces: spec.finalizers keep a deleted object too, meanwhile it is Terminating
+  bool gone_upstream = false;         // an old version that upstream has ceased to serve: its documents are not listed under "/"
   bool allocates = false;             // gets addresses and ports of the service range (core/registry/service_pools.h)
   std::string_view delete_warning;    // Warning header on a delete that does not say what becomes of dependents, or ""
 
@@ -63,7 +64,9 @@ struct Kind {
   int64_t (*last_written_us)(Value object) = nullptr;
   // Whether something beside the spec changed that counts for metadata.generation; null: nothing does.
   bool (*counts_as_spec)(Mut object, Value old) = nullptr;
-  std::string_view deprecation;  // Warning header on every request for this kind, or ""
+  std::string deprecation;  // Warning header on every request for this kind, or ""
+  // The same for subresources that have a type of their own ("scale"); others have the kind's.
+  std::vector<std::pair<std::string_view, std::string>> part_deprecations;
 
   std::vector<Column> columns;  // of tables; empty: Name, Created At
 
@@ -77,16 +80,19 @@ struct Kind {
   struct Scale {  // the scale subresource's paths into the object
     bool present = false;
     bool selector_is_map = false;  // ReplicationController
+    std::string_view group = "autoscaling", version = "v1";  // of the Scale
   } scale;
   std::vector<std::string_view> subresources;  // "status", "scale", "log", "exec", ...
 
-  // A kind whose objects are stored as another kind's (Events of events.k8s.io as core/v1 Events): both ways between the two
-  // forms. The registry works with the stored kind; of this one it takes validate and validate_update alone, which see the
-  // stored form, as do the values of `selectable`. Null: stored as it is.
+  // A kind whose objects are stored as another kind's (Events of events.k8s.io as core/v1 Events, workloads of old versions as
+  // those of apps/v1): both ways between the two forms. The registry works with the stored kind; of this one it takes validate
+  // and validate_update alone, which see the stored form, as do the values of `selectable`. Null: stored as it is.
   struct Stored {
     std::string_view group, version;
     Document (*from_shown)(Value object) = nullptr;
     Document (*to_shown)(Value stored) = nullptr;
+    // A role's rule for the stored kind's group grants requests for this kind too.
+    bool granted_there = false;
     bool elsewhere() const { return to_shown != nullptr; }
   } stored_as;
 };

@@ -48,6 +48,19 @@ void deployment_rules(Kind& k);
 void replicaset_rules(Kind& k);
 void statefulset_rules(Kind& k);
 
+// Older versions of these: old_workloads.cc.
+void ext_daemonset_rules(Kind& k);
+void ext_deployment_rules(Kind& k);
+void ext_replicaset_rules(Kind& k);
+void beta1_controllerrevision_rules(Kind& k);
+void beta1_deployment_rules(Kind& k);
+void beta1_statefulset_rules(Kind& k);
+void beta2_controllerrevision_rules(Kind& k);
+void beta2_daemonset_rules(Kind& k);
+void beta2_deployment_rules(Kind& k);
+void beta2_replicaset_rules(Kind& k);
+void beta2_statefulset_rules(Kind& k);
+
 void hpa_v1_rules(Kind& k);
 void hpa_v2_rules(Kind& k);
 void cronjob_rules(Kind& k);

@@ -11,12 +11,6 @@ namespace {
 
 const std::vector<const char*> kCounts = {"fullyLabeledReplicas", "readyReplicas", "availableReplicas"};
 
-void set_defaults(Mut o) {
-  Mut spec = o.object("spec");
-  default_int(spec, "replicas", 1);
-  default_template(spec);
-}
-
 void prepare_create(Mut o) {
   clear_status(o);
   o.object("status").set("replicas", 0);
@@ -45,8 +39,14 @@ void warnings(Value o, std::vector<std::string>& out) {
 
 }  // namespace
 
+void default_replicaset(Mut o) {
+  Mut spec = o.object("spec");
+  default_int(spec, "replicas", 1);
+  default_template(spec);
+}
+
 void replicaset_rules(Kind& k) {
-  k.set_defaults = set_defaults;
+  k.set_defaults = default_replicaset;
   k.prepare_create = prepare_create;
   k.prepare_update = keep_status;
   k.prepare_status_update = keep_spec;

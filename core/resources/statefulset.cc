@@ -12,24 +12,6 @@ namespace {
 
 const std::vector<const char*> kCounts = {"readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"};
 
-void set_defaults(Mut o) {
-  Mut spec = o.object("spec");
-  default_text(spec, "podManagementPolicy", "OrderedReady");
-  Mut strategy = spec.object("updateStrategy");
-  default_text(strategy, "type", "RollingUpdate");
-  if (strategy["type"].str() == "RollingUpdate") default_int(strategy.object("rollingUpdate"), "partition", 0);
-  Mut retention = spec.object("persistentVolumeClaimRetentionPolicy");
-  default_text(retention, "whenDeleted", "Retain");
-  default_text(retention, "whenScaled", "Retain");
-  default_int(spec, "replicas", 1);
-  default_int(spec, "revisionHistoryLimit", 10);
-  default_template(spec);
-  for (Mut c : spec["volumeClaimTemplates"].items()) {
-    default_claim_spec(c.object("spec"));
-    default_text(c.object("status"), "phase", "Pending");
-  }
-}
-
 void prepare_create(Mut o) {
   clear_status(o);
   o.object("status").set("replicas", 0);
@@ -97,8 +79,30 @@ void warnings(Value o, std::vector<std::string>& out) {
 
 }  // namespace
 
+void default_statefulset(Mut o) {
+  Mut spec = o.object("spec");
+  default_text(spec, "podManagementPolicy", "OrderedReady");
+  Mut strategy = spec.object("updateStrategy");
+  if (strategy["type"].str().empty()) {
+    strategy.set("type", "RollingUpdate");
+    default_object(strategy, "rollingUpdate");
+  }
+  if (strategy["type"].str() == "RollingUpdate" && strategy["rollingUpdate"].is_object())
+    default_int(strategy["rollingUpdate"], "partition", 0);
+  Mut retention = spec.object("persistentVolumeClaimRetentionPolicy");
+  default_text(retention, "whenDeleted", "Retain");
+  default_text(retention, "whenScaled", "Retain");
+  default_int(spec, "replicas", 1);
+  default_int(spec, "revisionHistoryLimit", 10);
+  default_template(spec);
+  for (Mut c : spec["volumeClaimTemplates"].items()) {
+    default_claim_spec(c.object("spec"));
+    default_text(c.object("status"), "phase", "Pending");
+  }
+}
+
 void statefulset_rules(Kind& k) {
-  k.set_defaults = set_defaults;
+  k.set_defaults = default_statefulset;
   k.prepare_create = prepare_create;
   k.prepare_update = keep_status;
   k.prepare_status_update = keep_spec;

@@ -59,6 +59,14 @@ constexpr Row kRows[] = {
     {"apps", "v1", "deployments", "Deployment", "deployment", "deploy", "all", kAll, kNamespaced | kGeneration, "scale,status", deployment_rules},
     {"apps", "v1", "replicasets", "ReplicaSet", "replicaset", "rs", "all", kAll, kNamespaced | kGeneration, "scale,status", replicaset_rules},
     {"apps", "v1", "statefulsets", "StatefulSet", "statefulset", "sts", "all", kAll, kNamespaced | kGeneration, "scale,status", statefulset_rules},
+    {"apps", "v1beta2", "controllerrevisions", "ControllerRevision", "controllerrevision", "", "", kAll, kNamespaced, "", beta2_controllerrevision_rules},
+    {"apps", "v1beta2", "daemonsets", "DaemonSet", "daemonset", "ds", "all", kAll, kNamespaced | kGeneration, "status", beta2_daemonset_rules},
+    {"apps", "v1beta2", "deployments", "Deployment", "deployment", "deploy", "all", kAll, kNamespaced | kGeneration, "scale,status", beta2_deployment_rules},
+    {"apps", "v1beta2", "replicasets", "ReplicaSet", "replicaset", "rs", "all", kAll, kNamespaced | kGeneration, "scale,status", beta2_replicaset_rules},
+    {"apps", "v1beta2", "statefulsets", "StatefulSet", "statefulset", "sts", "all", kAll, kNamespaced | kGeneration, "scale,status", beta2_statefulset_rules},
+    {"apps", "v1beta1", "controllerrevisions", "ControllerRevision", "controllerrevision", "", "", kAll, kNamespaced, "", beta1_controllerrevision_rules},
+    {"apps", "v1beta1", "deployments", "Deployment", "deployment", "deploy", "all", kAll, kNamespaced | kGeneration, "rollback,scale,status", beta1_deployment_rules},
+    {"apps", "v1beta1", "statefulsets", "StatefulSet", "statefulset", "sts", "all", kAll, kNamespaced | kGeneration, "scale,status", beta1_statefulset_rules},
     {"authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", "selfsubjectreview", "", "", "create", kCluster | kAnswered, "", nullptr},
     {"authentication.k8s.io", "v1", "tokenreviews", "TokenReview", "tokenreview", "", "", "create", kCluster | kAnswered, "", nullptr},
     {"authorization.k8s.io", "v1", "localsubjectaccessreviews", "LocalSubjectAccessReview", "localsubjectaccessreview", "", "", "create", kNamespaced | kAnswered, "", nullptr},
@@ -97,6 +105,10 @@ constexpr Row kRows[] = {
     {"storage.k8s.io", "v1", "storageclasses", "StorageClass", "storageclass", "sc", "", kAll, kCluster | kReturned, "", storageclass_rules},
     {"storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", "volumeattachment", "", "", kAll, kCluster | kNeedsVersion | kReturned, "status", volumeattachment_rules},
     {"storage.k8s.io", "v1", "volumeattributesclasses", "VolumeAttributesClass", "volumeattributesclass", "vac", "", kAll, kCluster | kReturned, "", volumeattributesclass_rules},
+    // Last, so that kubectl takes "deployments" for those of apps; no short names, of which it would warn that they are ambiguous.
+    {"extensions", "v1beta1", "daemonsets", "DaemonSet", "daemonset", "", "", kAll, kNamespaced | kGeneration, "status", ext_daemonset_rules},
+    {"extensions", "v1beta1", "deployments", "Deployment", "deployment", "", "", kAll, kNamespaced | kGeneration, "rollback,scale,status", ext_deployment_rules},
+    {"extensions", "v1beta1", "replicasets", "ReplicaSet", "replicaset", "", "", kAll, kNamespaced | kGeneration, "scale,status", ext_replicaset_rules},
 };
 // clang-format on
 

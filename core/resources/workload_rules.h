@@ -10,6 +10,11 @@
 namespace bramble {
 
 void default_template(Mut spec);  // spec.template.spec
+// The defaults of apps/v1, whole objects; those of older versions come before them (workload_versions.h).
+void default_daemonset(Mut object);
+void default_deployment(Mut object);
+void default_replicaset(Mut object);
+void default_statefulset(Mut object);
 // spec.selector must be there, well-formed and not empty; then the template must fit it.
 void validate_selector_and_template(Value spec, std::string_view empty_text, const Path& at, FieldErrors& errors);
 // status.replicas and friends: not negative, not more than status.replicas, available not more than ready.

@@ -38,6 +38,7 @@ mkdir "$state/bin"
 toolchains/kubectl.sh "$state/bin"
 toolchains/kubectl.sh --old "$state/bin"
 toolchains/clients.sh "$state/clients"
+toolchains/nginx.sh "$state/roots"
 
 export PYTHONDONTWRITEBYTECODE=1
 export BRAMBLE_E2E_BINARY=$binary BRAMBLE_E2E_STATE=$state BRAMBLE_E2E_CGROUP=$group BRAMBLE_E2E_ROOT=$root

@@ -47,6 +47,17 @@ MORE = {
         "spec": {"attacher": "x.example.com", "nodeName": "n", "source": {"inlineVolumeSpec": {
             "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "csi": {"driver": "x.example.com", "volumeHandle": "h"}}}}},
 }
+# Workloads of old versions, by the fields that they had then.
+OLD = {"extensions/v1beta1": ["DaemonSet", "Deployment", "ReplicaSet"], "apps/v1beta1": ["ControllerRevision", "Deployment", "StatefulSet"],
+       "apps/v1beta2": ["ControllerRevision", "DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"]}
+OLD_SPEC = {"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}}
+OLD_FIELDS = {"extensions/v1beta1 DaemonSet": {"templateGeneration": 3}, "extensions/v1beta1 Deployment": {"rollbackTo": {"revision": 2}},
+              "apps/v1beta1 Deployment": {"rollbackTo": {}}}
+for version, kinds in OLD.items():
+    for kind in kinds:
+        obj = {"apiVersion": version, "kind": kind, "metadata": {"name": "old"}}
+        obj |= {"revision": 7, "data": {"spec": {"a": [1, 2.5, "x"]}}} if kind == "ControllerRevision" else {"spec": OLD_SPEC | OLD_FIELDS.get(f"{version} {kind}", {})}
+        MORE[f"/apis/{version}/namespaces/{{ns}}/{kind.lower()}s"] = obj
 # The server chooses these, so that two creates differ.
 CHOSEN = {"uid", "resourceVersion", "creationTimestamp", "time", "clusterIP", "clusterIPs", "nodePort", "healthCheckNodePort"}
 

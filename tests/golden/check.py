@@ -16,6 +16,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 STATE, BINARY = os.environ["GOLDEN_STATE"], os.environ["GOLDEN_BINARY"]
 EXPECTED = f"{HERE}/expected.txt"
 LATER = {"crd"}  # nothing serves these yet; --show replays them
+# Answers that are not ours on purpose: (area/scenario, step).
+OTHERWISE = {("reads/paths-0", "GET /apis/apps/v1beta1"): "workloads of apps/v1beta1 are served, upstream ended that with 1.16"}
 TOKEN = "golden-admin"  # the recordings' administrator had a token, so that a request may also come without
 KUBECONFIG, LOG = f"{STATE}/kubeconfig.yaml", f"{STATE}/server.log"
 
@@ -77,6 +79,7 @@ def main():
             known.add(title)
             if word is not None and word not in title:
                 continue
+            scenario = dict(scenario, steps=[step for step in scenario["steps"] if (title, step["name"]) not in OTHERWISE])
             said = io.StringIO()
             with contextlib.redirect_stdout(said):
                 run = replay.Scenario(client, made, data["area"], scenario)
@@ -105,6 +108,8 @@ def main():
     for area, good, total, steps_good, steps in rows:
         print(f"{area:12} {good:4} of {total:4} scenarios, {steps_good:4} of {steps:4} steps")
     print(f"{'all':12} {sum(r[1] for r in rows):4} of {sum(r[2] for r in rows):4} scenarios, {sum(r[3] for r in rows):4} of {sum(r[4] for r in rows):4} steps")
+    for (title, step), why in OTHERWISE.items():
+        print(f"left out: {title} {step}: {why}")
     server.terminate()
     server.wait()
     if update:

@@ -221,11 +221,14 @@ def c_array(data):
     return ',\n    '.join(','.join(str(b) for b in data[i:i + 32]) for i in range(0, len(data), 32))
 
 
+NOT_V1 = {('autoscaling', 'v2'), ('apps', 'v1beta1'), ('apps', 'v1beta2'), ('extensions', 'v1beta1')}
+
+
 def served(folder):
     """The rows of resources.tsv that are served, by group and version."""
     versions = {}
     for row in read(folder + '/resources.tsv'):
-        if row[1] == 'v1' or (row[0], row[1]) == ('autoscaling', 'v2'):
+        if row[1] == 'v1' or (row[0], row[1]) in NOT_V1:
             versions.setdefault((row[0], row[1]), []).append(row)
             GROUPS[row[0].split('.')[0] or 'core'] = row[0]
     return versions

@@ -19,11 +19,12 @@ struct D {
   std::string status = R"({"conditions":[{"type":"Progressing","status":"True","reason":"ReplicaSetUpdated","lastUpdateTime":"2026-01-02T03:04:00Z","lastTransitionTime":"2026-01-02T03:04:00Z"}]})";
   std::string revision = "2";
   std::string strategy = R"({"type":"RollingUpdate","rollingUpdate":{"maxSurge":"25%","maxUnavailable":"25%"}})";
+  std::string annotations = "";  // more of them, each with a leading comma
 };
 
 std::string deployment(const D& d) {
   return cat(R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"web","namespace":"default","uid":"d1","generation":1,"annotations":{"deployment.kubernetes.io/revision":")",
-             d.revision, R"("}},"spec":{"replicas":)", d.replicas, R"(,"progressDeadlineSeconds":600,"revisionHistoryLimit":2)", d.spec,
+             d.revision, "\"", d.annotations, R"(}},"spec":{"replicas":)", d.replicas, R"(,"progressDeadlineSeconds":600,"revisionHistoryLimit":2)", d.spec,
              R"(,"strategy":)", d.strategy, R"(,"selector":{"matchLabels":{"app":"web"}},"template":)", tmpl(d.image), R"(},"status":)",
              d.status, "}");
 }
@@ -70,6 +71,34 @@ TEST(Deployment, takes_one_step_of_a_rolling_update_at_a_time) {
            {R"(update deployments/status default/web ~ "reason":"MinimumReplicasAvailable","message":"Deployment has minimum availability." ~ "reason":"NewReplicaSetAvailable","message":"ReplicaSet \"web-v2\" has successfully progressed.")"}},
           {"a roll-back gives the old set a new number", {deployment({.image = "v1"}), set("v1", 0, 0, 1), set("v2", 3, 3, 2)}, kWeb,
            {R"(update replicasets default/web-v1 ~ "deployment.kubernetes.io/revision":"3" ~ "deployment.kubernetes.io/revision-history":"1")"}},
+      });
+}
+
+// What rollbackTo of the old versions asks for.
+TEST(Deployment, goes_back_to_an_older_template_when_asked) {
+  auto to = [](const char* revision) { return cat(R"(,"own":"x","deprecated.deployment.rollback.to":")", revision, R"(","kubernetes.io/change-cause":"now")"); };
+  check_reconcile(
+      deployment_controller(),
+      {
+          {"to a revision", {deployment({.revision = "3", .annotations = to("1")}), set("v1", 0, 0, 1), set("v3", 0, 0, 2), set("v2", 3, 3, 3)}, kWeb,
+           {R"(update replicasets default/web-v2 ~ "own":"x","kubernetes.io/change-cause":"now")"}},
+          {"to a revision, its sets being as it says", {deployment({.revision = "3", .annotations = R"(,"deprecated.deployment.rollback.to":"1")"}), set("v1", 0, 0, 1), set("v3", 0, 0, 2), set("v2", 3, 3, 3)}, kWeb,
+           {R"(update deployments default/web ~ "annotations":{"deployment.kubernetes.io/revision":"3"} ~ "template":{"metadata":{"labels":{"app":"web"}},"spec":{"containers":[{"name":"c","image":"v1"}]}})",
+            "then Normal DeploymentRollback: Rolled back deployment \"web\" to revision 1"}},
+          {"to the last but one", {deployment({.revision = "3", .annotations = R"(,"deprecated.deployment.rollback.to":"0")"}), set("v1", 0, 0, 1), set("v3", 0, 0, 2), set("v2", 3, 3, 3)}, kWeb,
+           {R"(update deployments default/web ~ "image":"v3")", "then Normal DeploymentRollback: Rolled back deployment \"web\" to revision 2"}},
+          {"to one that is not there", {deployment({.annotations = R"(,"deprecated.deployment.rollback.to":"7")"}), set("v1", 0, 0, 1), set("v2", 3, 3, 2)}, kWeb,
+           {"event Warning DeploymentRollbackRevisionNotFound: Unable to find the revision to rollback to.",
+            R"(update deployments default/web ~ "annotations":{"deployment.kubernetes.io/revision":"2"} ~ "image":"v2")"}},
+          {"to the last, of one", {deployment({.revision = "1", .annotations = R"(,"deprecated.deployment.rollback.to":"0")"}), set("v2", 3, 3, 1)}, kWeb,
+           {"event Warning DeploymentRollbackRevisionNotFound: Unable to find last revision.", "update deployments default/web"}},
+          {"to what it is", {deployment({.annotations = R"(,"deprecated.deployment.rollback.to":"2")"}), set("v1", 0, 0, 1), set("v2", 3, 3, 2)}, kWeb,
+           {"event Warning DeploymentRollbackTemplateUnchanged: The rollback revision contains the same template as current deployment \"web\"",
+            R"(update deployments default/web ~ "annotations":{"deployment.kubernetes.io/revision":"2"} ~ "image":"v2")"}},
+          {"not while it is paused", {deployment({.spec = R"(,"paused":true)", .annotations = R"(,"deprecated.deployment.rollback.to":"1")"}), set("v1", 0, 0, 1), set("v2", 3, 3, 2)}, kWeb,
+           {"update deployments/status default/web"}},
+          {"a number that is none is nobody's wish", {deployment({.annotations = R"(,"deprecated.deployment.rollback.to":"x")"}), set("v1", 0, 0, 1), set("v2", 3, 3, 2)}, kWeb,
+           {"update deployments/status default/web"}},
       });
 }
 

@@ -135,7 +135,8 @@ TEST(ProtobufWrite, finds_the_type_of_what_an_object_says_it_is) {
               {"rbac.authorization.k8s.io/v1", "Role", "rbac.v1.Role"},
               {"apidiscovery.k8s.io/v2", "APIGroupDiscoveryList", "apidiscovery.v2.APIGroupDiscoveryList"},
               {"example.com/v1", "Widget", ""},
-              {"extensions/v1beta1", "Deployment", ""}};
+              {"extensions/v1beta1", "Deployment", "extensions.v1beta1.Deployment"},
+              {"extensions/v1beta1", "Ingress", ""}};
   for (const auto& row : rows) {
     const Type* type = protobuf_type(row.version, row.kind);
     EXPECT_EQ(type ? type->name() : "", row.type) << row.version << " " << row.kind;
