@@ -45,7 +45,7 @@ MORE = {
     "/apis/storage.k8s.io/v1/volumeattachments": {
         "apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttachment", "metadata": {"name": "v"},
         "spec": {"attacher": "x.example.com", "nodeName": "n", "source": {"inlineVolumeSpec": {
-            "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "csi": {"driver": "x.example.com", "volumeHandle": "h"}}}}},
+            "accessModes": ["ReadWriteOnce"], "csi": {"driver": "x.example.com", "volumeHandle": "h"}}}}},
 }
 # The server chooses these, so that two creates differ.
 CHOSEN = {"uid", "resourceVersion", "creationTimestamp", "time", "clusterIP", "clusterIPs", "nodePort", "healthCheckNodePort"}
