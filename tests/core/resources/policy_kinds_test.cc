@@ -372,6 +372,20 @@ TEST(APIService, rules) {
   });
 }
 
+TEST(UpdateWarnings, tell_only_of_what_an_update_changes) {
+  const struct {
+    const char *name, *group, *resource, *old, *now;
+    bool want;
+  } cases[] = {
+      {"pods never", "", "pods", "{}", "{}", false},
+      {"labels of a Deployment", "apps", "deployments", R"({"metadata":{"generation":1}})", R"({"metadata":{"generation":1}})", false},
+      {"its spec", "apps", "deployments", R"({"metadata":{"generation":1}})", R"({"metadata":{"generation":2}})", true},
+      {"tokens of a driver", "storage.k8s.io", "csidrivers", "{}", R"({"spec":{"tokenRequests":[{"audience":"a"}]}})", true},
+      {"a Service", "", "services", "{}", "{}", true},
+  };
+  for (const auto& c : cases) EXPECT_EQ(warns_on_update(v1(c.group, c.resource), json(c.now).root(), json(c.old).root()), c.want) << c.name;
+}
+
 TEST(DeviceKinds, rules) {
   auto claim = [](std::string_view devices) { return cat(R"({"spec":{"devices":)", devices, "}}"); };
   const std::string good = claim(R"({"requests":[{"name":"r","exactly":{"deviceClassName":"c"}}]})");
