@@ -4,6 +4,7 @@
 #include "core/registry/object_meta.h"
 #include "core/registry/registry.h"
 #include "core/resources/sameness.h"
+#include "core/resources/spec_warnings.h"
 #include "core/resources/subresource_rules.h"
 
 namespace bramble {
@@ -150,7 +151,8 @@ Status Registry::validate_changed(const WriteRequest& request, UpdatePart part, 
     }
   }
   if (!errors.empty()) return errors.to_error(kind.group, kind.kind, request.name);
-  if (part == UpdatePart::kMain && kind.warnings && request.warnings) kind.warnings(object, *request.warnings);
+  if (part == UpdatePart::kMain && kind.warnings && request.warnings && warns_on_update(kind, object, old))
+    kind.warnings(object, *request.warnings);
   return ok();
 }
 

@@ -1,6 +1,7 @@
 // Requests and limits (core/v1 ValidateResourceRequirements).
 #include <algorithm>
 
+#include "core/resources/autoscaler_rules.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
@@ -46,6 +47,14 @@ bool is_extended(std::string_view name) {
   return check_qualified_name(cat("requests.", name)).empty();
 }
 
+std::string amount_text(Value v) { return v.is_string() ? v.text() : v.dump(); }
+
+}  // namespace
+
+bool is_native_resource(std::string_view name) {
+  return name.find('/') == std::string_view::npos || name.find("kubernetes.io/") != std::string_view::npos;
+}
+
 void validate_container_resource_name(std::string_view name, const Path& at, FieldErrors& errors) {
   validate_resource_name(name, at, errors);
   if (name.find('/') == std::string_view::npos) {
@@ -53,14 +62,6 @@ void validate_container_resource_name(std::string_view name, const Path& at, Fie
   } else if (!is_native_resource(name) && !is_extended(name)) {
     errors.invalid(at, name, "doesn't follow extended resource name standard");
   }
-}
-
-std::string amount_text(Value v) { return v.is_string() ? v.text() : v.dump(); }
-
-}  // namespace
-
-bool is_native_resource(std::string_view name) {
-  return name.find('/') == std::string_view::npos || name.find("kubernetes.io/") != std::string_view::npos;
 }
 
 bool is_overcommit_allowed(std::string_view name) { return is_native_resource(name) && !is_huge_pages(name); }

@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/resources/cells.h"
+#include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
 #include "core/resources/subresource_rules.h"
@@ -138,7 +139,11 @@ void validate_request(Value o, Value old, FieldErrors& errors) {
   if (!request || request->find("-----BEGIN CERTIFICATE REQUEST-----") == std::string::npos)
     errors.invalid(at.at("request"), spec["request"], "PEM block type must be CERTIFICATE REQUEST");
   validate_usages(spec["usages"], at.at("usages"), may, errors);
-  validate_signer_name(spec["signerName"].str(), at.at("signerName"), errors);
+  constexpr std::string_view kLegacy = "kubernetes.io/legacy-unknown";
+  if (spec["signerName"].str() == kLegacy && old["spec"]["signerName"].str() != kLegacy)
+    errors.invalid(at.at("signerName"), kLegacy, "the legacy signerName is not allowed via this API version");
+  else
+    validate_signer_name(spec["signerName"].str(), at.at("signerName"), errors);
   if (spec.has("expirationSeconds") && spec["expirationSeconds"].integer() < 600)
     errors.invalid(at.at("expirationSeconds"), spec["expirationSeconds"].integer(),
                    "may not specify a duration less than 600 seconds (10 minutes)");
@@ -243,6 +248,8 @@ void csr_rules(Kind& k) {
     keep_status(o, old);
   };
   k.prepare_status_update = prepare_signing;
+  k.meta_again = Kind::MetaAgain::kAsBoth;
+  k.validate_name = name_is_path_segment;
   k.stamp_status = fill_times;
   k.validate = validate_csr;
   k.validate_update = [](Value o, Value old, FieldErrors& errors) { validate_change(o, old, false, false, errors); };

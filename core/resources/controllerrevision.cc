@@ -8,13 +8,16 @@ namespace bramble {
 namespace {
 
 void validate_revision(Value o, FieldErrors& errors) {
-  if (!o["data"].exists() || o["data"].is_null()) errors.required(Path("data"), "data is mandatory");
   validate_nonnegative(o["revision"], Path("revision"), errors);
+  if (!o["data"].exists() || o["data"].is_null())
+    errors.required(Path("data"), "data is mandatory");
+  else if (!o["data"].is_object())
+    errors.required(Path("data"), "data must be a valid JSON object");
 }
 
 void validate_revision_update(Value o, Value old, FieldErrors& errors) {
-  validate_immutable(o["data"], old["data"], Path("data"), errors);
   validate_nonnegative(o["revision"], Path("revision"), errors);
+  validate_immutable(o["data"], old["data"], Path("data"), errors);
 }
 
 std::string controller_text(Value o) {
@@ -31,6 +34,7 @@ std::string controller_text(Value o) {
 }  // namespace
 
 void controllerrevision_rules(Kind& k) {
+  k.meta_again = Kind::MetaAgain::kAsBoth;
   k.validate = validate_revision;
   k.validate_update = validate_revision_update;
   k.columns = {

@@ -69,6 +69,13 @@ std::string check_range(std::string_view expression, const Bounds& b) {
 }  // namespace
 
 std::string check_cron_schedule(std::string_view text) {
+  if (text.substr(0, 3) == "TZ=" || text.substr(0, 8) == "CRON_TZ=") {
+    const auto parts = cut(text, " ");
+    if (!parts) return "invalid schedule format: a time zone alone";
+    const std::string_view zone = parts->first.substr(parts->first.find('=') + 1);
+    if (const std::string wrong = check_time_zone(zone); !zone.empty() && !wrong.empty()) return cat("provided bad location ", zone, ": ", wrong);
+    text = trim(parts->second);
+  }
   if (!text.empty() && text[0] == '@') {
     static constexpr std::string_view kKnown[] = {"@yearly", "@annually", "@monthly", "@weekly",
                                                   "@daily",  "@midnight", "@hourly"};
@@ -92,6 +99,15 @@ std::string check_cron_schedule(std::string_view text) {
 
 // By shape, for the machine need not have the zones' database: an area of IANA's and a place in it.
 std::string check_time_zone(std::string_view name) {
+  constexpr size_t kPartMax = 14;
+  for (std::string_view part : split(name, '/')) {
+    bool fits = !part.empty() && part.size() <= kPartMax && part != "." && part != ".." && part[0] != '-';
+    for (char c : part) {
+      const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'), digit = c >= '0' && c <= '9';
+      fits = fits && (letter || digit || std::string_view("._-+").find(c) != std::string_view::npos);
+    }
+    if (!fits) return cat("unknown time zone ", name);
+  }
   if (equals_ignore_case(name, "local"))
     return "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
   static constexpr std::string_view kAlone[] = {"UTC",       "GMT",      "CET",       "EET",     "MET",     "WET",

@@ -1,4 +1,6 @@
 // CustomResourceDefinition: stored and shown; serving its kinds comes later.
+#include <set>
+
 #include "core/resources/defaulting.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
@@ -31,6 +33,74 @@ void create_crd(Mut o) {
     if (v["storage"].boolean()) stored.append(v["name"].text());
 }
 
+// A name as a label that begins with a letter; `shown` is the client's spelling.
+void validate_label_name(std::string_view name, std::string_view shown, std::string_view preface, const Path& at, FieldErrors& errors) {
+  if (shown.empty()) return;
+  const auto faults = check_dns1035_label(name);
+  if (!faults.empty()) errors.invalid(at, shown, cat(preface, join(faults, ",")));
+}
+
+// CustomResourceDefinitionNames, wished for or accepted.
+void validate_names(Value names, const Path& at, FieldErrors& errors) {
+  constexpr std::string_view kMixed = "may have mixed case, but should otherwise match: ";
+  for (const char* f : {"plural", "singular"}) validate_label_name(names[f].str(), names[f].str(), {}, at.at(f), errors);
+  for (const char* f : {"kind", "listKind"}) validate_label_name(lower(names[f].str()), names[f].str(), kMixed, at.at(f), errors);
+  auto validate_list = [&](const char* f) {
+    for (size_t i = 0; i < names[f].size(); ++i) {
+      const std::string_view name = names[f].item(i).str();
+      const auto faults = check_dns1035_label(name);
+      if (!faults.empty()) errors.invalid(at.at(f).at(i), name, join(faults, ","));
+    }
+  };
+  validate_list("shortNames");
+  if (!names["kind"].str().empty() && names["kind"].str() == names["listKind"].str())
+    errors.invalid(at.at("listKind"), names["listKind"].str(), "kind and listKind may not be the same");
+  validate_list("categories");
+}
+
+void validate_group(std::string_view group, const Path& at, FieldErrors& errors) {
+  if (group.empty()) return errors.required(at);
+  if (const auto faults = check_dns1123_subdomain(group); !faults.empty()) return errors.invalid(at, group, join(faults, ","));
+  if (group.find('.') == std::string_view::npos) errors.invalid(at, group, "should be a domain with at least one dot");
+}
+
+void validate_versions(Value versions, const Path& at, FieldErrors& errors) {
+  int storage = 0;
+  std::set<std::string, std::less<>> names;
+  for (size_t i = 0; i < versions.size(); ++i)
+    if (!versions.item(i)["schema"]["openAPIV3Schema"].is_object()) errors.required(at.at(i).at("schema").at("openAPIV3Schema"));
+  for (size_t i = 0; i < versions.size(); ++i) {
+    const Value v = versions.item(i);
+    const std::string_view name = v["name"].str();
+    storage += v["storage"].boolean() ? 1 : 0;
+    names.insert(std::string(name));
+    if (const auto faults = check_dns1035_label(name); !faults.empty()) errors.invalid(at.at(i).at("name"), name, join(faults, ","));
+  }
+  if (names.size() < versions.size()) errors.invalid(at, versions, "must contain unique version names");
+  if (storage != 1) errors.invalid(at, versions, "must have exactly one version marked as storage version");
+}
+
+void validate_conversion(Value conversion, const Path& at, FieldErrors& errors) {
+  if (!conversion.is_object()) return;
+  validate_one_of(conversion["strategy"].str(), {"None", "Webhook"}, at.at("strategy"), true, errors);
+  const Value webhook = conversion["webhook"], versions = webhook["conversionReviewVersions"], config = webhook["clientConfig"];
+  const Path config_at = at.at("webhookClientConfig"), versions_at = at.at("conversionReviewVersions");
+  if (conversion["strategy"].str() != "Webhook") {
+    if (config.is_object()) errors.forbidden(config_at, "should not be set when strategy is not set to Webhook");
+    if (versions.size() > 0) errors.forbidden(versions_at, "should not be set when strategy is not set to Webhook");
+    return;
+  }
+  if (!config.is_object())
+    errors.required(config_at, "required when strategy is set to Webhook");
+  else if (config.has("url") == config.has("service"))
+    errors.required(config_at, "exactly one of url or service is required");
+  if (versions.size() == 0) return errors.required(versions_at);
+  bool known = false;
+  for (Value v : versions.items()) known = known || v.str() == "v1" || v.str() == "v1beta1";
+  if (!known) errors.invalid(versions_at, versions, "must include at least one of v1, v1beta1");
+}
+
+// Schemas are not looked into.
 void validate_crd(Value o, FieldErrors& errors) {
   const Path at("spec");
   const Value spec = o["spec"], names = spec["names"];
@@ -38,17 +108,30 @@ void validate_crd(Value o, FieldErrors& errors) {
   if (o["metadata"]["name"].str() != wanted)
     errors.invalid(Path("metadata").at("name"), o["metadata"]["name"].str(),
                    "must be spec.names.plural+\".\"+spec.group");
-  if (spec["group"].str().empty())
-    errors.required(at.at("group"));
-  else
-    add_invalid(at.at("group"), spec["group"].str(), check_dns1123_subdomain(spec["group"].str()), errors);
+  validate_group(spec["group"].str(), at.at("group"), errors);
   validate_one_of(spec["scope"].str(), {"Cluster", "Namespaced"}, at.at("scope"), true, errors);
-  int storage = 0;
-  for (Value v : spec["versions"].items()) storage += v["storage"].boolean() ? 1 : 0;
-  if (storage != 1)
-    errors.invalid(at.at("versions"), spec["versions"], "must have exactly one version marked as storage version");
-  if (names["plural"].str().empty()) errors.required(at.at("names").at("plural"));
-  if (names["kind"].str().empty()) errors.required(at.at("names").at("kind"));
+  validate_versions(spec["versions"], at.at("versions"), errors);
+  for (const char* f : {"plural", "singular", "kind", "listKind"})
+    if (names[f].str().empty()) errors.required(at.at("names").at(f));
+  validate_names(names, at.at("names"), errors);
+  validate_conversion(spec["conversion"], at.at("conversion"), errors);
+}
+
+void validate_status(Value o, Value, FieldErrors& errors) {
+  validate_names(o["status"]["acceptedNames"], Path("status").at("acceptedNames"), errors);
+}
+
+// The version in which objects are stored from now on is remembered.
+void update_crd(Mut o, Value old) {
+  keep_status(o, old);
+  Mut stored = o.object("status").array("storedVersions");
+  for (Mut v : o["spec"]["versions"].items()) {
+    if (!v["storage"].boolean()) continue;
+    bool known = false;
+    for (Mut s : stored.items()) known = known || s.str() == v["name"].str();
+    if (!known) stored.append(v["name"].text());
+    return;
+  }
 }
 
 }  // namespace
@@ -56,8 +139,9 @@ void validate_crd(Value o, FieldErrors& errors) {
 void crd_rules(Kind& k) {
   k.set_defaults = default_crd;
   k.prepare_create = create_crd;
-  k.prepare_update = keep_status;
+  k.prepare_update = update_crd;
   k.prepare_status_update = keep_spec;
+  k.validate_status_update = validate_status;
   k.validate = validate_crd;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_crd(o, errors); };
 }

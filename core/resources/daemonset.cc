@@ -2,7 +2,11 @@
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/field_rules.h"
+#include "core/resources/internal_form.h"
 #include "core/resources/kinds.h"
+#include "core/resources/pod_spec.h"
+#include "core/resources/selector.h"
+#include "core/resources/spec_warnings.h"
 #include "core/resources/transitions.h"
 #include "core/resources/workload_rules.h"
 #include "core/resources/workload_versions.h"
@@ -33,12 +37,8 @@ void validate_strategy(Value strategy, const Path& at, FieldErrors& errors) {
   const std::string_view type = strategy["type"].str();
   if (type == "OnDelete") return;
   if (type != "RollingUpdate") {
-    errors.not_supported_raw(
-        at,
-        cat("{\"Type\":", go_quote(type), ",\"RollingUpdate\":",
-            strategy.has("rollingUpdate") ? strategy["rollingUpdate"].dump() : std::string("null"), "}"),
-        {"RollingUpdate", "OnDelete"});
-    return;
+    return errors.not_supported_raw(at, internal_form(strategy, "apps.v1.DaemonSetUpdateStrategy").root().dump(),
+                                    {"RollingUpdate", "OnDelete"});
   }
   const Path here = at.at("rollingUpdate");
   const Value rolling = strategy["rollingUpdate"];
@@ -46,18 +46,26 @@ void validate_strategy(Value strategy, const Path& at, FieldErrors& errors) {
   const Value unavailable = rolling["maxUnavailable"], surge = rolling["maxSurge"];
   validate_share(unavailable, here.at("maxUnavailable"), errors);
   validate_share(surge, here.at("maxSurge"), errors);
+  for (const char* f : {"maxUnavailable", "maxSurge"})
+    if (percent_over_100(rolling[f])) errors.invalid(here.at(f), rolling[f], "must not be greater than 100%");
   if (!is_zero_share(unavailable) && !is_zero_share(surge))
     errors.invalid(here.at("maxSurge"), surge, "may not be set when maxUnavailable is non-zero");
   if (is_zero_share(unavailable) && is_zero_share(surge))
     errors.required(here.at("maxUnavailable"), "cannot be 0 when maxSurge is 0");
-  for (const char* f : {"maxUnavailable", "maxSurge"})
-    if (percent_over_100(rolling[f])) errors.invalid(here.at(f), rolling[f], "must not be greater than 100%");
 }
 
 void validate(Value o, FieldErrors& errors) {
   const Path at("spec");
   const Value spec = o["spec"];
-  validate_selector_and_template(spec, "empty selector is invalid for daemonset", at, errors);
+  const Value selector = spec["selector"], labels = spec["template"]["metadata"]["labels"];
+  validate_label_selector(selector, at.at("selector"), errors);
+  const auto parsed = LabelSelector::from_object(selector);
+  if (parsed.ok() && !parsed->matches(labels))
+    errors.invalid(at.at("template").at("metadata").at("labels"), labels, "`selector` does not match template `labels`");
+  if (selector.is_object() && selects_nothing_or_all(selector))
+    errors.invalid(at.at("selector"), selector, "empty selector is invalid for daemonset");
+  const Document everything = Builder().finish();
+  validate_owned_template(spec["template"], everything.root(), "DaemonSet", at.at("template"), errors);
   validate_nonnegative(spec["minReadySeconds"], at.at("minReadySeconds"), errors);
   validate_strategy(spec["updateStrategy"], at.at("updateStrategy"), errors);
   validate_nonnegative(spec["revisionHistoryLimit"], at.at("revisionHistoryLimit"), errors);
@@ -68,10 +76,11 @@ void validate_update(Value o, Value old, FieldErrors& errors) {
   validate(o, errors);
 }
 
-void validate_status_update(Value o, Value, FieldErrors& errors) {
+void validate_status_update(Value o, Value old, FieldErrors& errors) {
   for (const char* f : {"currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady",
-                        "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable"})
+                        "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable", "collisionCount"})
     validate_nonnegative(o["status"][f], Path("status").at(f), errors);
+  validate_collision_count(o["status"], old["status"], errors);
 }
 
 void warnings(Value o, std::vector<std::string>& out) {

@@ -3,6 +3,7 @@
 #include "core/resources/defaulting.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
+#include "core/resources/spec_warnings.h"
 #include "core/resources/transitions.h"
 #include "core/resources/workload_rules.h"
 #include "core/resources/workload_versions.h"
@@ -76,6 +77,7 @@ void validate_status_update(Value o, Value old, FieldErrors& errors) {
 }
 
 void warnings(Value o, std::vector<std::string>& out) {
+  name_warning(o, "Pod names and hostnames", out);
   template_warnings(o["spec"]["template"], Path("spec").at("template"), out);
 }
 

@@ -1,6 +1,7 @@
 // EndpointSlice: a share of a Service's endpoints.
 #include <set>
 
+#include "core/resources/address_warnings.h"
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/endpoint_address.h"
@@ -8,6 +9,7 @@
 #include "core/resources/ip_range.h"
 #include "core/resources/kinds.h"
 #include "core/resources/names.h"
+#include "core/resources/spec_warnings.h"
 
 namespace bramble {
 namespace {
@@ -119,7 +121,14 @@ void validate_update(Value o, Value old, FieldErrors& errors) {
 }
 
 void warnings(Value o, std::vector<std::string>& out) {
-  if (o["addressType"].str() == "FQDN") out.push_back("addressType: FQDN endpoints are deprecated");
+  if (is_new(o) && o["addressType"].str() == "FQDN") out.push_back("spec.addressType: FQDN endpoints are deprecated");
+  const std::string_view by = o["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"].str();
+  if (by == "endpointslice-controller.k8s.io" || by == "endpointslicemirroring-controller.k8s.io") return;
+  for (size_t i = 0; i < o["endpoints"].size(); ++i) {
+    const Value addresses = o["endpoints"].item(i)["addresses"];
+    for (size_t j = 0; j < addresses.size(); ++j)
+      address_warnings(addresses.item(j).str(), Path("endpoints").at(i).at("addresses").at(j), out);
+  }
 }
 
 std::string ports_text(Value o) {

@@ -1,4 +1,5 @@
-// HorizontalPodAutoscaler: stored as v2 and shown as either version; its controller comes later.
+// HorizontalPodAutoscaler: stored as v2 and shown as either version.
+#include "core/resources/autoscaler_rules.h"
 #include "core/resources/autoscaler_versions.h"
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
@@ -9,17 +10,6 @@
 
 namespace bramble {
 namespace {
-
-struct MetricSource {
-  std::string_view type;
-  const char* field;
-};
-
-constexpr MetricSource kSources[] = {{"Object", "object"},
-                                     {"Pods", "pods"},
-                                     {"Resource", "resource"},
-                                     {"External", "external"},
-                                     {"ContainerResource", "containerResource"}};
 
 void default_rules(Mut rules, bool up) {
   default_text(rules, "selectPolicy", "Max");
@@ -68,60 +58,6 @@ void create_hpa_v1(Mut o) {
   o.object("status").set("desiredReplicas", 0);
 }
 
-void validate_target(Value spec, const Path& at, FieldErrors& errors) {
-  const Value ref = spec["scaleTargetRef"];
-  const std::string_view kind = ref["kind"].str(), name = ref["name"].str(), version = ref["apiVersion"].str();
-  if (kind.empty())
-    errors.required(at.at("kind"));
-  else
-    add_invalid(at.at("kind"), kind, check_path_segment(kind), errors);
-  if (name.empty())
-    errors.required(at.at("name"));
-  else
-    add_invalid(at.at("name"), name, check_path_segment(name), errors);
-  // Of the kinds that scale only ReplicationController lives in the group without a name.
-  if (kind != "ReplicationController" && version.find('/') == std::string_view::npos)
-    errors.invalid(at.at("apiVersion"), version, "apiVersion must specify API group");
-}
-
-void validate_metrics(Value metrics, bool zero, const Path& at, FieldErrors& errors) {
-  bool outside = false;
-  for (size_t i = 0; i < metrics.size(); ++i) {
-    const Value m = metrics.item(i);
-    const Path here = at.at(i);
-    const std::string_view type = m["type"].str();
-    if (type.empty()) {
-      errors.required(here.at("type"), "must specify a metric source type");
-      continue;
-    }
-    outside = outside || type == "Object" || type == "External";
-    const char* expected = nullptr;
-    for (const MetricSource& s : kSources)
-      if (s.type == type) expected = s.field;
-    if (!expected) {
-      errors.not_supported(here.at("type"), type, {"ContainerResource", "External", "Object", "Pods", "Resource"});
-      continue;
-    }
-    for (const MetricSource& s : kSources)
-      if (m.has(s.field) && std::string_view(s.field) != expected)
-        errors.forbidden(here.at(s.field), "must populate the given metric source only");
-    if (!m.has(expected)) errors.required(here.at(expected), "must populate information for the given metric source");
-  }
-  if (zero && !outside)
-    errors.forbidden(at, "must specify at least one Object or External metric to support scaling to zero replicas");
-}
-
-void validate_hpa(Value o, FieldErrors& errors) {
-  const Path at("spec");
-  const Value spec = o["spec"];
-  const int64_t least = spec["minReplicas"].integer(1), most = spec["maxReplicas"].integer();
-  if (least < 1) errors.invalid(at.at("minReplicas"), least, "must be greater than or equal to 1");
-  if (most < 1) errors.required(at.at("maxReplicas"), "must be set and greater than 0");
-  if (most < least) errors.invalid(at.at("maxReplicas"), most, "must be greater than or equal to `minReplicas`");
-  validate_target(spec, at.at("scaleTargetRef"), errors);
-  validate_metrics(spec["metrics"], least == 0, at.at("metrics"), errors);
-}
-
 std::string amount(Value v, const char* none) {
   return v.exists() ? (v.is_string() ? v.text() : v.dump()) : std::string(none);
 }
@@ -129,7 +65,7 @@ std::string amount(Value v, const char* none) {
 std::string metric_text(Value spec, Value now) {
   const std::string_view type = spec["type"].str();
   const char* field = nullptr;
-  for (const MetricSource& s : kSources)
+  for (const MetricSource& s : kMetricSources)
     if (s.type == type) field = s.field;
   if (!field) return "<unknown type>";
   const Value m = spec[field], target = m["target"], current = now[field]["current"];
@@ -143,11 +79,14 @@ std::string metric_text(Value spec, Value now) {
         target.has("averageUtilization") ? cat(target["averageUtilization"].integer(), "%") : "<auto>";
     return cat(prefix, have, "/", want);
   }
-  if (target.has("averageValue")) {
-    const std::string suffix = type == "External" || type == "Object" ? " (avg)" : "";
-    return cat(prefix, amount(current["averageValue"], "<unknown>"), "/", amount(target["averageValue"], ""), suffix);
+  // Pods have an average alone.
+  const bool present = now.has(field);
+  if (target.has("averageValue") || type == "Pods") {
+    const bool outside = type == "External" || type == "Object";
+    const char* none = present && !outside ? "0" : "<unknown>";
+    return cat(prefix, amount(current["averageValue"], none), "/", amount(target["averageValue"], "0"), outside ? " (avg)" : "");
   }
-  return cat(amount(current["value"], "<unknown>"), "/", amount(target["value"], ""));
+  return cat(amount(current["value"], present ? "<nil>" : "<unknown>"), "/", amount(target["value"], "<nil>"));
 }
 
 std::string targets_text(Value o) {
@@ -183,8 +122,9 @@ void hpa_common(Kind& k) {
   k.prepare_create = create_hpa;
   k.prepare_update = keep_status;
   k.prepare_status_update = keep_spec;
-  k.validate = validate_hpa;
-  k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_hpa(o, errors); };
+  k.validate = [](Value o, FieldErrors& errors) { validate_autoscaler(o, Value(), errors); };
+  k.validate_update = validate_autoscaler;
+  k.validate_status_update = validate_autoscaler_status;
 }
 
 }  // namespace

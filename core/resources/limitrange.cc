@@ -1,6 +1,7 @@
 // LimitRange: bounds and defaults of requests and limits; admission applies them.
 #include <set>
 
+#include "core/resources/autoscaler_rules.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
@@ -32,21 +33,34 @@ void default_limits(Mut o) {
   }
 }
 
+double as_number(Value v) { return static_cast<double>(amount_of(v).milli()) / 1000; }
+
 void validate_limit(Value item, const Path& at, FieldErrors& errors) {
   const std::string_view type = item["type"].str();
+  const bool pod = type == "Pod", container = type == "Container";
   std::set<std::string> names;
-  for (const char* list : {"max", "min", "default", "defaultRequest", "maxLimitRequestRatio"})
+  auto gather = [&](const char* list) {
     for (auto [name, amount] : item[list].members()) {
-      validate_resource_name(name, at.at(list).key(name), errors);
+      const Path here = at.at(list).key(name);
+      pod || container ? validate_container_resource_name(name, here, errors) : validate_resource_name(name, here, errors);
       names.insert(std::string(name));
     }
-  if (type == "Pod")
-    for (const char* list : {"default", "defaultRequest"})
-      if (item[list].size() > 0) errors.forbidden(at.at(list), "may not be specified when `type` is 'Pod'");
+  };
+  gather("max");
+  gather("min");
+  for (const char* list : {"default", "defaultRequest"}) {
+    if (!pod)
+      gather(list);
+    else if (item[list].size() > 0)
+      errors.forbidden(at.at(list), "may not be specified when `type` is 'Pod'");
+  }
   if (type == "PersistentVolumeClaim" && !item["min"].has("storage") && !item["max"].has("storage"))
     errors.required(at.at("limits"), "either minimum or maximum storage value is required, but neither was provided");
+  gather("maxLimitRequestRatio");
   for (const std::string& name : names) {
-    auto has = [&](const char* list) { return item[list].has(name); };
+    auto has = [&](const char* list) {
+      return item[list].has(name) && !(pod && (std::string_view(list) == "default" || std::string_view(list) == "defaultRequest"));
+    };
     auto text = [&](const char* list) { return item[list][name].str(); };
     auto above = [&](const char* a, const char* b) {
       return has(a) && has(b) && amount_of(item[a][name]) > amount_of(item[b][name]);
@@ -68,6 +82,16 @@ void validate_limit(Value item, const Path& at, FieldErrors& errors) {
     if (has("maxLimitRequestRatio") && amount_of(item["maxLimitRequestRatio"][name]) < Quantity::of(1))
       errors.invalid(at.at("maxLimitRequestRatio").key(name), text("maxLimitRequestRatio"),
                      cat("ratio ", text("maxLimitRequestRatio"), " is less than 1"));
+    if (has("maxLimitRequestRatio") && has("min") && has("max")) {
+      const double ratio = as_number(item["maxLimitRequestRatio"][name]), most = as_number(item["max"][name]) / as_number(item["min"][name]);
+      if (ratio > most)
+        errors.invalid(at.at("maxLimitRequestRatio").key(name), text("maxLimitRequestRatio"),
+                       cat("ratio ", text("maxLimitRequestRatio"), " is greater than max/min = ", std::to_string(most)));
+    }
+    if (!is_overcommit_allowed(name) && has("default") && has("defaultRequest") &&
+        amount_of(item["default"][name]) != amount_of(item["defaultRequest"][name]))
+      errors.invalid(at.at("defaultRequest").key(name), text("defaultRequest"),
+                     cat("default value ", text("default"), " must equal to defaultRequest value ", text("defaultRequest"), " in ", name));
   }
 }
 
@@ -77,7 +101,10 @@ void validate_limits(Value o, FieldErrors& errors) {
   for (size_t i = 0; i < limits.size(); ++i) {
     const Path at = Path("spec").at("limits").at(i);
     const std::string_view type = limits.item(i)["type"].str();
-    add_invalid(at.at("type"), type, check_qualified_name(type), errors);
+    const auto faults = check_qualified_name(type);
+    add_invalid(at.at("type"), type, faults, errors);
+    if (faults.empty() && type.find('/') == std::string_view::npos && type != "Pod" && type != "Container" && type != "PersistentVolumeClaim")
+      errors.invalid(at.at("type"), type, "must be a standard limit type or fully qualified");
     if (!types.insert(std::string(type)).second) errors.duplicate(at.at("type"), type);
     validate_limit(limits.item(i), at, errors);
   }
@@ -87,6 +114,7 @@ void validate_limits(Value o, FieldErrors& errors) {
 
 void limitrange_rules(Kind& k) {
   k.set_defaults = default_limits;
+  k.meta_again = Kind::MetaAgain::kAsCreate;
   k.validate = validate_limits;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_limits(o, errors); };
 }

@@ -1,4 +1,7 @@
 // NetworkPolicy: which traffic pods take and send.
+#include <set>
+
+#include "core/resources/address_warnings.h"
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/field_rules.h"
@@ -22,7 +25,7 @@ void default_networkpolicy(Mut o) {
 }
 
 void validate_policy_port(Value p, const Path& at, FieldErrors& errors) {
-  validate_one_of(p["protocol"].str(), {"SCTP", "TCP", "UDP"}, at.at("protocol"), false, errors);
+  validate_one_of(p["protocol"].str(), {"TCP", "UDP", "SCTP"}, at.at("protocol"), false, errors);
   if (!p.has("port")) {
     if (p.has("endPort"))
       errors.invalid(at.at("endPort"), p["endPort"].integer(), "may not be specified when `port` is not specified");
@@ -42,59 +45,94 @@ void validate_policy_port(Value p, const Path& at, FieldErrors& errors) {
   for (const std::string& m : check_port_number(end)) errors.invalid(at.at("endPort"), end, m);
 }
 
-void validate_ip_block(Value block, const Path& at, FieldErrors& errors) {
+using Texts = std::set<std::string, std::less<>>;
+
+// Ranges that were there before stay as they are written.
+void validate_range(std::string_view cidr, const Texts& before, const Path& at, FieldErrors& errors) {
+  if (!before.count(cidr)) validate_cidr(cidr, at, errors);
+}
+
+void validate_ip_block(Value block, const Texts& before, const Path& at, FieldErrors& errors) {
   const std::string_view cidr = block["cidr"].str();
   if (cidr.empty()) return errors.required(at.at("cidr"));
-  const auto range = parse_cidr(cidr);
-  if (!range) return validate_cidr(cidr, at.at("cidr"), errors);
+  validate_range(cidr, before, at.at("cidr"), errors);
+  const auto range = parse_cidr_sloppily(cidr);
+  if (!range) return;
   for (size_t i = 0; i < block["except"].size(); ++i) {
     const std::string_view except = block["except"].item(i).str();
-    const auto inner = parse_cidr(except);
-    if (!inner)
-      validate_cidr(except, at.at("except").at(i), errors);
-    else if (!range->strictly_contains(*inner))
-      errors.invalid(at.at("except").at(i), except, "must be a strict subset of `cidr`");
+    validate_range(except, before, at.at("except").at(i), errors);
+    const auto inner = parse_cidr_sloppily(except);
+    if (inner && !range->strictly_contains(*inner)) errors.invalid(at.at("except").at(i), except, "must be a strict subset of `cidr`");
   }
 }
 
-void validate_peer(Value peer, const Path& at, FieldErrors& errors) {
-  const int sorts = (peer.has("podSelector") || peer.has("namespaceSelector") ? 1 : 0);
-  validate_label_selector(peer["podSelector"], at.at("podSelector"), errors);
-  validate_label_selector(peer["namespaceSelector"], at.at("namespaceSelector"), errors);
-  if (peer["ipBlock"].is_object()) {
-    validate_ip_block(peer["ipBlock"], at.at("ipBlock"), errors);
-    if (sorts > 0) errors.forbidden(at, "may not specify both ipBlock and another peer");
-  } else if (sorts == 0) {
-    errors.required(at, "must specify a peer");
+void validate_peer(Value peer, const Texts& before, const Path& at, FieldErrors& errors) {
+  int sorts = 0;
+  for (const char* f : {"podSelector", "namespaceSelector"}) {
+    sorts += peer.has(f);
+    validate_label_selector(peer[f], at.at(f), errors);
   }
+  const bool block = peer["ipBlock"].is_object();
+  if (block) validate_ip_block(peer["ipBlock"], before, at.at("ipBlock"), errors);
+  if (sorts == 0 && !block) errors.required(at, "must specify a peer");
+  if (sorts > 0 && block) errors.forbidden(at, "may not specify both ipBlock and another peer");
 }
 
-void validate_networkpolicy(Value o, FieldErrors& errors) {
+struct Direction {
+  const char *list, *peers;
+};
+constexpr Direction kDirections[] = {{"ingress", "from"}, {"egress", "to"}};
+
+// Each block of addresses with its place.
+template <class F>
+void for_each_block(Value spec, F fn) {
+  for (const Direction& d : kDirections)
+    for (size_t i = 0; i < spec[d.list].size(); ++i) {
+      const Value peers = spec[d.list].item(i)[d.peers];
+      for (size_t j = 0; j < peers.size(); ++j)
+        if (peers.item(j)["ipBlock"].is_object())
+          fn(peers.item(j)["ipBlock"], Path("spec").at(d.list).at(i).at(d.peers).at(j).at("ipBlock"));
+    }
+}
+
+void validate_spec(Value spec, Value old_spec, FieldErrors& errors) {
   const Path at("spec");
-  const Value spec = o["spec"];
+  Texts before;
+  for_each_block(old_spec, [&before](Value block, const Path&) {
+    before.insert(block["cidr"].text());
+    for (Value except : block["except"].items()) before.insert(except.text());
+  });
   validate_label_selector(spec["podSelector"], at.at("podSelector"), errors);
-  for (const auto& [list, peers] : {std::pair{"ingress", "from"}, {"egress", "to"}})
-    for (size_t i = 0; i < spec[list].size(); ++i) {
-      const Value rule = spec[list].item(i);
-      const Path here = at.at(list).at(i);
+  for (const Direction& d : kDirections)
+    for (size_t i = 0; i < spec[d.list].size(); ++i) {
+      const Value rule = spec[d.list].item(i);
+      const Path here = at.at(d.list).at(i);
       for (size_t j = 0; j < rule["ports"].size(); ++j)
         validate_policy_port(rule["ports"].item(j), here.at("ports").at(j), errors);
-      for (size_t j = 0; j < rule[peers].size(); ++j) validate_peer(rule[peers].item(j), here.at(peers).at(j), errors);
+      for (size_t j = 0; j < rule[d.peers].size(); ++j) validate_peer(rule[d.peers].item(j), before, here.at(d.peers).at(j), errors);
     }
-  if (spec["policyTypes"].size() > 2) {
-    errors.invalid(at.at("policyTypes"), spec["policyTypes"], "may not specify more than two policyTypes");
-    return;
+  const Value types = spec["policyTypes"];
+  if (types.size() > 2) return errors.invalid(at.at("policyTypes"), types, "may not specify more than two policyTypes");
+  for (size_t i = 0; i < types.size(); ++i) {
+    const std::string_view type = types.item(i).str();
+    if (type != "Ingress" && type != "Egress") errors.not_supported(at.at("policyTypes").at(i), type, {"Ingress", "Egress"});
   }
-  for (size_t i = 0; i < spec["policyTypes"].size(); ++i)
-    validate_one_of(spec["policyTypes"].item(i).str(), {"Ingress", "Egress"}, at.at("policyTypes").at(i), true, errors);
+}
+
+void warnings(Value o, std::vector<std::string>& out) {
+  for_each_block(o["spec"], [&out](Value block, const Path& at) {
+    range_warnings(block["cidr"].str(), at.at("cidr"), out);
+    for (size_t i = 0; i < block["except"].size(); ++i) range_warnings(block["except"].item(i).str(), at.at("except").at(i), out);
+  });
 }
 
 }  // namespace
 
 void networkpolicy_rules(Kind& k) {
   k.set_defaults = default_networkpolicy;
-  k.validate = validate_networkpolicy;
-  k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_networkpolicy(o, errors); };
+  k.validate = [](Value o, FieldErrors& errors) { validate_spec(o["spec"], Value(), errors); };
+  k.validate_update = [](Value o, Value old, FieldErrors& errors) { validate_spec(o["spec"], old["spec"], errors); };
+  k.warnings = warnings;
   k.columns = {
       name_column(),
       {"Pod-Selector", kText, [](Value o) { return selector_text(o["spec"]["podSelector"]); }},

@@ -1,6 +1,7 @@
 // Node: a machine of the cluster. Its kubelet writes the status; taints and podCIDRs are the control plane's.
 #include <set>
 
+#include "core/resources/address_warnings.h"
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/conditions.h"
@@ -103,9 +104,11 @@ void validate_status_update(Value o, Value, FieldErrors& errors) {
 }
 
 void warnings(Value o, std::vector<std::string>& out) {
-  if (o["spec"].has("configSource")) out.push_back("spec.configSource: the feature is no longer supported");
+  if (o["spec"].has("configSource")) out.push_back("spec.configSource: the feature is removed");
   if (!o["spec"]["externalID"].str().empty())
     out.push_back("spec.externalID: this field is deprecated, and is unused by Kubernetes");
+  const Value ranges = o["spec"]["podCIDRs"];
+  for (size_t i = 0; i < ranges.size(); ++i) range_warnings(ranges.item(i).str(), Path("spec").at("podCIDRs").at(i), out);
 }
 
 std::string status_text(Value o) {

@@ -1,13 +1,16 @@
-// PersistentVolume: a piece of storage; its controller comes later.
+// PersistentVolume: a piece of storage; its rules.
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/field_rules.h"
+#include "core/resources/internal_form.h"
 #include "core/resources/kinds.h"
+#include "core/resources/label_warnings.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
 #include "core/resources/text_diff.h"
 #include "core/resources/transitions.h"
 #include "core/resources/volume_access.h"
+#include "core/resources/volume_source_rules.h"
 #include "core/schema/quantity.h"
 
 namespace bramble {
@@ -35,6 +38,7 @@ constexpr const char* kVolumeSources[] = {"hostPath",
                                           "gcePersistentDisk",
                                           "awsElasticBlockStore",
                                           "glusterfs",
+                                          "flocker",
                                           "nfs",
                                           "rbd",
                                           "quobyte",
@@ -51,23 +55,45 @@ constexpr const char* kVolumeSources[] = {"hostPath",
                                           "scaleIO",
                                           "local",
                                           "storageos",
-                                          "csi",
-                                          "flocker"};
+                                          "csi"};
 
-void validate_volume(Value o, FieldErrors& errors) {
+void validate_capacity(Value capacity, const Path& at, FieldErrors& errors) {
+  if (capacity.size() == 0) errors.required(at);
+  if (!capacity.has("storage") || capacity.size() > 1)
+    errors.not_supported_raw(at, capacity.exists() ? capacity.dump() : "null", {"storage"});
+  for (auto [name, amount] : capacity.members()) {
+    const auto q = Quantity::parse(amount.str());
+    if (!q.ok()) continue;
+    if (q->value() < 0) errors.invalid(at.key(name), q->value(), "must be a valid resource quantity");
+    if (q->negative() || q->is_zero()) errors.invalid(at.key(name), amount.str(), "must be greater than zero");
+  }
+}
+
+void validate_sources(Value o, const Path& at, FieldErrors& errors) {
+  const Value spec = o["spec"];
+  bool found = false;
+  for (const char* source : kVolumeSources) {
+    const std::string_view name(source);
+    if (!spec.has(source)) continue;
+    if (found && name != "flexVolume") {
+      errors.forbidden(at.at(name == "cephfs" ? "cephFS" : source), "may not specify more than 1 volume type");
+      continue;
+    }
+    found = true;
+    validate_volume_source(source, spec[source], o["metadata"]["name"].str("-"), at.at(name == "gcePersistentDisk" ? "persistentDisk" : source),
+                           errors);
+    if (name == "local" && !spec["nodeAffinity"].is_object()) errors.required(at.at("nodeAffinity"), "Local volume requires node affinity");
+  }
+  if (!found) errors.required(at, "must specify a volume type");
+}
+
+bool is_root(std::string_view path) { return !path.empty() && path[0] == '/' && path.find_first_not_of("/.") == std::string_view::npos; }
+
+void validate_spec(Value o, FieldErrors& errors) {
   const Path at("spec");
   const Value spec = o["spec"];
   validate_modes(spec["accessModes"], at.at("accessModes"), "", errors);
-  if (spec["capacity"].size() == 0)
-    errors.required(at.at("capacity"));
-  else if (!spec["capacity"].has("storage"))
-    errors.not_supported_raw(at.at("capacity"), spec["capacity"].dump(), {"storage"});
-  for (auto [name, amount] : spec["capacity"].members()) {
-    validate_resource_name(name, at.at("capacity").key(name), errors);
-    const auto q = Quantity::parse(amount.str());
-    if (q.ok() && (q->negative() || q->is_zero()))
-      errors.invalid(at.at("capacity").key(name), amount.str(), "must be greater than zero");
-  }
+  validate_capacity(spec["capacity"], at.at("capacity"), errors);
   validate_one_of(spec["persistentVolumeReclaimPolicy"].str(), {"Delete", "Recycle", "Retain"},
                   at.at("persistentVolumeReclaimPolicy"), false, errors);
   if (spec["nodeAffinity"].is_object()) {
@@ -76,88 +102,83 @@ void validate_volume(Value o, FieldErrors& errors) {
     else
       errors.required(at.at("nodeAffinity").at("required"), "must specify required node constraints");
   }
-  int count = 0;
-  for (const char* source : kVolumeSources) {
-    if (!spec.has(source)) continue;
-    if (count++ > 0)
-      errors.forbidden(at.at(source), "may not specify more than 1 volume type");
-    else if (std::string_view(source) == "hostPath") {
-      const std::string_view path = spec["hostPath"]["path"].str();
-      if (path.empty())
-        errors.required(at.at("hostPath").at("path"));
-      else if (path == "/" && spec["persistentVolumeReclaimPolicy"].str() == "Recycle")
-        errors.forbidden(at.at("persistentVolumeReclaimPolicy"), "may not be 'recycle' for a hostPath mount of '/'");
-    } else if (std::string_view(source) == "local") {
-      if (spec["local"]["path"].str().empty()) errors.required(at.at("local").at("path"));
-      if (!spec["nodeAffinity"].is_object())
-        errors.required(Path("spec").at("nodeAffinity"), "Local volume requires node affinity");
-    } else if (std::string_view(source) == "csi") {
-      if (spec["csi"]["driver"].str().empty()) errors.required(at.at("csi").at("driver"));
-      if (spec["csi"]["volumeHandle"].str().empty()) errors.required(at.at("csi").at("volumeHandle"));
-    }
-  }
-  if (count == 0) errors.required(at, "must specify a volume type");
+  validate_sources(o, at, errors);
+  if (is_root(spec["hostPath"]["path"].str()) && spec["persistentVolumeReclaimPolicy"].str() == "Recycle")
+    errors.forbidden(at.at("persistentVolumeReclaimPolicy"), "may not be 'recycle' for a hostPath mount of '/'");
   if (const std::string_view name = spec["storageClassName"].str(); !name.empty())
     add_invalid(at.at("storageClassName"), name, check_dns1123_subdomain(name), errors);
   validate_one_of(spec["volumeMode"].str(), {"Block", "Filesystem"}, at.at("volumeMode"), false, errors);
+  if (!spec.has("volumeAttributesClassName")) return;
+  const std::string_view attributes = spec["volumeAttributesClassName"].str();
+  if (attributes.empty())
+    errors.required(at.at("volumeAttributesClassName"), "an empty string is disallowed");
+  else
+    add_invalid(at.at("volumeAttributesClassName"), attributes, check_dns1123_subdomain(attributes), errors);
+  if (!spec.has("csi")) errors.required(at.at("csi"), "has to be specified when using volumeAttributesClassName");
 }
 
-// Go's view of the sources: the common ones in order, absent ones null.
+// Not every sort of volume is mounted with options.
+void validate_volume(Value o, FieldErrors& errors) {
+  validate_spec(o, errors);
+  for (const char* source : {"gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "nfs", "rbd", "quobyte", "iscsi", "cinder", "cephfs",
+                             "azureFile", "vsphereVolume", "azureDisk", "photonPersistentDisk"})
+    if (o["spec"].has(source)) return;
+  if (o["metadata"]["annotations"].has("volume.beta.kubernetes.io/mount-options"))
+    errors.forbidden(Path("metadata").at("annotations").at("volume.beta.kubernetes.io/mount-options"),
+                     "may not specify mount options for this volume type");
+}
+
+// The sources alone, as Go prints them.
 std::string printed_source(Value spec) {
-  static constexpr std::pair<const char*, const char*> kNames[] = {{"GCEPersistentDisk", "gcePersistentDisk"},
-                                                                   {"AWSElasticBlockStore", "awsElasticBlockStore"},
-                                                                   {"HostPath", "hostPath"},
-                                                                   {"Glusterfs", "glusterfs"},
-                                                                   {"NFS", "nfs"},
-                                                                   {"RBD", "rbd"},
-                                                                   {"Quobyte", "quobyte"},
-                                                                   {"ISCSI", "iscsi"},
-                                                                   {"FlexVolume", "flexVolume"},
-                                                                   {"Cinder", "cinder"},
-                                                                   {"CephFS", "cephfs"},
-                                                                   {"FC", "fc"},
-                                                                   {"Flocker", "flocker"},
-                                                                   {"AzureFile", "azureFile"},
-                                                                   {"VsphereVolume", "vsphereVolume"},
-                                                                   {"AzureDisk", "azureDisk"},
-                                                                   {"PhotonPersistentDisk", "photonPersistentDisk"},
-                                                                   {"PortworxVolume", "portworxVolume"},
-                                                                   {"ScaleIO", "scaleIO"},
-                                                                   {"Local", "local"},
-                                                                   {"StorageOS", "storageos"},
-                                                                   {"CSI", "csi"}};
-  std::string out = "{\n";
-  for (size_t i = 0; i < std::size(kNames); ++i) {
-    const Value v = spec[kNames[i].second];
-    out += cat(" \"", kNames[i].first, "\": ");
-    if (!v.is_object()) {
-      out += "null";
-    } else {
-      out += "{\n";
-      size_t left = v.size();
-      for (auto [key, value] : v.members()) {
-        std::string name(key);
-        name[0] = static_cast<char>(name[0] - (name[0] >= 'a' && name[0] <= 'z' ? 32 : 0));
-        out += cat("  \"", name, "\": ", value.dump(), --left > 0 ? ",\n" : "\n");
-      }
-      out += " }";
-    }
-    out += i + 1 < std::size(kNames) ? ",\n" : "\n";
-  }
-  return out + "}\n";
+  const Document whole = internal_form(spec, "core.v1.PersistentVolumeSpec");
+  Builder b;
+  for (auto [name, value] : whole.root().members())
+    for (const char* source : kVolumeSources)
+      if (equals_ignore_case(name, source)) b.root().set(name, value);
+  return go_indented(b.finish().root());
+}
+
+// A secret for growing the volume may be added.
+Document without_added_secret(Value spec, Value old_spec) {
+  constexpr const char* kSecret = "controllerExpandSecretRef";
+  Builder b(spec);
+  if (old_spec["csi"].is_object() && !old_spec["csi"].has(kSecret) && b["csi"].is_object()) b["csi"].remove(kSecret);
+  return b.finish();
+}
+
+// Labels of zones and instance types under the names that they have now.
+Document with_new_labels(Value affinity) {
+  static constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone"},
+      {"failure-domain.beta.kubernetes.io/region", "topology.kubernetes.io/region"},
+      {"beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type"}};
+  Builder b(affinity);
+  for (Mut term : b["required"]["nodeSelectorTerms"].items())
+    for (Mut e : term["matchExpressions"].items())
+      for (const auto& [beta, ga] : kNames)
+        if (e["key"].str() == beta) e.set("key", ga);
+  return b.finish();
 }
 
 void validate_volume_update(Value o, Value old, FieldErrors& errors) {
   validate_volume(o, errors);
+  validate_spec(o, errors);
+  const Value spec = o["spec"], was = old["spec"];
+  const Document kept = without_added_secret(spec, was);
   bool same = true;
-  for (const char* source : kVolumeSources) same = same && equal(o["spec"][source], old["spec"][source]);
+  for (const char* source : kVolumeSources) same = same && equal(kept[source], was[source]);
   if (!same)
     errors.forbidden(Path("spec").at("persistentvolumesource"),
                      cat("spec.persistentvolumesource is immutable after creation\n",
-                         unified_diff(printed_source(old["spec"]), printed_source(o["spec"]))));
-  validate_immutable(o["spec"]["volumeMode"], old["spec"]["volumeMode"], Path("volumeMode"), errors);
-  if (old["spec"]["nodeAffinity"].exists())
-    validate_immutable(o["spec"]["nodeAffinity"], old["spec"]["nodeAffinity"], Path("nodeAffinity"), errors);
+                         unified_diff(printed_source(was), printed_source(kept.root()))));
+  validate_immutable(spec["volumeMode"], was["volumeMode"], Path("volumeMode"), errors);
+  const Value affinity = spec["nodeAffinity"];
+  if (was["nodeAffinity"].is_object() &&
+      !(affinity.is_object() && equal(with_new_labels(affinity).root(), with_new_labels(was["nodeAffinity"]).root())))
+    errors.invalid(Path("nodeAffinity"), internal_form(affinity, "core.v1.VolumeNodeAffinity").root(),
+                   "field is immutable, except for updating from beta label to GA");
+  if (was.has("volumeAttributesClassName") && !spec.has("volumeAttributesClassName"))
+    errors.forbidden(Path("spec").at("volumeAttributesClassName"), "update from non-nil value to nil is forbidden");
 }
 
 void stamp_phase(Mut o, Value old, std::string_view now) {
@@ -172,14 +193,31 @@ void stamp_phase(Mut o, Value old, std::string_view now) {
 }
 
 void volume_warnings(Value o, std::vector<std::string>& out) {
-  const Value annotations = o["metadata"]["annotations"];
+  const Value annotations = o["metadata"]["annotations"], spec = o["spec"];
   if (annotations.has("volume.beta.kubernetes.io/storage-class"))
     out.push_back("metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since v1.8; use \"storageClassName\" attribute instead");
   if (annotations.has("volume.beta.kubernetes.io/mount-options"))
     out.push_back("metadata.annotations[volume.beta.kubernetes.io/mount-options]: deprecated since v1.31; use \"mountOptions\" attribute instead");
-  if (o["spec"]["persistentVolumeReclaimPolicy"].str() == "Recycle")
+  if (spec["persistentVolumeReclaimPolicy"].str() == "Recycle")
     out.push_back("spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended "
                   "approach is to use dynamic provisioning.");
+  const Value terms = spec["nodeAffinity"]["required"]["nodeSelectorTerms"];
+  for (size_t i = 0; i < terms.size(); ++i) {
+    Builder term;
+    term.root().set("matchExpressions", terms.item(i)["matchExpressions"]);
+    const Document expressions = term.finish();
+    node_selector_warnings(expressions.root(), Path("spec").at("nodeAffinity").at("required").at("nodeSelectorTerms").at(i), out);
+  }
+  static constexpr struct {
+    const char *field, *text;
+  } kGone[] = {{"cephfs", "spec.cephfs: deprecated in v1.28, non-functional in v1.31+"},
+               {"photonPersistentDisk", "spec.photonPersistentDisk: deprecated in v1.11, non-functional in v1.16+"},
+               {"scaleIO", "spec.scaleIO: deprecated in v1.16, non-functional in v1.22+"},
+               {"storageos", "spec.storageOS: deprecated in v1.22, non-functional in v1.25+"},
+               {"glusterfs", "spec.glusterfs: deprecated in v1.25, non-functional in v1.26+"},
+               {"rbd", "spec.rbd: deprecated in v1.28, non-functional in v1.31+"}};
+  for (const auto& g : kGone)
+    if (spec.has(g.field)) out.push_back(g.text);
 }
 
 std::string claim_text(Value o) {
@@ -190,6 +228,7 @@ std::string claim_text(Value o) {
 }  // namespace
 
 void pv_rules(Kind& k) {
+  k.meta_again = Kind::MetaAgain::kAsCreate;
   k.set_defaults = default_volume_object;
   k.prepare_create = create_volume;
   k.prepare_update = keep_status;
@@ -200,7 +239,7 @@ void pv_rules(Kind& k) {
   k.validate_update = validate_volume_update;
   k.columns = {
       name_column(),
-      {"Capacity", kText, [](Value o) { return o["spec"]["capacity"]["storage"].str(); }},
+      {"Capacity", kText, [](Value o) { return o["spec"]["capacity"]["storage"].str("0"); }},
       {"Access Modes", kText, [](Value o) { return modes_text(o["spec"]["accessModes"]); }},
       {"Reclaim Policy", kText, [](Value o) { return o["spec"]["persistentVolumeReclaimPolicy"].str(); }},
       {"Status", kText, [](Value o) { return o["metadata"].has("deletionTimestamp") ? std::string_view("Terminating") : o["status"]["phase"].str(); }},

@@ -8,6 +8,7 @@
 #include "core/resources/pod_cells.h"
 #include "core/resources/pod_spec.h"
 #include "core/resources/pod_view.h"
+#include "core/resources/spec_warnings.h"
 #include "core/resources/transitions.h"
 
 namespace bramble {
@@ -189,6 +190,7 @@ void validate_status_update(Value pod, Value old, FieldErrors& errors) {
 }
 
 void warnings(Value pod, std::vector<std::string>& out) {
+  name_warning(pod, "the Pod's hostname", out);
   pod_spec_warnings(pod["spec"], pod["metadata"], Path("spec"), false, out);
 }
 

@@ -3,6 +3,7 @@
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
 #include "core/resources/selector.h"
+#include "core/resources/workload_rules.h"
 
 namespace bramble {
 namespace {
@@ -172,6 +173,10 @@ void validate_pod_template(Value pod_template, const Path& at, FieldErrors& erro
 }
 
 void validate_controller_template(Value pod_template, Value label_selector, const Path& at, FieldErrors& errors) {
+  validate_owned_template(pod_template, label_selector, "ReplicaSet", at, errors);
+}
+
+void validate_owned_template(Value pod_template, Value label_selector, std::string_view owner_kind, const Path& at, FieldErrors& errors) {
   const auto selector = LabelSelector::from_object(label_selector);
   if (selector.ok() && !selector->empty()) {
     const Value labels = pod_template["metadata"]["labels"];
@@ -183,7 +188,7 @@ void validate_controller_template(Value pod_template, Value label_selector, cons
   if (spec["restartPolicy"].str() != "Always" && !spec["restartPolicy"].str().empty())
     errors.not_supported(at.at("spec").at("restartPolicy"), spec["restartPolicy"].str(), {"Always"});
   if (spec.has("activeDeadlineSeconds"))
-    errors.forbidden(at.at("spec").at("activeDeadlineSeconds"), "activeDeadlineSeconds in ReplicaSet is not Supported");
+    errors.forbidden(at.at("spec").at("activeDeadlineSeconds"), cat("activeDeadlineSeconds in ", owner_kind, " is not Supported"));
 }
 
 }  // namespace bramble

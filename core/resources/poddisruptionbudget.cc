@@ -3,23 +3,19 @@
 #include "core/resources/conditions.h"
 #include "core/resources/disruption_budget.h"
 #include "core/resources/field_rules.h"
+#include "core/resources/internal_form.h"
 #include "core/resources/kinds.h"
+#include "core/resources/shared_rules.h"
 #include "core/resources/transitions.h"
 
 namespace bramble {
 namespace {
 
-std::string go_value(Value v) { return v.exists() ? v.dump() : std::string("null"); }
-
 void validate_pdb(Value o, FieldErrors& errors) {
   const Path at("spec");
   const Value spec = o["spec"];
   if (spec.has("minAvailable") && spec.has("maxUnavailable"))
-    errors.invalid_raw(at,
-                       cat("{\"MinAvailable\":", go_value(spec["minAvailable"]), ",\"Selector\":",
-                           go_value(spec["selector"]), ",\"MaxUnavailable\":", go_value(spec["maxUnavailable"]),
-                           ",\"UnhealthyPodEvictionPolicy\":", go_value(spec["unhealthyPodEvictionPolicy"]), "}"),
-                       "minAvailable and maxUnavailable cannot be both set");
+    errors.invalid(at, internal_form(spec, "policy.v1.PodDisruptionBudgetSpec").root(), "minAvailable and maxUnavailable cannot be both set");
   for (const char* f : {"minAvailable", "maxUnavailable"}) {
     validate_number_or_percent(spec[f], at.at(f), errors);
     if (percent_over_100(spec[f])) errors.invalid(at.at(f), spec[f], "must not be greater than 100%");
@@ -27,6 +23,13 @@ void validate_pdb(Value o, FieldErrors& errors) {
   validate_label_selector(spec["selector"], at.at("selector"), errors);
   validate_one_of(spec["unhealthyPodEvictionPolicy"].str(), {"AlwaysAllow", "IfHealthyBudget"},
                   at.at("unhealthyPodEvictionPolicy"), false, errors);
+}
+
+void validate_pdb_status(Value o, Value, FieldErrors& errors) {
+  const Path at("status");
+  validate_observed_conditions(o["status"]["conditions"], at.at("conditions"), errors);
+  for (const char* f : {"disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"})
+    validate_nonnegative(o["status"][f], at.at(f), errors);
 }
 
 void create_pdb(Mut o) {
@@ -69,6 +72,9 @@ void pdb_rules(Kind& k) {
   k.prepare_status_update = keep_spec;
   k.validate = validate_pdb;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_pdb(o, errors); };
+  k.validate_status_update = validate_pdb_status;
+  k.meta_again = Kind::MetaAgain::kNever;
+  k.validate_name = name_is_path_segment;
   k.columns = {
       name_column(),
       {"Min Available", kText, [](Value o) { return amount_text(o["spec"]["minAvailable"]); }},

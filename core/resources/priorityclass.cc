@@ -20,16 +20,15 @@ void validate_priority(Value o, FieldErrors& errors) {
   const std::string_view name = o["metadata"]["name"].str();
   const Path at = Path("metadata").at("name");
   if (name.substr(0, 7) == "system-") {
+    std::string fault = cat(name, " is not a known system priority class");
     for (const SystemPriority& s : kSystem) {
       if (s.name != name) continue;
-      if (o["value"].integer() != s.value)
-        errors.forbidden(
-            at, cat("priority class names with 'system-' prefix are reserved for system use only. error: value of ",
-                    name, " PriorityClass must be ", s.value));
-      return;
+      fault = o["value"].integer() != s.value ? cat("value of ", name, " PriorityClass must be ", s.value)
+              : o["globalDefault"].boolean() ? cat("globalDefault of ", name, " PriorityClass must be false")
+                                             : std::string();
     }
-    errors.forbidden(at, cat("priority class names with 'system-' prefix are reserved for system use only. error: ",
-                             name, " is not a known system priority class"));
+    if (!fault.empty())
+      errors.forbidden(at, cat("priority class names with 'system-' prefix are reserved for system use only. error: ", fault));
   } else if (o["value"].integer() > kUserPriorityMax) {
     errors.forbidden(Path("value"), cat("maximum allowed value of a user defined priority is ", kUserPriorityMax));
   }

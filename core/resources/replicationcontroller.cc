@@ -5,6 +5,7 @@
 #include "core/resources/kinds.h"
 #include "core/resources/pod_spec.h"
 #include "core/resources/selector.h"
+#include "core/resources/spec_warnings.h"
 #include "core/resources/transitions.h"
 #include "core/resources/workload_rules.h"
 
@@ -41,7 +42,7 @@ void validate(Value o, FieldErrors& errors) {
     errors.invalid(at.at("template").at("metadata").at("labels"), labels,
                    "`selector` does not match template `labels`");
   Builder everything;
-  validate_controller_template(spec["template"], everything.finish().root(), at.at("template"), errors);
+  validate_owned_template(spec["template"], everything.finish().root(), "ReplicationController", at.at("template"), errors);
 }
 void validate_update(Value o, Value, FieldErrors& errors) { validate(o, errors); }
 void validate_status_update(Value o, Value, FieldErrors& errors) {
@@ -49,6 +50,7 @@ void validate_status_update(Value o, Value, FieldErrors& errors) {
 }
 
 void warnings(Value o, std::vector<std::string>& out) {
+  name_warning(o, "Pod names and hostnames", out);
   template_warnings(o["spec"]["template"], Path("spec").at("template"), out);
 }
 

@@ -149,7 +149,12 @@ void validate_quota(Value o, FieldErrors& errors) {
 
 void update_quota(Value o, Value old, FieldErrors& errors) {
   validate_quota(o, errors);
-  if (!equal(o["spec"]["scopes"], old["spec"]["scopes"]))
+  auto scopes = [](Value quota) {
+    std::set<std::string_view> out;
+    for (Value s : quota["spec"]["scopes"].items()) out.insert(s.str());
+    return out;
+  };
+  if (scopes(o) != scopes(old))
     errors.invalid(Path("spec").at("scopes"), o["spec"]["scopes"], kFieldImmutable);
 }
 

@@ -1,6 +1,7 @@
 // Role and ClusterRole: what may be done.
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
+#include "core/resources/selector.h"
 
 namespace bramble {
 namespace {
@@ -37,18 +38,23 @@ void validate_cluster_role(Value o, FieldErrors& errors) {
   const Value selectors = aggregation["clusterRoleSelectors"];
   if (selectors.size() == 0)
     errors.required(at, "at least one clusterRoleSelector required if aggregationRule is non-nil");
-  for (size_t i = 0; i < selectors.size(); ++i) validate_label_selector(selectors.item(i), at.at(i), errors);
+  for (size_t i = 0; i < selectors.size(); ++i) {
+    validate_label_selector(selectors.item(i), at.at(i), errors);
+    if (!LabelSelector::from_object(selectors.item(i)).ok()) errors.invalid(at.at(i), Value(), "invalid label selector.");
+  }
 }
 
 }  // namespace
 
 void role_rules(Kind& k) {
+  k.meta_again = Kind::MetaAgain::kAsBoth;
   k.validate = validate_role;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_role(o, errors); };
   k.validate_name = name_is_path_segment;
 }
 
 void clusterrole_rules(Kind& k) {
+  k.meta_again = Kind::MetaAgain::kAsBoth;
   k.validate = validate_cluster_role;
   k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_cluster_role(o, errors); };
   k.validate_name = name_is_path_segment;

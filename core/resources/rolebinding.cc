@@ -78,6 +78,7 @@ std::string subjects_text(Value o, std::string_view kind) {
 
 void rolebinding_rules(Kind& k) {
   k.set_defaults = default_binding;
+  k.meta_again = Kind::MetaAgain::kAsBoth;
   k.validate = validate_binding;
   k.validate_update = validate_binding_update;
   k.validate_name = name_is_path_segment;

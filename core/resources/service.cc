@@ -1,6 +1,7 @@
 // Service: a name and an address for pods. What it needs from the allocators is in service_allocation.cc.
 #include <set>
 
+#include "core/resources/address_warnings.h"
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/endpoint_address.h"
@@ -350,14 +351,30 @@ void validate_status_update(Value o, Value, FieldErrors& errors) {
 
 void warnings(Value o, std::vector<std::string>& out) {
   const Value spec = o["spec"];
-  if (spec["externalIPs"].size() > 0)
-    out.push_back("spec.externalIPs is deprecated and may no longer be implemented in some clusters");
-  if (is_headless(spec)) {
+  const Path at("spec");
+  auto addresses = [&](const char* list) {
+    for (size_t i = 0; i < spec[list].size(); ++i) address_warnings(spec[list].item(i).str(), at.at(list).at(i), out);
+  };
+  if (o["metadata"]["annotations"].has("service.kubernetes.io/topology-aware-hints"))
+    out.push_back(
+        "annotation service.kubernetes.io/topology-aware-hints is deprecated, please use service.kubernetes.io/topology-mode instead");
+  const std::string_view type = spec["type"].str();
+  const bool external = spec["externalIPs"].size() > 0, headless = type == "ClusterIP" && spec["clusterIP"].str() == "None";
+  addresses("clusterIPs");
+  if (headless) {
     if (!spec["loadBalancerIP"].str().empty()) out.push_back("spec.loadBalancerIP is ignored for headless services");
-    if (spec["externalIPs"].size() > 0) out.push_back("spec.externalIPs is ignored when spec.clusterIP is \"None\"");
-    if (spec["sessionAffinity"].str() == "ClientIP")
-      out.push_back("spec.SessionAffinity is ignored for headless services");
+    if (external) out.push_back("spec.externalIPs is ignored for headless services");
+    if (spec["sessionAffinity"].str() != "None") out.push_back("spec.SessionAffinity is ignored for headless services");
   }
+  addresses("externalIPs");
+  if (external && !headless && type != "ExternalName")
+    out.push_back("spec.externalIPs is deprecated and may no longer be implemented in some clusters");
+  address_warnings(spec["loadBalancerIP"].str(), at.at("loadBalancerIP"), out);
+  for (size_t i = 0; i < spec["loadBalancerSourceRanges"].size(); ++i)
+    range_warnings(spec["loadBalancerSourceRanges"].item(i).str(), at.at("loadBalancerSourceRanges").at(i), out);
+  if (type == "ExternalName" && external) out.push_back("spec.externalIPs is ignored when spec.type is \"ExternalName\"");
+  if (type != "ExternalName" && !spec["externalName"].str().empty())
+    out.push_back("spec.externalName is ignored when spec.type is not \"ExternalName\"");
   if (spec["trafficDistribution"].str() == "PreferClose")
     out.push_back("spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"");
 }

@@ -2,6 +2,8 @@
 #include "core/resources/field_rules.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
+#include "core/resources/volume_access.h"
+#include "core/resources/volume_source_rules.h"
 #include "core/schema/quantity.h"
 
 namespace bramble {
@@ -11,14 +13,6 @@ constexpr std::string_view kModeRange = "must be a number between 0 and 0777 (oc
 
 void validate_mode(Value mode, const Path& at, FieldErrors& errors) {
   if (mode.exists() && (mode.integer() < 0 || mode.integer() > 0777)) errors.invalid(at, mode.integer(), kModeRange);
-}
-
-void validate_backsteps(std::string_view path, const Path& at, FieldErrors& errors) {
-  for (std::string_view part : split(path, '/'))
-    if (part == "..") {
-      errors.invalid(at, path, "must not contain '..'");
-      return;
-    }
 }
 
 // A path inside a volume that no projection of ours takes ("..data").
@@ -124,21 +118,6 @@ void validate_projected(Value projected, const Path& at, FieldErrors& errors) {
   }
 }
 
-void validate_host_path(Value source, const Path& at, FieldErrors& errors) {
-  const std::string_view path = source["path"].str();
-  if (path.empty()) {
-    errors.required(at.at("path"));
-    return;
-  }
-  validate_backsteps(path, at.at("path"), errors);
-  static const std::vector<std::string_view> kTypes = {
-      "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"};
-  const std::string_view type = source["type"].str();
-  for (std::string_view t : kTypes)
-    if (t == type) return;
-  errors.not_supported(at.at("type"), type, kTypes);
-}
-
 void validate_required(Value source, std::initializer_list<const char*> fields, const Path& at, FieldErrors& errors) {
   for (const char* f : fields)
     if (source[f].is_array() ? source[f].size() == 0 : source[f].str().empty()) errors.required(at.at(f));
@@ -150,8 +129,6 @@ void validate_source(std::string_view type, Value s, const Path& at, FieldErrors
     const auto q = Quantity::parse(limit.is_string() ? limit.str() : std::string_view("0"));
     if (q.ok() && q->negative())
       errors.forbidden(at.at("sizeLimit"), "SizeLimit field must be a valid resource quantity");
-  } else if (type == "hostPath") {
-    validate_host_path(s, at, errors);
   } else if (type == "secret") {
     validate_required(s, {"secretName"}, at, errors);
     validate_mode(s["defaultMode"], at.at("defaultMode"), errors);
@@ -167,40 +144,19 @@ void validate_source(std::string_view type, Value s, const Path& at, FieldErrors
     validate_projected(s, at, errors);
   } else if (type == "persistentVolumeClaim") {
     validate_required(s, {"claimName"}, at, errors);
-  } else if (type == "nfs") {
-    validate_required(s, {"server", "path"}, at, errors);
-    if (!s["path"].str().empty() && s["path"].str()[0] != '/')
-      errors.invalid(at.at("path"), s["path"].str(), "must be an absolute path");
-  } else if (type == "iscsi") {
-    validate_required(s, {"targetPortal", "iqn"}, at, errors);
-  } else if (type == "csi") {
-    validate_required(s, {"driver"}, at, errors);
   } else if (type == "image") {
     validate_required(s, {"reference"}, at, errors);
   } else if (type == "gitRepo") {
     validate_required(s, {"repository"}, at, errors);
-  } else if (type == "flexVolume") {
-    validate_required(s, {"driver"}, at, errors);
   } else if (type == "ephemeral") {
-    if (!s["volumeClaimTemplate"].is_object()) errors.required(at.at("volumeClaimTemplate"));
-  } else if (type == "gcePersistentDisk") {
-    validate_required(s, {"pdName"}, at, errors);
-  } else if (type == "awsElasticBlockStore") {
-    validate_required(s, {"volumeID"}, at, errors);
-  } else if (type == "glusterfs") {
-    validate_required(s, {"endpoints", "path"}, at, errors);
-  } else if (type == "rbd") {
-    validate_required(s, {"monitors", "image"}, at, errors);
-  } else if (type == "cinder") {
-    validate_required(s, {"volumeID"}, at, errors);
-  } else if (type == "cephfs") {
-    validate_required(s, {"monitors"}, at, errors);
-  } else if (type == "azureFile") {
-    validate_required(s, {"secretName", "shareName"}, at, errors);
-  } else if (type == "azureDisk") {
-    validate_required(s, {"diskName", "diskURI"}, at, errors);
-  } else if (type == "vsphereVolume") {
-    validate_required(s, {"volumePath"}, at, errors);
+    const Value claim = s["volumeClaimTemplate"];
+    const Path claim_at = at.at("volumeClaimTemplate");
+    if (!claim.is_object()) return errors.required(claim_at);
+    validate_labels(claim["metadata"]["labels"], claim_at.at("metadata").at("labels"), errors);
+    validate_annotations(claim["metadata"]["annotations"], claim_at.at("metadata").at("annotations"), errors);
+    validate_claim_spec(claim["spec"], claim_at.at("spec"), errors);
+  } else {
+    validate_volume_source(type, s, "", at, errors);
   }
 }
 
@@ -240,7 +196,7 @@ constexpr const char* kSources[] = {"emptyDir",
 
 void validate_relative_path(std::string_view path, const Path& at, FieldErrors& errors) {
   if (!path.empty() && path[0] == '/') errors.invalid(at, path, "must be a relative path");
-  validate_backsteps(path, at, errors);
+  validate_no_backsteps(path, at, errors);
 }
 
 void validate_volumes(Value volumes, const Path& at, PodSpecContext& context, FieldErrors& errors) {

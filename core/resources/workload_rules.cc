@@ -44,6 +44,13 @@ void template_warnings(Value pod_template, const Path& at, std::vector<std::stri
   pod_spec_warnings(pod_template["spec"], pod_template["metadata"], at.at("spec"), true, out);
 }
 
+bool is_decremented(Value now, Value was) { return was.exists() && now.integer() < was.integer(); }
+
+void validate_collision_count(Value status, Value old_status, FieldErrors& errors) {
+  if (is_decremented(status["collisionCount"], old_status["collisionCount"]))
+    errors.invalid(Path("status").at("collisionCount"), status["collisionCount"].integer(), "cannot be decremented");
+}
+
 void validate_share(Value v, const Path& at, FieldErrors& errors) { validate_number_or_percent(v, at, errors); }
 
 bool is_zero_share(Value v) { return v.is_string() ? v.str() == "0%" : v.integer() == 0; }

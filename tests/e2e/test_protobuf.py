@@ -45,7 +45,7 @@ MORE = {
     "/apis/storage.k8s.io/v1/volumeattachments": {
         "apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttachment", "metadata": {"name": "v"},
         "spec": {"attacher": "x.example.com", "nodeName": "n", "source": {"inlineVolumeSpec": {
-            "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "csi": {"driver": "x.example.com", "volumeHandle": "h"}}}}},
+            "accessModes": ["ReadWriteOnce"], "csi": {"driver": "x.example.com", "volumeHandle": "h"}}}}},
 }
 # Workloads of old versions, by the fields that they had then.
 OLD = {"extensions/v1beta1": ["DaemonSet", "Deployment", "ReplicaSet"], "apps/v1beta1": ["ControllerRevision", "Deployment", "StatefulSet"],
