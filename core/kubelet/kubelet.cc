@@ -49,6 +49,10 @@ Kubelet::Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> r
     share_cpu();
   };
   retire_alarm_ = parts_.options.alarms(retire_now);
+  auto each_worker = [this](const std::function<void(const PodWorker&)>& fn) {
+    for (const auto& [uid, worker] : workers_) fn(*worker);
+  };
+  pages_ = std::make_unique<NodePages>(parts_, machine_, each_worker);
 }
 
 Kubelet::~Kubelet() { parts_.followers->close(); }

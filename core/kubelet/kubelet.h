@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "core/client/node_readings.h"
 #include "core/client/node_streams.h"
+#include "core/kubelet/node_pages.h"
 #include "core/kubelet/node_report.h"
 #include "core/kubelet/pod_worker.h"
 #include "core/loop/wall_alarm.h"
@@ -29,6 +31,9 @@ class Kubelet final : public NodeStreams {
   void look_again();
   // PodNetwork::ready() answers differently: pods that wait for it try again, the node's status shows it.
   void network_changed();
+
+  // What it measures, and the pages of its port.
+  NodePages& pages() { return *pages_; }
 
   Task<Result<std::unique_ptr<DuplexStream>>> logs(ObjectKey pod, LogOptions options) override;
   Task<Result<std::unique_ptr<ExecSession>>> exec(ObjectKey pod, ExecOptions options) override;
@@ -60,6 +65,7 @@ class Kubelet final : public NodeStreams {
   std::unique_ptr<Alarm> retire_alarm_;
   std::unique_ptr<WallAlarm> clock_set_;
   std::unique_ptr<NodeReport> report_;
+  std::unique_ptr<NodePages> pages_;
   std::unique_ptr<Subscription> subscription_;
   TaskGroup tasks_;
 };

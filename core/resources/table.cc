@@ -97,6 +97,8 @@ constexpr Row kRows[] = {
     {"storage.k8s.io", "v1", "storageclasses", "StorageClass", "storageclass", "sc", "", kAll, kCluster | kReturned, "", storageclass_rules},
     {"storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", "volumeattachment", "", "", kAll, kCluster | kNeedsVersion | kReturned, "status", volumeattachment_rules},
     {"storage.k8s.io", "v1", "volumeattributesclasses", "VolumeAttributesClass", "volumeattributesclass", "vac", "", kAll, kCluster | kReturned, "", volumeattributesclass_rules},
+    {"metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", "", "", "", "get,list", kCluster | kAnswered, "", nullptr},
+    {"metrics.k8s.io", "v1beta1", "pods", "PodMetrics", "", "", "", "get,list", kNamespaced | kAnswered, "", nullptr},
 };
 // clang-format on
 

@@ -165,6 +165,7 @@ def pods(cluster, runtime="runc"):
     say(f"PSS of the server with {len(shims)} pods", f"{rollup(server, 'Pss') / 1024:.1f} MB")
     if runtime == "runc":
         idle_with_pods(cluster, shims)
+        scrapes(cluster)
     remove_pods(cluster, ns)
 
 
@@ -174,6 +175,21 @@ def idle_with_pods(cluster, shims):
     before = {p: cpu_seconds(p) for p in watched}
     time.sleep(10)
     say(f"CPU with {len(shims)} pods", f"{100 * sum(cpu_seconds(p) - before[p] for p in watched) / 10:.3f}% of a core")
+
+
+def scrapes(cluster):
+    """What it costs to be asked. A reading is shared by those who ask within a second."""
+    server, count = cluster.server.process.pid, 10
+    proxy = f"/api/v1/nodes/{cluster.get('/api/v1/nodes')['items'][0]['metadata']['name']}/proxy"
+    for path in (f"{proxy}/metrics/resource", f"{proxy}/metrics/cadvisor", f"{proxy}/stats/summary", "/apis/metrics.k8s.io/v1beta1/pods"):
+        cluster.api.get(path, parse=False)
+        cpu, size = 0, 0
+        for _ in range(count):
+            time.sleep(1.1)
+            before = cpu_seconds(server)
+            size = len(cluster.api.get(path, parse=False)[1])
+            cpu += cpu_seconds(server) - before
+        say(f"CPU of the server a GET of {path.replace(proxy, '')} with {BURST} pods", f"{1000 * cpu / count:.1f} ms, with its TLS handshake; {size} bytes")
 
 
 class Connections:

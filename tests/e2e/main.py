@@ -8,7 +8,7 @@ import traceback
 from cluster import Cluster
 
 MODULES = [
-    "node", "service", "pod", "image", "stream", "relay", "disruption", "verbs", "apply", "protobuf", "old_kubectl", "habits",
+    "node", "service", "pod", "image", "usage", "stream", "relay", "disruption", "verbs", "apply", "protobuf", "old_kubectl", "habits",
     "python_client", "node_client", "ansible", "rollout", "controllers", "access", "admission", "refusals", "adoption", "kill",
     "backup", "quarantine",
 ]
