@@ -19,6 +19,7 @@
 #include "core/apiserver/part_client.h"
 #include "core/apiserver/respond.h"
 #include "core/apiserver/tokens.h"
+#include "core/apiserver/usage_api.h"
 #include "core/apiserver/verbs.h"
 #include "core/client/client.h"
 #include "core/client/node_streams.h"
@@ -38,6 +39,8 @@ class ApiServer {
     std::string platform = "linux/amd64";
     // Finds the way to a node's pods, by node name; null when there is none.
     std::function<NodeStreams*(std::string_view node)> streams;
+    // The same for what a node measures.
+    ReadingsOf readings;
     InFlight::Limits in_flight;
     size_t flow_seats = limits::kReadsInFlightMax + limits::kWritesInFlightMax;  // shared out by fairness.h
     int64_t bookmark_ms = limits::kBookmarkMs;  // between bookmarks of one watch

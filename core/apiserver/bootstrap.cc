@@ -1,6 +1,7 @@
 #include "core/apiserver/bootstrap.h"
 
 #include "core/apiserver/role_reconcile.h"
+#include "core/apiserver/usage_api.h"
 #include "core/json/builder.h"
 #include "core/resources/kind.h"
 
@@ -26,6 +27,25 @@ Document priority_class(std::string_view name, int64_t value, std::string_view d
   return b.finish();
 }
 
+// Shown beside what administrators register; whoever puts a Service there is left alone.
+Task<Status> register_usage_api(Client* client) {
+  const ResourceId services{"apiregistration.k8s.io", "v1", "apiservices"};
+  Document wanted = usage_api_service();
+  Document there = client->snapshot().get(services, "", name_of(wanted));
+  if (!there) {
+    auto created = co_await client->create(services, "", wanted, WriteOptions());
+    if (!created.ok() && created.error().code() != Code::kAlreadyExists) co_return created.error();
+    if (created.ok()) there = *created;
+  }
+  if (!there || there["spec"]["service"].is_object() || there["status"]["conditions"].size() > 0) co_return ok();
+  WriteOptions status;
+  status.subresource = "status";
+  ObjectKey key{"", std::string(name_of(wanted))};
+  Document change = usage_api_service_status();
+  auto written = co_await client->patch(services, key, PatchType::kMerge, change, status);
+  co_return written.ok() ? ok() : Status(written.error());
+}
+
 }  // namespace
 
 Task<Status> bootstrap_objects(Client* client) {
@@ -47,6 +67,9 @@ Task<Status> bootstrap_objects(Client* client) {
     auto created = co_await client->create(resource, "", object, WriteOptions());
     if (!created.ok() && created.error().code() != Code::kAlreadyExists) co_return created.error();
   }
+  Task<Status> registering = register_usage_api(client);
+  auto registered = co_await registering;
+  if (!registered.ok()) co_return registered;
   auto roles = co_await reconcile_default_roles(client);
   co_return roles;
 }

@@ -52,7 +52,9 @@ void add_metadata(Mut object, std::string_view kind, ObjectKey& key, std::string
   if (!key.ns.empty()) m.add("namespace", key.ns);
   Mut labels = m.add_object("labels");
   labels.add("kubernetes.io/bootstrapping", "rbac-defaults");
-  if (!aggregate_label.empty()) labels.add(cat(kRbacGroup, "/", aggregate_label), "true");
+  for (std::string_view label : split(aggregate_label, ',')) {
+    if (!label.empty()) labels.add(cat(kRbacGroup, "/", label), "true");
+  }
   m.add_object("annotations").add(kAutoUpdateAnnotation, "true");
 }
 

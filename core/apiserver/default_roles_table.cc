@@ -1,6 +1,6 @@
 // The roles and bindings of Kubernetes 1.36 (plugin/pkg/auth/authorizer/rbac/bootstrappolicy), as text that default_roles.cc
 // reads. Forms of a line:
-//   clusterrole NAME [label=AGGREGATE] [selects=AGGREGATE]
+//   clusterrole NAME [label=AGGREGATE,...] [selects=AGGREGATE]
 //   controller ACCOUNT                     the role system:controller:ACCOUNT, bound to kube-system's service account ACCOUNT
 //   role NAMESPACE/NAME
 //     VERBS GROUPS:RESOURCES[=NAMES]       a rule of the role above; lists with commas; the core group is empty
@@ -12,6 +12,7 @@
 //
 // The first is the account that fills aggregated roles: it may act while the rest is being written.
 // bramble:well-known-viewer is ours: recorded clusters let every authenticated user read /.well-known.
+// system:aggregated-metrics-reader is metrics-server's.
 #include "core/apiserver/default_roles.h"
 
 namespace bramble {
@@ -23,6 +24,8 @@ clusterrole cluster-admin
   * *:*
   * *
 clusterrole edit label=aggregate-to-admin selects=aggregate-to-edit
+clusterrole system:aggregated-metrics-reader label=aggregate-to-admin,aggregate-to-edit,aggregate-to-view
+  read metrics.k8s.io:nodes,pods
 clusterrole system:aggregate-to-admin label=aggregate-to-admin
   create authorization.k8s.io:localsubjectaccessreviews
   read,write rbac.authorization.k8s.io:rolebindings,roles

@@ -18,12 +18,17 @@ class CacheSubscription final : public Subscription {
 }  // namespace
 
 std::unique_ptr<Client> ApiServer::client(Identity identity) {
-  auto inner = std::make_unique<InProcessClient>(verbs_, identity, options_.authorize_parts ? &authorizer_ : nullptr);
+  auto inner = std::make_unique<InProcessClient>(verbs_, identity, authorizer_, tokens_, options_.authorize_parts);
   return std::make_unique<PartClient>(std::move(inner), std::move(identity), options_.audit, part_calls_, registry_.random());
 }
 
-InProcessClient::InProcessClient(Verbs& verbs, Identity identity, const Authorizer* authorizer)
-    : verbs_(verbs), identity_(std::move(identity)), authorizer_(authorizer), snapshot_(verbs.registry().cache()) {}
+InProcessClient::InProcessClient(Verbs& verbs, Identity identity, const Authorizer& reviewer, const TokenIssuer& tokens, bool authorize)
+    : verbs_(verbs),
+      identity_(std::move(identity)),
+      reviewer_(reviewer),
+      tokens_(tokens),
+      authorizer_(authorize ? &reviewer : nullptr),
+      snapshot_(verbs.registry().cache()) {}
 
 Document InProcessClient::CacheSnapshot::get(const ResourceId& resource, std::string_view ns, std::string_view name) const {
   const Kind* kind = find_kind(resource.group, resource.version, resource.resource);
@@ -103,6 +108,9 @@ Task<Result<Document>> InProcessClient::create(ResourceId resource, std::string 
   auto decoded = decode_object(*expected, object.root(), FieldValidation::kIgnore, nullptr);
   CO_TRY(decoded);
   Document canonical = decoded->finish();
+  if (is_review(kind) && options.subresource.empty()) {
+    co_return answer_review(kind, (*call)->ns, identity_, canonical, reviewer_, tokens_, verbs_.registry().clock());
+  }
   auto reply = co_await verbs_.create(*call, canonical);
   if (notes) *notes = (*call)->annotations;
   CO_TRY(reply);

@@ -12,7 +12,8 @@ namespace bramble {
 
 class InProcessClient final : public Client {
  public:
-  InProcessClient(Verbs& verbs, Identity identity, const Authorizer* authorizer);
+  // authorize: whether its writes need its roles' permission.
+  InProcessClient(Verbs& verbs, Identity identity, const Authorizer& reviewer, const TokenIssuer& tokens, bool authorize);
 
   const Snapshot& snapshot() const override { return snapshot_; }
   std::unique_ptr<Subscription> subscribe(std::vector<ResourceId> resources, std::function<void(const Change&)> fn) override;
@@ -48,6 +49,8 @@ class InProcessClient final : public Client {
 
   Verbs& verbs_;
   Identity identity_;
+  const Authorizer& reviewer_;
+  const TokenIssuer& tokens_;
   const Authorizer* authorizer_;  // may be null
   CacheSnapshot snapshot_;
 };

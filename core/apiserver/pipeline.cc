@@ -238,7 +238,9 @@ Status ApiServer::find_resource(Request& request) const {
 Task<void> ApiServer::serve_resource(RequestRef request) {
   const RequestInfo& info = request->info;
   std::string_view sub = info.subresource;
-  if (sub == "log" || sub == "exec" || sub == "attach" || sub == "portforward") {
+  if (request->kind->group == kUsageGroup) {
+    co_await serve_usage_api(request, &registry_, options_.readings);
+  } else if (sub == "log" || sub == "exec" || sub == "attach" || sub == "portforward") {
     co_await serve_stream(request);
   } else if (info.verb == "get") {
     serve_get(request);

@@ -108,6 +108,10 @@ Task<void> serve_log(std::shared_ptr<Request> request, NodeStreams* node, Object
 Task<void> ApiServer::serve_stream(RequestRef request) {
   const RequestInfo& info = request->info;
   if (info.subresource == "proxy") {
+    if (NodeReadings* kubelet = kubelet_behind_proxy(*request, registry_, options_.readings)) {
+      co_await serve_node_page(request, kubelet);
+      co_return;
+    }
     Task<void> relaying = serve_relay(request, &registry_, &relayed_);
     co_await relaying;
     co_return;

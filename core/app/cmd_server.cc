@@ -146,6 +146,9 @@ Status serve(ServerSetup setup) {
   setup.credentials.in_use = true;  // when they are renewed
 
   Running running;
+  setup.plane.readings = [&running, name = setup.node.name](std::string_view asked) {
+    return running.node && asked == name ? running.node->readings() : nullptr;
+  };
   setup.plane.streams = [&running, name = setup.node.name](std::string_view asked) {
     return running.node && asked == name ? running.node->streams() : nullptr;
   };

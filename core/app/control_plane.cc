@@ -124,6 +124,7 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   api.build_time_s = build_time_s();
   api.platform = cat("linux/", node_architecture());
   api.streams = options_.streams;
+  api.readings = options_.readings;
   TRY_ASSIGN(audit_, open_audit());
   api.audit = audit_;
   api.checks = health_checks();

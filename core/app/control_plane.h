@@ -36,6 +36,7 @@ struct ControlPlaneOptions {
   std::string host;                  // names this process in Events
   bool controllers = true, scheduler = true;
   std::function<NodeStreams*(std::string_view node)> streams;
+  ReadingsOf readings;
   std::function<void()> doubt_over;  // of what the store may have lost (StoreCare): the node looks again
 };
 

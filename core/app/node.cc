@@ -4,12 +4,15 @@
 #include "core/app/host_facts.h"
 #include "core/app/late_network.h"
 #include "core/app/local_api.h"
+#include "core/app/process_metrics.h"
 #include "core/app/version.h"
 #include "core/base/files.h"
+#include "core/base/usage_limits.h"
 #include "core/crypto/tls.h"
 #include "core/dns/dns_server.h"
 #include "core/http/server.h"
 #include "core/kubelet/kubelet.h"
+#include "core/kubelet/kubelet_port.h"
 #include "core/proxy/proxy.h"
 #include "core/runtime/cgroups.h"
 #include "core/runtime/pod_runtime.h"
@@ -38,15 +41,6 @@ Status add_dns_address(const std::string& address) {
   return rt.add_address(lo->index, *prefix);
 }
 
-// What the kubelet's own port serves: its health. Logs, exec and port-forward of this node go through the API in the
-// process.
-Task<void> serve_kubelet_port(std::shared_ptr<const HttpRequest> request, std::shared_ptr<Responder> responder) {
-  bool health = request->path == "/healthz";
-  responder->send(health ? 200 : 404, {{"content-type", "text/plain; charset=utf-8"}},
-                  make_buffer(health ? "ok" : "404 page not found\n"));
-  co_return;
-}
-
 KubeletOptions kubelet_options(const NodeOptions& o) {
   KubeletOptions k;
   k.node_name = o.name;
@@ -70,6 +64,7 @@ KubeletOptions kubelet_options(const NodeOptions& o) {
   k.labels = o.labels;
   k.taints = o.taints;
   k.image_gc = o.image_gc;
+  k.metrics = print_process_metrics;
   k.quarantine = o.quarantine;
   return k;
 }
@@ -88,6 +83,7 @@ struct Node::Parts {
   std::unique_ptr<DnsServer> dns;
   std::unique_ptr<Kubelet> kubelet;
   std::shared_ptr<TlsServerContext> kubelet_tls;
+  std::unique_ptr<KubeletPort> kubelet_access;
   std::unique_ptr<HttpServer> kubelet_port;
   std::unique_ptr<LocalApi> local_api;
   std::unique_ptr<ImageFolder> image_folder;
@@ -130,7 +126,12 @@ Status Node::Parts::open_kubelet_port(const Credentials& credentials) {
                                                     credentials.client_ca_pem,
                                                     {"http/1.1"}}));
   http.tls = kubelet_tls;
-  auto listening = HttpServer::listen(std::move(http), serve_kubelet_port);
+  // Logs, exec and port-forward of this node go through the API in the process.
+  kubelet_access = std::make_unique<KubeletPort>(*client, options.name);
+  http.body_bytes_max = limits::kNodeRequestBytesMax;
+  auto listening = HttpServer::listen(std::move(http), [this](auto request, auto responder) {
+    return kubelet_access->handle(std::move(request), std::move(responder), kubelet ? &kubelet->pages() : nullptr);
+  });
   if (!listening.ok()) {
     std::string owner = port_owner(options.kubelet_port);
     if (listening.error().code() != Code::kAlreadyExists || owner.empty()) return listening.error();
@@ -213,6 +214,7 @@ void Node::close_ports() {
   parts_->puller->stop();
 }
 void Node::look_again() { parts_->kubelet->look_again(); }
+NodeReadings* Node::readings() { return &parts_->kubelet->pages(); }
 NodeStreams* Node::streams() { return parts_->kubelet.get(); }
 
 }  // namespace bramble

@@ -12,6 +12,7 @@
 #include "core/base/clock.h"
 #include "core/base/random.h"
 #include "core/client/client.h"
+#include "core/client/node_readings.h"
 #include "core/client/node_streams.h"
 #include "core/kubelet/image_gc_plan.h"
 #include "core/quarantine/quarantine.h"
@@ -45,6 +46,7 @@ class Node {
   // Offloaded work points into the Node: destroy it once an OffloadHalt is quiet, or not at all.
   ~Node();
   NodeStreams* streams();
+  NodeReadings* readings();
   // Connections to the kubelet's port from now on see this certificate.
   Status use_certificates(const Credentials& credentials);
   // No more requests: the kubelet's port and the socket of local commands are closed, requests in flight are dropped.

@@ -54,6 +54,10 @@ Kubelet::Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> r
   retire_alarm_ = parts_.options.alarms(retire_now);
   auto manifests_changed = [this] { follow_manifests(); };
   static_pods_ = std::make_unique<StaticPods>(parts_.options.manifest_dir(), parts_.options.node_name, clock, parts_.options.alarms, manifests_changed);
+  auto each_worker = [this](const std::function<void(const PodWorker&)>& fn) {
+    for (const auto& [uid, worker] : workers_) fn(*worker);
+  };
+  pages_ = std::make_unique<NodePages>(parts_, machine_, each_worker);
 }
 
 Kubelet::~Kubelet() { parts_.followers->close(); }

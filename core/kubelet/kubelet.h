@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "core/client/node_readings.h"
 #include "core/client/node_streams.h"
 #include "core/kubelet/image_gc.h"
+#include "core/kubelet/node_pages.h"
 #include "core/kubelet/node_report.h"
 #include "core/kubelet/pod_worker.h"
 #include "core/kubelet/static_pods.h"
@@ -37,6 +39,9 @@ class Kubelet final : public NodeStreams {
   void look_again();
   // PodNetwork::ready() answers differently: pods that wait for it try again, the node's status shows it.
   void network_changed();
+
+  // What it measures, and the pages of its port.
+  NodePages& pages() { return *pages_; }
 
   Task<Result<std::unique_ptr<DuplexStream>>> logs(ObjectKey pod, LogOptions options) override;
   Task<Result<std::unique_ptr<ExecSession>>> exec(ObjectKey pod, ExecOptions options) override;
@@ -73,6 +78,7 @@ class Kubelet final : public NodeStreams {
   std::unique_ptr<StaticPods> static_pods_;
   std::unique_ptr<NodeReport> report_;
   std::unique_ptr<ImageGarbage> image_garbage_;
+  std::unique_ptr<NodePages> pages_;
   std::unique_ptr<Subscription> subscription_;
   TaskGroup tasks_;
 };

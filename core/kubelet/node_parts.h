@@ -1,11 +1,13 @@
 // What every part of the kubelet works with: options, and the other rooms by reference. Built once by Kubelet.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "cni/pod_network.h"
 #include "core/base/clock.h"
+#include "core/base/metrics.h"
 #include "core/base/random.h"
 #include "core/client/alarm.h"
 #include "core/client/client.h"
@@ -42,6 +44,7 @@ struct KubeletOptions {
   ImageGcPolicy image_gc;
   ImageSource* image_source = nullptr;                        // registries; outlives the kubelet; null: none is asked
   AlarmFactory alarms;                                        // empty: the loop's
+  std::function<void(MetricText&)> metrics;                   // what the process adds to /metrics of the kubelet; may be empty
   Quarantine* quarantine = nullptr;                           // outlives the kubelet; may be null
 };
 

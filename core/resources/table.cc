@@ -105,6 +105,8 @@ constexpr Row kRows[] = {
     {"storage.k8s.io", "v1", "storageclasses", "StorageClass", "storageclass", "sc", "", kAll, kCluster | kReturned, "", storageclass_rules},
     {"storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment", "volumeattachment", "", "", kAll, kCluster | kNeedsVersion | kReturned, "status", volumeattachment_rules},
     {"storage.k8s.io", "v1", "volumeattributesclasses", "VolumeAttributesClass", "volumeattributesclass", "vac", "", kAll, kCluster | kReturned, "", volumeattributesclass_rules},
+    {"metrics.k8s.io", "v1beta1", "nodes", "NodeMetrics", "", "", "", "get,list", kCluster | kAnswered, "", nullptr},
+    {"metrics.k8s.io", "v1beta1", "pods", "PodMetrics", "", "", "", "get,list", kNamespaced | kAnswered, "", nullptr},
     // Last, so that kubectl takes "deployments" for those of apps; no short names, of which it would warn that they are ambiguous.
     {"extensions", "v1beta1", "daemonsets", "DaemonSet", "daemonset", "", "", kAll, kNamespaced | kGeneration, "status", ext_daemonset_rules},
     {"extensions", "v1beta1", "deployments", "Deployment", "deployment", "", "", kAll, kNamespaced | kGeneration, "rollback,scale,status", ext_deployment_rules},

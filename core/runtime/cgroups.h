@@ -51,6 +51,8 @@ class Cgroups {
   // Whether the kernel killed something in that cgroup for want of memory.
   bool oom_killed(const std::string& cgroup_path) const;
   std::optional<int64_t> memory_usage_bytes(const std::string& cgroup_path) const;
+  // Where a cgroup's files of that controller are; "" when the controller has no tree.
+  std::string folder(const std::string& controller, std::string_view path) const { return dir(controller, path); }
   // (qos, uid) of the pods that have a folder.
   std::vector<std::pair<std::string, std::string>> pods() const;
   // The cgroup.procs files by which a shim moves out of our own cgroup.

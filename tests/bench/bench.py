@@ -165,6 +165,7 @@ def pods(cluster, runtime="runc"):
     say(f"PSS of the server with {len(shims)} pods", f"{rollup(server, 'Pss') / 1024:.1f} MB")
     if runtime == "runc":
         idle_with_pods(cluster, shims)
+        scrapes(cluster)
     remove_pods(cluster, ns)
 
 
@@ -191,6 +192,21 @@ def probes(cluster):
         cpu = {p: cpu_seconds(p) - c for p, c in before.items()}
         say(f"CPU of {count} pods with a probe a second, {what}", f"server {10 * cpu.pop(server):.2f}% of a core, shims {10 * sum(cpu.values()):.2f}%")
         remove_pods(cluster, ns)
+
+
+def scrapes(cluster):
+    """What it costs to be asked. A reading is shared by those who ask within a second."""
+    server, count = cluster.server.process.pid, 10
+    proxy = f"/api/v1/nodes/{cluster.get('/api/v1/nodes')['items'][0]['metadata']['name']}/proxy"
+    for path in (f"{proxy}/metrics/resource", f"{proxy}/metrics/cadvisor", f"{proxy}/stats/summary", "/apis/metrics.k8s.io/v1beta1/pods"):
+        cluster.api.get(path, parse=False)
+        cpu, size = 0, 0
+        for _ in range(count):
+            time.sleep(1.1)
+            before = cpu_seconds(server)
+            size = len(cluster.api.get(path, parse=False)[1])
+            cpu += cpu_seconds(server) - before
+        say(f"CPU of the server a GET of {path.replace(proxy, '')} with {BURST} pods", f"{1000 * cpu / count:.1f} ms, with its TLS handshake; {size} bytes")
 
 
 class Connections:

@@ -223,12 +223,6 @@ def test_cordon_taint_drain(cluster):
         cluster.merge(f"/api/v1/nodes/{NODE}", {"spec": {"unschedulable": None, "taints": None}})
 
 
-def test_top_without_metrics(cluster):
-    for what in ("nodes", "pods"):
-        said = cluster.kubectl("top", what, check=False)
-        assert said.returncode == 1 and said.stderr == "error: Metrics API not available\n", said
-
-
 def test_events_and_label_all(cluster):
     ns = cluster.namespace("events")
     cluster.pod(ns, "p", "sleep", "3600")
