@@ -104,10 +104,12 @@ Task<Result<ImageInfo>> PullEngine::pull_as(ImageReference reference, RegistryCr
 
   std::shared_ptr<void> held = store_.hold_layers(*diff_ids);
   auto staged = std::make_shared<std::vector<std::shared_ptr<StagedLayer>>>();
-  Status brought = co_await bring_layers(found->sessions, found->manifest.layers, *diff_ids, progress, staged.get());
+  std::vector<std::shared_ptr<LayerFetch>> coming;  // others may want them until they are in the store
+  Status brought = co_await bring_layers(found->sessions, found->manifest.layers, *diff_ids, progress, &coming, staged.get());
   PullStore* store = &store_;
   std::vector<std::string> layers = *diff_ids;
   if (!brought.ok()) {
+    coming.clear();  // what still comes is given up
     std::function<Status()> keep = [store, layers, staged] { return store->keep_layers(layers, std::move(*staged)); };
     Task<Status> keeping = offload(std::move(keep), OffloadLane::kLayer);
     Status kept = co_await keeping;
@@ -230,18 +232,17 @@ Task<Result<std::string>> PullEngine::small_blob(Sessions sessions, Descriptor w
 }
 
 Task<Status> PullEngine::bring_layers(Sessions sessions, std::vector<Descriptor> layers, std::vector<std::string> diff_ids, std::shared_ptr<PullProgress> progress,
-                                      std::vector<std::shared_ptr<StagedLayer>>* staged) {
-  std::vector<std::shared_ptr<LayerFetch>> coming;
+                                      std::vector<std::shared_ptr<LayerFetch>>* coming, std::vector<std::shared_ptr<StagedLayer>>* staged) {
   std::set<std::string> wanted;
   for (size_t i = 0; i < layers.size(); i++) {
     if (!wanted.insert(diff_ids[i]).second || store_.has_layer(diff_ids[i])) continue;
     if (progress) progress->total += layers[i].size;
     auto fetch = fetch_of(sessions, layers[i], diff_ids[i]);
     if (progress) fetch->listeners.push_back(progress);
-    coming.push_back(std::move(fetch));
+    coming->push_back(std::move(fetch));
   }
   Status out = ok();
-  for (auto& fetch : coming) {
+  for (auto& fetch : *coming) {
     while (!fetch->result) co_await fetch->done.wait();
     // Whoever set it may be inside the fetch's own task: that ends before the fetch may go.
     co_await sleep_ms(0);
@@ -255,7 +256,7 @@ Task<Status> PullEngine::bring_layers(Sessions sessions, std::vector<Descriptor>
 
 std::shared_ptr<PullEngine::LayerFetch> PullEngine::fetch_of(const Sessions& sessions, const Descriptor& layer, const std::string& diff_id) {
   std::erase_if(fetches_, [](const auto& f) { return f.second.expired(); });
-  if (auto there = fetches_[diff_id].lock(); there && !there->result) return there;
+  if (auto there = fetches_[diff_id].lock(); there && (!there->result || there->result->ok())) return there;
   auto fetch = std::make_shared<LayerFetch>();
   fetch->diff_id = diff_id;
   fetches_[diff_id] = fetch;

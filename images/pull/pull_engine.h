@@ -32,7 +32,7 @@ class PullEngine {
  private:
   using Sessions = std::vector<std::shared_ptr<RegistrySession>>;
 
-  // One layer on its way; lives while a pull waits for it.
+  // One layer on its way, and until it is part of an image; lives while a pull wants it.
   struct LayerFetch {
     std::string diff_id;
     Event done;
@@ -68,7 +68,7 @@ class PullEngine {
   std::optional<ImageInfo> known_image(const ImageReference& reference, const std::string& digest) const;
   Task<Result<std::string>> small_blob(Sessions sessions, Descriptor what);
   Task<Status> bring_layers(Sessions sessions, std::vector<Descriptor> layers, std::vector<std::string> diff_ids, std::shared_ptr<PullProgress> progress,
-                            std::vector<std::shared_ptr<StagedLayer>>* staged);
+                            std::vector<std::shared_ptr<LayerFetch>>* coming, std::vector<std::shared_ptr<StagedLayer>>* staged);
   std::shared_ptr<LayerFetch> fetch_of(const Sessions& sessions, const Descriptor& layer, const std::string& diff_id);
   Task<void> fetch_layer(LayerFetch* fetch, Sessions sessions, Descriptor layer);
   Task<Status> download(LayerFetch* fetch, Sessions sessions, size_t first, Descriptor layer, std::shared_ptr<BytePipe> pipe);
