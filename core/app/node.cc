@@ -7,7 +7,7 @@
 #include "core/app/process_metrics.h"
 #include "core/app/version.h"
 #include "core/base/files.h"
-#include "core/base/usage_limits.h"
+#include "core/base/limits.h"
 #include "core/crypto/tls.h"
 #include "core/dns/dns_server.h"
 #include "core/http/server.h"

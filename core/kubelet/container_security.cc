@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/kubelet/node_admission.h"
+#include "core/kubelet/security_admission.h"
 #include "core/resources/pod_view.h"
 #include "core/runtime/passwd.h"
 #include "core/runtime/seccomp.h"

@@ -1,6 +1,6 @@
 #include "core/kubelet/cpu_rates.h"
 
-#include "core/base/usage_limits.h"
+#include "core/base/limits.h"
 
 namespace bramble {
 

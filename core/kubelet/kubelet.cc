@@ -9,7 +9,7 @@
 #include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/kubelet/container_spec.h"
-#include "core/kubelet/node_admission.h"
+#include "core/kubelet/security_admission.h"
 #include "core/kubelet/node_files.h"
 #include "core/kubelet/pod_admission.h"
 #include "core/kubelet/volumes.h"
@@ -199,7 +199,7 @@ Task<void> Kubelet::load_apparmor_profile() {
 void Kubelet::admit(const Document& pod, PodWorker& worker) {
   PodView view(pod);
   if (view.is_terminal() || view.is_deleting() || view.status().has("startTime")) return;
-  if (auto refusal = refuse_by_security(pod.root(), parts_.host)) return worker.refuse(refusal->reason, cat("Pod was rejected: ", refusal->message));
+  if (auto refusal = refuse_by_security(pod.root(), parts_.host)) return worker.refuse(refusal->reason, refusal->message);
   std::vector<Document> others;
   for (const auto& [uid, other] : workers_)
     if (!PodView(other->pod()).is_terminal() && !other->is_refused()) others.push_back(other->pod());
@@ -347,6 +347,7 @@ Task<Status> Kubelet::clear_unknown(std::set<std::string> known) {
 }
 
 void Kubelet::retire(std::string uid) {
+  parts_.probe_counts->forget_pod(uid);
   retired_.push_back(std::move(uid));
   retire_alarm_->set_in_ms(0);  // a worker is not destroyed inside its own step
 }
@@ -389,6 +390,8 @@ std::set<std::string> Kubelet::images_in_use() const {
     for (std::string_view list : {"initContainers", "containers", "ephemeralContainers"})
       for (Value c : worker->pod()["spec"][list].items())
         if (auto image = parts_.images.find(c["image"].str())) out.insert(image->id);
+    for (Value v : worker->pod()["spec"]["volumes"].items())
+      if (auto image = parts_.images.find(v["image"]["reference"].str())) out.insert(image->id);
   }
   return out;
 }

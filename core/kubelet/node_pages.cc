@@ -178,7 +178,7 @@ Task<NodePage> NodePages::page(std::string method, std::string path, std::string
   out.content_type = kMetricsType;
   if (path == "/metrics/probes") {
     MetricText probes;
-    probes_.print(probes);
+    parts_.probe_counts->print(probes);
     out.body = probes.take();
     co_return out;
   }

@@ -6,7 +6,6 @@
 #include "core/kubelet/kubelet_counts.h"
 #include "core/kubelet/node_report.h"
 #include "core/kubelet/node_usage.h"
-#include "core/kubelet/probe_counts.h"
 
 namespace bramble {
 
@@ -19,7 +18,6 @@ class NodePages final : public NodeReadings {
   NodePages(NodeParts& parts, const MachineFacts& machine, Workers each_worker);
   Task<Result<NodeSample>> sample() override;
   Task<NodePage> page(std::string method, std::string path, std::string query) override;
-  ProbeCounts& probes() { return probes_; }
 
  private:
   std::vector<PodReading> pods() const;
@@ -29,7 +27,6 @@ class NodePages final : public NodeReadings {
   const MachineFacts& machine_;
   Workers each_worker_;
   KubeletCounts counts_;
-  ProbeCounts probes_;
   NodeUsage usage_;
 };
 

@@ -14,6 +14,7 @@
 #include "core/client/recorder.h"
 #include "core/kubelet/image_gc_plan.h"
 #include "core/kubelet/host_security.h"
+#include "core/kubelet/probe_counts.h"
 #include "core/kubelet/log_stream.h"
 #include "core/quarantine/quarantine.h"
 #include "core/resources/pod_view.h"
@@ -96,6 +97,7 @@ struct NodeParts {
   std::string apparmor_default;  // the profile that was loaded; "": none
   std::shared_ptr<LogFollowers> followers = std::make_shared<LogFollowers>();
   std::unique_ptr<ProbeSlots> probe_slots = std::make_unique<ProbeSlots>(options.alarms);
+  std::unique_ptr<ProbeCounts> probe_counts = std::make_unique<ProbeCounts>();
 
   std::string pod_root(const std::string& uid) const { return cat(options.root_dir, "/pods/", uid); }
   std::string container_disk(const std::string& uid, const std::string& id) const { return cat(options.data_dir, "/pods/", uid, "/", id); }

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "core/base/files.h"
-#include "core/base/usage_limits.h"
+#include "core/base/limits.h"
 #include "core/loop/loop.h"
 
 namespace bramble {

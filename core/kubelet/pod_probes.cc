@@ -88,6 +88,7 @@ void PodProbes::begin(const Document& pod, const ContainerRecord& r, ProbeKind k
   probe->kind = kind;
   probe->record = r;
   probe->place = {std::string(uid_of(pod)), r.id, pod_ip, container};
+  probe->of = {std::string(PodView(pod).ns()), std::string(PodView(pod).name()), std::string(uid_of(pod)), r.name};
   probe->spec = Document::of(container[probe_field(kind)]);
   probe->state = ProbeState(kind, was_good(pod.root(), r, kind));
   probe->container_started = started(pod.root(), r);
@@ -125,6 +126,7 @@ Task<void> PodProbes::run(Probe* probe) {
 
 Task<void> PodProbes::probe_once(Probe* probe) {
   ProbeAnswer answer;
+  const int64_t begun_us = parts_.clock.monotonic_us();
   for (int i = 0; i < limits::kProbeTries; ++i) {
     ProbeSlots::Turn turn(parts_.probe_slots.get());
     while (!turn.take()) co_await parts_.probe_slots->freed.wait();
@@ -134,6 +136,8 @@ Task<void> PodProbes::probe_once(Probe* probe) {
     if (answer.kind != ProbeAnswer::kError) break;
   }
   std::string title(probe_title(probe->kind));
+  const char* result = answer.kind == ProbeAnswer::kError ? "unknown" : answer.kind == ProbeAnswer::kFailure ? "failed" : "successful";
+  parts_.probe_counts->note(probe->of, title, result, parts_.clock.monotonic_us() - begun_us);
   if (answer.kind == ProbeAnswer::kError) {
     tell_("Unhealthy", cat(title, " probe errored and resulted in unknown state: ", answer.text), probe->record);
     co_return;

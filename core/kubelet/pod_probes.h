@@ -35,6 +35,7 @@ class PodProbes {
     ProbeKind kind = ProbeKind::kReadiness;
     ContainerRecord record;
     ProbePlace place;
+    ProbedContainer of;
     Document spec;
     ProbeState state;
     bool container_started = false;  // its startup probe has succeeded, or it has none

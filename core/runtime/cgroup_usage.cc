@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "core/base/files.h"
-#include "core/base/usage_limits.h"
+#include "core/base/limits.h"
 #include "core/base/strings.h"
 
 namespace bramble {

@@ -12,7 +12,7 @@
 #include <set>
 #include <string_view>
 
-#include "core/base/usage_limits.h"
+#include "core/base/limits.h"
 
 namespace bramble {
 

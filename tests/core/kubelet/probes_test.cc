@@ -149,6 +149,12 @@ TEST_F(Probes, a_command_makes_a_container_ready_and_unready) {
     fs::remove(rootfs_of(d) + "/ready");
     d = co_await until_ready("p", false);
     EXPECT_EQ(c(d)["restartCount"].integer(), 0);
+    Task<NodePage> asking = kubelet_->pages().page("GET", "/metrics/probes", "");
+    auto page = co_await asking;
+    for (const char* result : {"failed", "successful"}) {
+      const std::string row = cat(R"(pod="p",pod_uid="uid-p",probe_type="Readiness",result=")", result, "\"} ");
+      EXPECT_NE(page.body.find(row), std::string::npos) << row << page.body;
+    }
   });
 }
 

@@ -2,7 +2,7 @@
 #include "core/kubelet/container_security.h"
 
 #include "core/kubelet/log_lines.h"
-#include "core/kubelet/node_admission.h"
+#include "core/kubelet/security_admission.h"
 #include "core/runtime/seccomp.h"
 #include "tests/core/kubelet/inside_fixture.h"
 
@@ -155,21 +155,21 @@ TEST(NonRoot, is_verified_by_the_number_of_the_user) {
   }
 }
 
-TEST(NodeAdmission, refuses_sysctls_and_profiles_with_upstreams_words) {
+TEST(SecurityAdmission, refuses_sysctls_and_profiles_with_upstreams_words) {
   struct Row {
     const char *name, *pod, *expected;
   };
   const Row rows[] = {
       {"safe", R"({"spec":{"securityContext":{"sysctls":[{"name":"net.ipv4.tcp_rmem","value":"1"},{"name":"net/ipv4/tcp_wmem","value":"1"}]}}})", ""},
-      {"unsafe", R"({"spec":{"securityContext":{"sysctls":[{"name":"kernel.msgmax","value":"1"}]}}})", "SysctlForbidden: forbidden sysctl: \"kernel.msgmax\" not allowlisted"},
-      {"unsafe, slashes", R"({"spec":{"securityContext":{"sysctls":[{"name":"net/ipv4/conf/eth0.1/x","value":"1"}]}}})", "SysctlForbidden: forbidden sysctl: \"net.ipv4.conf.eth0/1.x\" not allowlisted"},
+      {"unsafe", R"({"spec":{"securityContext":{"sysctls":[{"name":"kernel.msgmax","value":"1"}]}}})", "SysctlForbidden: Pod was rejected: forbidden sysctl: \"kernel.msgmax\" not allowlisted"},
+      {"unsafe, slashes", R"({"spec":{"securityContext":{"sysctls":[{"name":"net/ipv4/conf/eth0.1/x","value":"1"}]}}})", "SysctlForbidden: Pod was rejected: forbidden sysctl: \"net.ipv4.conf.eth0/1.x\" not allowlisted"},
       {"host network", R"({"spec":{"hostNetwork":true,"securityContext":{"sysctls":[{"name":"net.ipv4.tcp_syncookies","value":"1"}]}}})",
-       "SysctlForbidden: forbidden sysctl: \"net.ipv4.tcp_syncookies\" not allowed with host net enabled"},
+       "SysctlForbidden: Pod was rejected: forbidden sysctl: \"net.ipv4.tcp_syncookies\" not allowed with host net enabled"},
       {"host ipc", R"({"spec":{"hostIPC":true,"securityContext":{"sysctls":[{"name":"kernel.shm_rmid_forced","value":"1"}]}}})",
-       "SysctlForbidden: forbidden sysctl: \"kernel.shm_rmid_forced\" not allowed with host ipc enabled"},
-      {"apparmor", R"({"spec":{"securityContext":{"appArmorProfile":{"type":"RuntimeDefault"}},"containers":[{"name":"c"}]}})", "AppArmor: Cannot enforce AppArmor: AppArmor is not enabled on the host"},
+       "SysctlForbidden: Pod was rejected: forbidden sysctl: \"kernel.shm_rmid_forced\" not allowed with host ipc enabled"},
+      {"apparmor", R"({"spec":{"securityContext":{"appArmorProfile":{"type":"RuntimeDefault"}},"containers":[{"name":"c"}]}})", "AppArmor: Pod was rejected: Cannot enforce AppArmor: AppArmor is not enabled on the host"},
       {"apparmor, old", R"({"metadata":{"annotations":{"container.apparmor.security.beta.kubernetes.io/c":"localhost/x"}},"spec":{"containers":[{"name":"c"}]}})",
-       "AppArmor: Cannot enforce AppArmor: AppArmor is not enabled on the host"},
+       "AppArmor: Pod was rejected: Cannot enforce AppArmor: AppArmor is not enabled on the host"},
       {"apparmor, unconfined", R"({"spec":{"securityContext":{"appArmorProfile":{"type":"RuntimeDefault"}},"containers":[{"name":"c","securityContext":{"appArmorProfile":{"type":"Unconfined"}}}]}})", ""},
   };
   for (const auto& row : rows) {

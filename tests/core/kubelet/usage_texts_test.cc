@@ -1,7 +1,7 @@
 // CPU rates, the summary and the pages of metrics, over readings that are made here; who may read a page.
 #include <gtest/gtest.h>
 
-#include "core/base/usage_limits.h"
+#include "core/base/limits.h"
 #include "core/kubelet/cpu_rates.h"
 #include "core/kubelet/kubelet_port.h"
 #include "core/kubelet/probe_counts.h"

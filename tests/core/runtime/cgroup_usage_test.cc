@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "core/base/usage_limits.h"
+#include "core/base/limits.h"
 #include "core/runtime/disk_usage.h"
 #include "core/runtime/machine_usage.h"
 

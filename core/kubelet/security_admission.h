@@ -8,13 +8,11 @@
 
 #include "core/json/value.h"
 #include "core/kubelet/host_security.h"
+#include "core/kubelet/pod_admission.h"
 
 namespace bramble {
 
-struct Refusal {
-  std::string reason, message;  // without "Pod was rejected: "
-};
-std::optional<Refusal> refuse_by_security(Value pod, const HostSecurity& host);
+std::optional<PodRefusal> refuse_by_security(Value pod, const HostSecurity& host);
 
 // "net/ipv4/conf/eth0.1/x" as "net.ipv4.conf.eth0/1.x"; a name with dots stays as it is.
 std::string sysctl_name(std::string_view name);

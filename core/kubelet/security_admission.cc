@@ -1,4 +1,4 @@
-#include "core/kubelet/node_admission.h"
+#include "core/kubelet/security_admission.h"
 
 #include <algorithm>
 
@@ -48,9 +48,9 @@ std::string sysctl_name(std::string_view name) {
   return out;
 }
 
-std::optional<Refusal> refuse_by_security(Value pod, const HostSecurity& host) {
-  if (auto why = forbidden_sysctl(pod["spec"])) return Refusal{"SysctlForbidden", *why};
-  if (!host.apparmor && asks_for_apparmor(pod)) return Refusal{"AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host"};
+std::optional<PodRefusal> refuse_by_security(Value pod, const HostSecurity& host) {
+  if (auto why = forbidden_sysctl(pod["spec"])) return PodRefusal{"SysctlForbidden", cat("Pod was rejected: ", *why)};
+  if (!host.apparmor && asks_for_apparmor(pod)) return PodRefusal{"AppArmor", "Pod was rejected: Cannot enforce AppArmor: AppArmor is not enabled on the host"};
   return std::nullopt;
 }
 
