@@ -20,7 +20,7 @@ TEST_F(RealApi, has_the_systems_own_objects) {
 TEST_F(RealApi, aggregated_roles_hold_what_they_select) {
   const ResourceId roles{"rbac.authorization.k8s.io", "v1", "clusterroles"};
   auto rules = [&](const char* name) { return admin->snapshot().get(roles, "", name)["rules"].size(); };
-  EXPECT_EQ(rules("view"), rules("system:aggregate-to-view"));
+  EXPECT_EQ(rules("view"), rules("system:aggregate-to-view") + rules("system:aggregated-metrics-reader"));
   EXPECT_EQ(rules("edit"), rules("system:aggregate-to-edit") + rules("view"));
   EXPECT_EQ(rules("admin"), rules("system:aggregate-to-admin") + rules("edit"));
   must(admin->create(roles, "", json(R"({"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","metadata":{"name":"more","labels":{"rbac.authorization.k8s.io/aggregate-to-view":"true"}},"rules":[{"verbs":["get"],"apiGroups":["example.com"],"resources":["things"]}]})")));
