@@ -68,31 +68,31 @@ Result<int64_t> LayerDirs::unpack(const ByteSource& source, std::string_view dif
   return unpacked->bytes;
 }
 
-static Status copy_facts(const std::string& from, const struct stat& st, const std::string& to) {
+static Status copy_facts(const std::string& from, const struct stat& st, int to, const std::string& shown) {
   timespec times[2] = {st.st_atim, st.st_mtim};
   std::string names(4096, 0), value(4096, 0);
   ssize_t n = listxattr(from.c_str(), names.data(), names.size());
   for (auto name : split(std::string_view(names).substr(0, n > 0 ? static_cast<size_t>(n) : 0), '\0')) {
     std::string key(name);
     ssize_t bytes = key.empty() || key.starts_with("trusted.overlay.") ? -1 : getxattr(from.c_str(), key.c_str(), value.data(), value.size());
-    if (bytes >= 0 && setxattr(to.c_str(), key.c_str(), value.data(), static_cast<size_t>(bytes), 0) != 0 && errno != ENOTSUP) return Error::from_errno(errno, to);
+    if (bytes >= 0 && fsetxattr(to, key.c_str(), value.data(), static_cast<size_t>(bytes), 0) != 0 && errno != ENOTSUP) return Error::from_errno(errno, shown);
   }
-  if (chown(to.c_str(), st.st_uid, st.st_gid) != 0 || chmod(to.c_str(), st.st_mode & 07777) != 0 || utimensat(AT_FDCWD, to.c_str(), times, 0) != 0)
-    return Error::from_errno(errno, to);
+  if (fchown(to, st.st_uid, st.st_gid) != 0 || fchmod(to, st.st_mode & 07777) != 0 || futimens(to, times) != 0) return Error::from_errno(errno, shown);
   return ok();
 }
 
 Status LayerDirs::inherit(const std::string& staged, const std::vector<std::string>& implied, const std::vector<std::string>& below) const {
+  TRY_ASSIGN(UniqueFd layer, open_folder(staged));
   for (const std::string& folder : implied) {
-    std::string to = cat(staged, "/", folder);
+    auto to = open_beneath(layer.get(), folder, O_RDONLY | O_DIRECTORY);
+    if (!to.ok()) continue;  // replaced by a later entry
     struct stat st {};
-    if (lstat(to.c_str(), &st) != 0 || !S_ISDIR(st.st_mode)) continue;  // replaced by a later entry
     for (const std::string& root : below) {
       auto there = resolve_in_layer(root, folder + "/.", nullptr);
       if (!there.ok() && there.error().code() == Code::kNotFound) continue;
       std::string from = there.ok() ? cat(root, "/", *there) : root;
       bool is_folder = there.ok() && lstat(from.c_str(), &st) == 0 && S_ISDIR(st.st_mode);
-      if (is_folder) TRY(copy_facts(from, st, to));
+      if (is_folder) TRY(copy_facts(from, st, to->get(), cat(staged, "/", folder)));
       break;
     }
   }

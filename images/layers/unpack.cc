@@ -86,29 +86,9 @@ Result<std::string> resolve_in_layer(const std::string& root, const std::string&
 
 namespace {
 
-// Whiteouts (image-spec layer.md, "Whiteouts") as overlayfs reads them. True when the entry was one.
-Result<bool> place_whiteout(const std::string& root, const std::string& path) {
-  size_t slash = path.rfind('/');
-  std::string folder = slash == std::string::npos ? "" : path.substr(0, slash);
-  std::string_view name = std::string_view(path).substr(slash == std::string::npos ? 0 : slash + 1);
-  if (!name.starts_with(".wh.")) return false;
-  std::string where = folder.empty() ? root : cat(root, "/", folder);
-  if (name == ".wh..wh..opq") {
-    if (setxattr(where.c_str(), "trusted.overlay.opaque", "y", 1, 0) != 0) return Error::from_errno(errno, cat("entry ", path));
-    return true;
-  }
-  if (name.starts_with(".wh..wh.")) return true;  // AUFS's own housekeeping
-  std::string hidden = cat(where, "/", name.substr(4));
-  TRY(remove_tree(hidden));
-  if (mknod(hidden.c_str(), S_IFCHR, makedev(0, 0)) != 0) return Error::from_errno(errno, cat("entry ", path));
-  return true;
-}
-
 class LayerWriter {
  public:
-  explicit LayerWriter(const std::string& root) : root_(root), disk_(archive_write_disk_new()) {
-    archive_write_disk_set_options(disk_, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_UNLINK);
-  }
+  explicit LayerWriter(const std::string& root) : root_(root), disk_(new_writer()) {}
   ~LayerWriter() { archive_write_free(disk_); }
   LayerWriter(const LayerWriter&) = delete;
 
@@ -119,7 +99,7 @@ class LayerWriter {
     if (++entries_ > limits::kLayerEntriesMax) return bad(path, cat("more than ", limits::kLayerEntriesMax, " entries"), Code::kTooLarge);
     if (path.empty()) return set_root_mode(entry);
     TRY_ASSIGN(path, resolve_in_layer(root_, path, &implied_));
-    TRY_ASSIGN(bool whiteout, place_whiteout(root_, path));
+    TRY_ASSIGN(bool whiteout, place_whiteout(path));
     if (whiteout) return ok();
     implied_.erase(path);
     TRY(check_size(path, entry));
@@ -132,7 +112,7 @@ class LayerWriter {
     archive_entry_set_pathname(entry, full.c_str());
     // A folder of an earlier entry that a link or file replaces, or the other way round, goes first.
     struct stat st {};
-    if (lstat(full.c_str(), &st) == 0 && S_ISDIR(st.st_mode) != (archive_entry_filetype(entry) == AE_IFDIR)) TRY(remove_tree(full));
+    if (lstat(full.c_str(), &st) == 0 && S_ISDIR(st.st_mode) != (archive_entry_filetype(entry) == AE_IFDIR)) TRY(clear(path));
     if (archive_write_header(disk_, entry) < ARCHIVE_WARN) return failed(path);
     if (archive_entry_hardlink(entry) == nullptr && archive_entry_size(entry) > 0) TRY(copy_data(tar, path));
     if (archive_write_finish_entry(disk_) < ARCHIVE_WARN) return failed(path);
@@ -146,6 +126,42 @@ class LayerWriter {
   std::vector<std::string> implied() const { return {implied_.begin(), implied_.end()}; }
 
  private:
+  static archive* new_writer() {
+    archive* disk = archive_write_disk_new();
+    archive_write_disk_set_options(disk, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_UNLINK);
+    return disk;
+  }
+  // Removes what an earlier entry put there. The writer sets the modes and times of folders when it is closed, by their paths: it is
+  // closed before a link may stand in the place of one of them and lead those paths out of the layer.
+  Status clear(const std::string& path) {
+    const std::string full = cat(root_, "/", path), below = path + "/";
+    struct stat st {};
+    if (lstat(full.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) {
+      TRY(finish());
+      archive_write_free(disk_);
+      disk_ = new_writer();
+      std::erase_if(implied_, [&](const std::string& folder) { return folder == path || folder.starts_with(below); });
+    }
+    return remove_tree(full);
+  }
+  // Whiteouts (image-spec layer.md, "Whiteouts") as overlayfs reads them. True when the entry was one.
+  Result<bool> place_whiteout(const std::string& path) {
+    size_t slash = path.rfind('/');
+    std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
+    std::string_view name = std::string_view(path).substr(folder.size());
+    if (!name.starts_with(".wh.")) return false;
+    if (name == ".wh..wh..opq") {
+      if (setxattr(cat(root_, "/", folder).c_str(), "trusted.overlay.opaque", "y", 1, 0) != 0) return Error::from_errno(errno, cat("entry ", path));
+      return true;
+    }
+    if (name.starts_with(".wh..wh.")) return true;  // AUFS's own housekeeping
+    name.remove_prefix(4);
+    if (name.empty() || name == "." || name == "..") return bad(path, "hides nothing that could lie below");
+    std::string hidden = cat(folder, name);
+    TRY(clear(hidden));
+    if (mknod(cat(root_, "/", hidden).c_str(), S_IFCHR, makedev(0, 0)) != 0) return Error::from_errno(errno, cat("entry ", path));
+    return true;
+  }
   Error failed(std::string_view path) {
     int err = archive_errno(disk_);
     const char* text = archive_error_string(disk_);

@@ -240,6 +240,48 @@ TEST_F(Import, folders_that_a_layer_does_not_describe_keep_what_they_have_below)
   ASSERT_TRUE(store_->unmount_rootfs(work, root).ok());
 }
 
+// A folder's mode, owner and attributes are set when all entries are there: by then its path may lead elsewhere.
+TEST_F(Import, links_that_replace_folders_lead_nobody_out) {
+  const std::string outside = dir_ + "/outside";
+  struct Row {
+    const char* name;
+    std::vector<std::string> layers;
+  };
+  const File folder{"a", "", AE_IFDIR}, open_to_all{"a/in", "", AE_IFDIR, "", -1, 0777, 7}, link{"a", "", AE_IFLNK, outside};
+  const std::vector<Row> rows = {
+      {"replaced", {pack({folder, open_to_all, link})}},
+      {"by a whiteout", {pack({folder, open_to_all, {".wh.a", ""}, link})}},
+      {"two layers", {pack({folder, open_to_all}), pack({{"a/in/x", "x"}, link})}},
+      {"two layers, by a whiteout", {pack({folder, open_to_all}), pack({{"a/in/x", "x"}, {".wh.a", ""}, link})}},
+      {"deep", {pack({folder, {"a/in", "", AE_IFDIR, "", -1, 0755}, {"a/in/in", "", AE_IFDIR, "", -1, 0777, 7}, {"a/in", "", AE_IFLNK, outside}})}},
+  };
+  for (const Row& row : rows) {
+    ASSERT_EQ(system(cat("rm -rf ", outside, "; mkdir -p ", outside, "/in; chmod 0700 ", outside, "/in").c_str()), 0);
+    std::string config = config_of(row.layers), name = sha256_hex(config) + ".json", list;
+    std::vector<File> files = {{name, config}};
+    for (size_t i = 0; i < row.layers.size(); i++) {
+      files.push_back({cat(i, ".tar"), row.layers[i]});
+      list += cat(i ? "," : "", "\"", i, ".tar\"");
+    }
+    files.push_back({"manifest.json", cat("[{\"Config\":\"", name, "\",\"RepoTags\":[\"x:1\"],\"Layers\":[", list, "]}]")});
+    auto imported = import(pack(files));
+    EXPECT_TRUE(imported.ok()) << row.name << ": " << imported.error().message();
+    struct stat st {};
+    EXPECT_EQ(stat((outside + "/in").c_str(), &st), 0) << row.name;
+    EXPECT_EQ(st.st_mode & 07777, 0700u) << row.name;
+    EXPECT_EQ(st.st_uid, 0u) << row.name;
+    EXPECT_NE(st.st_mtim.tv_sec, 1000000000) << row.name;
+  }
+}
+
+TEST_F(Import, whiteouts_hide_what_lies_beside_them_and_nothing_else) {
+  for (const char* name : {".wh.", ".wh..", ".wh...", "a/.wh..."}) {
+    auto imported = import(pack(docker_files(pack({{name, ""}}))));
+    EXPECT_FALSE(imported.ok()) << name;
+    EXPECT_EQ(layers_on_disk(), 0u) << name;
+  }
+}
+
 TEST_F(Import, judges_an_archive_by_all_of_its_bytes_also_where_the_layer_is_known) {
   std::string layer = pack({{"a", "1"}}), packed = pack({{"a", "1"}}, Packing::kGzip), config = config_of({layer});
   ASSERT_TRUE(import(pack(docker_files(layer))).ok());
