@@ -90,9 +90,13 @@ Status HostPorts::write_table(const std::string& last) {
   NftBatch batch(kTable);
   batch.add_table();
   batch.delete_table();
-  if (all.hairpins.empty()) return batch.commit();
-  // The host's own connections to 127.0.0.1 leave by the bridge.
-  TRY(set_net_sysctl(cat("ipv4/conf/", bridge_, "/route_localnet"), "1"));
+  // The host's own connections to 127.0.0.1 leave by the bridge; never without the rule that guards what listens there.
+  const std::string to_loopback = cat("ipv4/conf/", bridge_, "/route_localnet");
+  if (all.hairpins.empty()) {
+    Status closed = set_net_sysctl(to_loopback, "0");
+    (void)closed;  // there is no bridge yet, or no longer
+    return batch.commit();
+  }
   batch.add_table();
   for (const NftMap* m : {&kAnyAddress, &kOneAddress, &kHairpins}) batch.add_map(*m);
   batch.add_elements(kAnyAddress, list_of(all.any));
@@ -114,9 +118,10 @@ Status HostPorts::write_table(const std::string& last) {
   batch.add_rule(std::move(from_host));
   // What listens on the host's 127.0.0.1 is none of the pods' business, now that the bridge would let them in (CVE-2020-8558).
   NftRule martian("filter-input");
-  martian.match_new_connection().match_source(pods, pods_.length, true).match_destination(loopback, 8, true).reject();
+  martian.match_new_connection().match_source(loopback, 8, false).match_destination(loopback, 8, true).reject();
   batch.add_rule(std::move(martian));
-  return batch.commit();
+  TRY(batch.commit());
+  return set_net_sysctl(to_loopback, "1");
 }
 
 Status HostPorts::add(const std::string& container_id, const std::string& address, const std::vector<PortMapping>& ports) {

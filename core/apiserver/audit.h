@@ -36,6 +36,7 @@ class Audit : public std::enable_shared_from_this<Audit> {
   std::shared_ptr<AuditTrail> begin_unauthenticated(Arrived arrived, const HttpRequest& http, std::shared_ptr<Responder> responder);
 
   Task<void> flush() { return log_.flush(); }
+  void finish() { log_.finish(); }
   void print_metrics(MetricText& out) const;
 
  private:

@@ -184,4 +184,11 @@ Task<void> AuditLog::run() {
 
 Task<void> AuditLog::flush() { co_await idle_.wait(); }
 
+void AuditLog::finish() {
+  tasks_.cancel_all();
+  if (waiting_.empty()) return;
+  Status written = file_->write(std::exchange(waiting_, {}), clock_.wall_us());
+  if (!written.ok()) log_error(written.error().message(), "; events are lost");
+}
+
 }  // namespace bramble

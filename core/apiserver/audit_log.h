@@ -46,6 +46,8 @@ class AuditLog {
   void write(std::string_view line);
   // Until all that was handed over is written.
   Task<void> flush();
+  // At a stop, when nothing is offloaded any more: writes what waits here and now.
+  void finish();
   bool legacy() const { return legacy_; }
   uint64_t dropped() const { return dropped_; }
 

@@ -167,6 +167,7 @@ Task<void> exchange(std::shared_ptr<Request> request, RelayTarget target, HttpCl
   if (!response.ok()) co_return send_error(*request, unreachable(target, response.error()));
   const int status = response->status;
   if (status == 101 && request->http->asks_for_upgrade()) co_return co_await carry_upgraded(request, std::move(connection), response->headers);
+  if (status == 101) co_return send_error(*request, status_failure(Code::kUnavailable, "error trying to reach service: upgraded without being asked"));
   std::vector<Header> headers = answered(*response, place);
   const size_t ahead = read_ahead(*request, *response);
   std::string body;

@@ -53,6 +53,7 @@ Task<void> shut_down(Running* running, Loop* loop) {
   running->renewal.reset();
   running->plane->close_ports();
   if (running->node) running->node->close_ports();
+  co_await running->plane->flush_audit();
   OffloadHalt halt;
   bool quiet = co_await halt.quiet(limits::kStopWorkMs);
   if (quiet) running->node.reset();

@@ -245,12 +245,16 @@ void ControlPlane::close_ports() {
   store_care_.reset();
 }
 
+Task<void> ControlPlane::flush_audit() {
+  if (audit_) co_await audit_->flush();
+}
+
 Task<Status> ControlPlane::close() {
   scheduler_.reset();
   controllers_.reset();
   own_events_.reset();
   tasks_.cancel_all();
-  if (audit_) co_await audit_->flush();
+  if (audit_) audit_->finish();
   auto closed = co_await store_->close();
   co_return closed;
 }

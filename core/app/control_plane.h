@@ -55,6 +55,8 @@ class ControlPlane {
   // No more requests from outside: the port and the socket of local commands are closed, requests in flight are dropped. What
   // they used may end afterwards.
   void close_ports();
+  // After close_ports(), and while work may still be offloaded: what the audit log has to say of requests is on the disk.
+  Task<void> flush_audit();
   // After close_ports(): controllers and scheduler end, what is volatile goes to disk. The process may end afterwards.
   Task<Status> close();
 

@@ -13,6 +13,9 @@ std::string_view HttpResponse::header(std::string_view lower_name) const { retur
 
 namespace {
 
+// RFC 9110 section 15.2; 101 is the last that is said in HTTP.
+bool is_interim(unsigned status) { return status >= 100 && status < 200 && status != 101; }
+
 class Client final : public HttpClientConnection {
  public:
   Client(std::unique_ptr<Stream> stream, std::string host)
@@ -74,7 +77,7 @@ const http_parser_settings& Client::callbacks() {
     s.on_headers_complete = [](http_parser* p) {
       auto* self = of(p);
       self->finish_header();
-      if (p->status_code == 100) return 0;
+      if (is_interim(p->status_code)) return 0;
       self->response_.status = p->status_code;
       self->head_done_ = true;
       return self->head_only_ ? 1 : 0;
@@ -85,7 +88,7 @@ const http_parser_settings& Client::callbacks() {
     };
     s.on_message_complete = [](http_parser* p) {
       auto* self = of(p);
-      if (p->status_code == 100) {  // the answer itself is still to come
+      if (is_interim(p->status_code)) {  // the answer itself is still to come
         self->response_.headers.clear();
         return 0;
       }

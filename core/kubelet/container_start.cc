@@ -72,14 +72,14 @@ Task<void> PodWorker::start_container(PodActions::Start start) {
   auto env = container_environment(parts_.client.snapshot(), downward(), container.root(), files);
   std::string missing = env.ok() ? std::string() : env.error().message();
   if (create_is_put_off(name, missing)) co_return;
+  bool waits = co_await image_volumes_missing(container);
+  if (waits) co_return;
   auto usable = co_await ensure_image(container, name);
   if (!usable) co_return;
   env = container_environment(parts_.client.snapshot(), downward(), container.root(), files);  // a pull may have taken a while
   if (!env.ok()) missing = env.error().message();
   auto image = parts_.images.find(container["image"].str());
   if (!image) co_return poke();
-  bool waits = co_await image_volumes_missing(container);
-  if (waits) co_return;
   ContainerRecord record;
   if (auto retry = create_retries_.find(name); retry != create_retries_.end()) record.id = retry->second.id;
   if (record.id.empty()) record.id = parts_.random.hex_token(32);

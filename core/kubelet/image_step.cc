@@ -51,14 +51,14 @@ Task<std::optional<Result<PullOutcome>>> PodWorker::pull_image(PullRequest reque
 void PodWorker::look_at_pulls() {
   std::vector<std::string> over;
   for (const auto& [container, pull] : pulls_)
-    if (pull.end || over_with()) over.push_back(container);
+    if (pull.end || over_with() || shim_lost_) over.push_back(container);
   for (const auto& container : over)
     if (auto it = pulls_.find(container); it != pulls_.end()) it->second.over.set();
 }
 
 // True: the image is here and may be used. Else what the container waits for is noted.
 Task<bool> PodWorker::ensure_image(Document container, std::string name) {
-  const std::string image = container["image"].text();
+  const std::string image = container["image"].text(), turn = cat(name, " ", image);
   auto reference = parse_reference(image);
   if (!reference.ok()) {
     std::string text = cat("Failed to apply default image tag \"", image, "\": couldn't parse image name \"", image, "\": invalid reference format");
@@ -68,7 +68,7 @@ Task<bool> PodWorker::ensure_image(Document container, std::string name) {
   }
   const std::string policy = container["imagePullPolicy"].text();
   if (parts_.images.find(image) && policy != "Always") {
-    image_retries_.erase(name);
+    image_retries_.erase(turn);
     event("Normal", "Pulled", cat("Container image \"", image, "\" already present on machine and can be accessed by the pod"), name);
     co_return true;
   }
@@ -79,7 +79,7 @@ Task<bool> PodWorker::ensure_image(Document container, std::string name) {
     wake_in_ms(limits::kImageRetryFirstMs);
     co_return false;
   }
-  if (ImageRetry& retry = image_retries_[name]; put_off(retry)) {
+  if (ImageRetry& retry = image_retries_[turn]; put_off(retry)) {
     std::string text = cat("Back-off pulling image \"", image, "\"");
     WaitingReason waiting{"ImagePullBackOff", cat(text, ": ErrImagePull: ", retry.why)};
     if (facts_.waiting[name] != waiting) {
@@ -97,16 +97,16 @@ Task<bool> PodWorker::ensure_image(Document container, std::string name) {
   auto pulled = co_await pull_image(std::move(request), name);
   if (!pulled) co_return false;  // the pod is to end
   if (pulled->ok()) {
-    image_retries_.erase(name);
+    image_retries_.erase(turn);
     event("Normal", "Pulled", cat("Successfully pulled image \"", image, "\" in ", in_milliseconds((*pulled)->pull_us), " (", in_milliseconds(parts_.clock.monotonic_us() - begun_us),
-                                        " including waiting). Image size: ", (*pulled)->image.size_bytes, " bytes."), name);
+                                  " including waiting). Image size: ", (*pulled)->image.size_bytes, " bytes."), name);
     co_return true;
   }
   const std::string why = pulled->error().message();
   event("Warning", "Failed", cat("Failed to pull image \"", image, "\": ", why), name);
   event("Warning", "Failed", "Error: ErrImagePull", name);
   facts_.waiting[name] = {"ErrImagePull", why};
-  ImageRetry& retry = image_retries_[name];
+  ImageRetry& retry = image_retries_[turn];
   retry.why = why;
   try_later(retry, limits::kImageRetryFirstMs, limits::kImageRetryMaxMs);
   publish();

@@ -24,11 +24,11 @@ bool asks_for(std::string_view query, std::string_view key) {
   return false;
 }
 
-// Volumes that live on this node; what a host path leads to is not the pod's.
+// Volumes that live on this node; what a host path leads to is not the pod's, and a server of exports may never answer.
 std::vector<VolumeReading> volumes_of(const PodView& pod, const std::string& pod_root) {
   std::vector<VolumeReading> out;
   for (Value volume : pod.volumes().items()) {
-    if (volume.has("hostPath")) continue;
+    if (volume.has("hostPath") || volume.has("nfs")) continue;
     VolumeReading v;
     v.folder.path = volume_path(pod_root, volume);
     if (v.folder.path.empty()) continue;

@@ -202,7 +202,7 @@ class PodWorker {
   struct ImageRetry : Retry {
     std::string why;  // the pull before it failed
   };
-  std::map<std::string, ImageRetry> image_retries_;  // by container
+  std::map<std::string, ImageRetry> image_retries_;  // by container and image
   // Of containers that could not be made, by name. What comes to be needed later (a ConfigMap) is seen at once; its own text of
   // what is missing and its id stay the same, so that nothing changes while it waits.
   struct CreateRetry : Retry {

@@ -18,13 +18,15 @@ Task<Status> PodWorker::mount_exports(Document pod) {
     if (nfs["readOnly"].boolean() || volume["readOnly"].boolean()) options.push_back("ro");
     for (Value o : volume["mountOptions"].items()) options.push_back(o.text());
     std::string_view server = nfs["server"].str();
+    if (server.starts_with('-')) co_return Error(Code::kInvalidArgument, cat("MountVolume.SetUp failed for volume \"", volume["specName"].str(volume["name"].str()), "\" : ", go_quote(server), " is no server"));
     std::string source = cat(server.find(':') == server.npos ? std::string(server) : cat("[", server, "]"), ":", nfs["path"].str());
     ProcessSpec spec;
     spec.argv = {"mount", "-t", "nfs"};
     if (!options.empty()) spec.argv.insert(spec.argv.end(), {"-o", join(options, ",")});
-    spec.argv.insert(spec.argv.end(), {source, path});
-    spec.timeout_ms = limits::kRuntimeCommandMs;
     std::vector<std::string> arguments(spec.argv.begin() + 1, spec.argv.end());
+    arguments.insert(arguments.end(), {source, path});
+    spec.argv.insert(spec.argv.end(), {"--", source, path});  // what the pod's author wrote is no option
+    spec.timeout_ms = limits::kRuntimeCommandMs;
     auto result = co_await run_process(std::move(spec));
     if (result.ok() && result->exit_code == 0) continue;
     std::string hint = path_exists("/sbin/mount.nfs") ? "" : "; this node has no NFS client: install the package nfs-common";

@@ -104,7 +104,8 @@ std::optional<FileSystemUsage> file_system_usage(const std::string& path) {
   out.inodes = v.f_files;
   out.inodes_free = v.f_ffree;
   out.device = s.st_dev;
-  out.in_memory = f.f_type == TMPFS_MAGIC || f.f_type == RAMFS_MAGIC;
+  const auto type = static_cast<uint32_t>(f.f_type);  // signed where a word has 32 bits
+  out.in_memory = type == TMPFS_MAGIC || type == RAMFS_MAGIC;
   return out;
 }
 

@@ -260,8 +260,11 @@ Task<Result<std::unique_ptr<ExecSession>>> PodRuntime::exec(std::string uid, std
   CO_TRY(replace_file(path, *document.bytes(), 0600));
   std::string body(1, static_cast<char>((process.terminal ? shim::kTty : 0) | (stdin_on ? shim::kStdin : 0)));
   body += text_body({id, path});
+  struct Removed {  // also when nobody waits for the command any more
+    const std::string& path;
+    ~Removed() { unlink(path.c_str()); }
+  } removed{path};
   auto session = co_await open_session(uid, shim::kExec, std::move(body));
-  unlink(path.c_str());
   co_return session;
 }
 

@@ -222,14 +222,20 @@ class LayerWriter {
 
 }  // namespace
 
+// Its files, and for each entry a head with long names.
+constexpr int64_t kPlainBytesMax = limits::kLayerBytesMax + static_cast<int64_t>(limits::kLayerEntriesMax) * 4096;
+
 Result<UnpackedLayer> unpack_layer(const ByteSource& source, const std::string& folder) {
   // Two readers in a row: the first undoes compression, so that the digest of the plain tar is taken between them.
   DecompressedStream plain(source);
   TRY(plain.open());
   Sha256 hash;
+  int64_t plain_bytes = 0;
   ByteSource hashed = [&](char* out, size_t max) -> Result<size_t> {
     TRY_ASSIGN(size_t n, plain.read(out, max));
     hash.update(std::string_view(out, n));
+    plain_bytes += static_cast<int64_t>(n);
+    if (plain_bytes > kPlainBytesMax) return Error(Code::kTooLarge, cat("the layer has more than ", kPlainBytesMax, " bytes when it is decompressed"));
     return n;
   };
   TarReader tar(hashed);

@@ -256,10 +256,12 @@ Task<Status> PullEngine::bring_layers(Sessions sessions, std::vector<Descriptor>
 
 std::shared_ptr<PullEngine::LayerFetch> PullEngine::fetch_of(const Sessions& sessions, const Descriptor& layer, const std::string& diff_id) {
   std::erase_if(fetches_, [](const auto& f) { return f.second.expired(); });
-  if (auto there = fetches_[diff_id].lock(); there && (!there->result || there->result->ok())) return there;
+  // What another registry delivers for the same layer is judged by its own words, and may fail.
+  std::string key = cat(diff_id, " ", layer.digest, " ", sessions[0]->where());
+  if (auto there = fetches_[key].lock(); there && (!there->result || there->result->ok())) return there;
   auto fetch = std::make_shared<LayerFetch>();
   fetch->diff_id = diff_id;
-  fetches_[diff_id] = fetch;
+  fetches_[key] = fetch;
   fetch->tasks.start(fetch_layer(fetch.get(), sessions, layer));
   return fetch;
 }
@@ -307,6 +309,7 @@ Task<Status> PullEngine::download(LayerFetch* fetch, Sessions sessions, size_t f
   for (size_t i = first; i < sessions.size(); i++) {
     int64_t wait_ms = patience.retry_first_ms;
     for (int attempt = 1; attempt <= limits::kPullAttempts; attempt++) {
+      size_t since_cut = 0;
       auto body = co_await sessions[i]->blob(layer.digest, layer.size, offset);
       if (!body.ok()) {
         last = body.error().prefixed(cat("layer ", layer.digest));
@@ -329,6 +332,8 @@ Task<Status> PullEngine::download(LayerFetch* fetch, Sessions sessions, size_t f
           bool taken = co_await pipe->write(std::move(**piece));
           if (!taken) co_return ok();  // the reader has its reason, and tells it
           if (offset > layer.size) co_return ok();
+          since_cut += static_cast<size_t>(bytes);
+          if (since_cut < patience.progress_bytes) continue;
           attempt = 0;  // it goes forward
           wait_ms = patience.retry_first_ms;
         }

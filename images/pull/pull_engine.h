@@ -77,7 +77,7 @@ class PullEngine {
   PullStore& store_;
   size_t layers_running_ = 0;
   Event turns_;
-  std::map<std::string, std::weak_ptr<LayerFetch>> fetches_;  // by diff_id
+  std::map<std::string, std::weak_ptr<LayerFetch>> fetches_;  // by diff_id, blob and registry
 };
 
 }  // namespace bramble

@@ -124,6 +124,8 @@ TEST_F(HostPort, leads_to_the_pod_from_outside_from_the_host_and_from_pods) {
   EXPECT_EQ(answer("/host", "127.0.0.1", 8080), "");
   on_host([&](PodNetwork& network) { ASSERT_TRUE(network.collect({}).ok()); });
   EXPECT_EQ(answer("/host", "192.0.2.1", 8080), "");
+  // Without the rule that guards it nothing may reach the host's 127.0.0.1 from outside (CVE-2020-8558).
+  EXPECT_EQ(run("/host", "for f in /proc/sys/net/ipv4/conf/*/route_localnet; do read v <$f; [ $v = 0 ] || exit 1; done"), 0);
 }
 
 TEST_F(HostPort, opens_nothing_else_of_the_host_to_pods) {

@@ -264,8 +264,10 @@ TEST_F(Mounts, that_fail_are_told_as_upstream_tells_them) {
   for (const auto& row : rows)
     put_pod(row.name, cat(R"("volumes":[{"name":"v",)", replace_all(row.volume, "@", base_), R"(}],"containers":[{"name":"c","image":"busybox:1","volumeMounts":[{"name":"v","mountPath":"/v"}]}])"));
   put_pod("nfs", R"("volumes":[{"name":"v","nfs":{"server":"127.0.0.1","path":"/x","readOnly":true}}],"containers":[{"name":"c","image":"busybox:1"}])");
+  put_pod("option", R"("volumes":[{"name":"v","nfs":{"server":"-T/tmp/fstab","path":"/x"}}],"containers":[{"name":"c","image":"busybox:1"}])");
   RUN({
     for (const auto& row : rows) co_await until_event(row.name, replace_all(row.expected, "@", base_));
+    co_await until_event("option", R"(FailedMount: MountVolume.SetUp failed for volume "v" : "-T/tmp/fstab" is no server)");
     std::function<bool(const Document&)> told = [this](const Document&) {
       auto events = client_.events("nfs");
       return !events.empty() && events[0].starts_with("FailedMount: MountVolume.SetUp failed for volume \"v\" : mount failed: exit status ") &&
