@@ -162,7 +162,8 @@ TEST_F(OldVersions, owners_of_fields_keep_the_version_that_they_used) {
   EXPECT_FALSE(d["metadata"]["managedFields"].item(0)["fieldsV1"]["f:spec"].has("f:replicas"));
   // The field of the old version, which is an annotation of the new one.
   patch(cat(one(kExt), "?fieldManager=back"), R"({"spec":{"rollbackTo":{"revision":1}}})");
-  for (Value e : good("GET", one(kNow))->json()["metadata"]["managedFields"].items())
+  const Document owned = good("GET", one(kNow))->json();
+  for (Value e : owned["metadata"]["managedFields"].items())
     if (e["manager"].str() == "back") {
       EXPECT_EQ(e["fieldsV1"].dump(), R"({"f:spec":{"f:rollbackTo":{".":{},"f:revision":{}}}})");
     }
