@@ -21,6 +21,7 @@
 #include "core/apiserver/tokens.h"
 #include "core/apiserver/usage_api.h"
 #include "core/apiserver/verbs.h"
+#include "core/base/limits.h"
 #include "core/client/client.h"
 #include "core/client/node_streams.h"
 #include "core/http/server.h"

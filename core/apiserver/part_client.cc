@@ -67,51 +67,46 @@ PartClient::Asked PartClient::ask(std::string_view method, std::string_view verb
   return out;
 }
 
-void PartClient::finish(const Asked& asked, const Result<Document>& done, int code) {
+Task<Result<Document>> PartClient::finish(Asked asked, Task<Result<Document>> call, int code) {
+  Result<Document> done = co_await call;
   if (!done.ok()) code = http_status_of(done.error());
   calls_.done(asked.method, code, asked.since_us);
-  if (!asked.trail) return;
+  if (!asked.trail) co_return done;
   asked.trail->annotate(*asked.notes);
-  if (done.ok()) return asked.trail->answered(code, *done);
-  auto status = Document::parse(std::string_view(status_json_of(done.error())));
-  asked.trail->answered(code, status.ok() ? *status : Document());
+  if (done.ok()) {
+    asked.trail->answered(code, *done);
+  } else {
+    auto status = Document::parse(std::string_view(status_json_of(done.error())));
+    asked.trail->answered(code, status.ok() ? *status : Document());
+  }
+  co_return done;
 }
 
 Task<Result<Document>> PartClient::create(ResourceId resource, std::string ns, Document object, WriteOptions options) {
   ObjectKey key{ns, options.subresource.empty() ? std::string() : std::string(name_of(object))};
   Asked asked = ask("POST", "create", resource, key, options);
   if (asked.trail) asked.trail->requested(object);
-  Task<Result<Document>> call = inner_->create(std::move(resource), std::move(ns), std::move(object), std::move(options), asked.notes);
-  Result<Document> done = co_await call;
-  finish(asked, done, 201);
-  co_return done;
+  auto notes = asked.notes;
+  return finish(std::move(asked), inner_->create(std::move(resource), std::move(ns), std::move(object), std::move(options), std::move(notes)), 201);
 }
 
 Task<Result<Document>> PartClient::update(ResourceId resource, ObjectKey key, Document object, WriteOptions options) {
   Asked asked = ask("PUT", "update", resource, key, options);
   if (asked.trail) asked.trail->requested(object);
-  Task<Result<Document>> call = inner_->update(std::move(resource), std::move(key), std::move(object), std::move(options), asked.notes);
-  Result<Document> done = co_await call;
-  finish(asked, done, 200);
-  co_return done;
+  auto notes = asked.notes;
+  return finish(std::move(asked), inner_->update(std::move(resource), std::move(key), std::move(object), std::move(options), std::move(notes)), 200);
 }
 
 Task<Result<Document>> PartClient::patch(ResourceId resource, ObjectKey key, PatchType type, Document patch, WriteOptions options) {
   Asked asked = ask("PATCH", "patch", resource, key, options);
   if (asked.trail) asked.trail->patched(patch);
-  Task<Result<Document>> call = inner_->patch(std::move(resource), std::move(key), type, std::move(patch), std::move(options), asked.notes);
-  Result<Document> done = co_await call;
-  finish(asked, done, 200);
-  co_return done;
+  auto notes = asked.notes;
+  return finish(std::move(asked), inner_->patch(std::move(resource), std::move(key), type, std::move(patch), std::move(options), std::move(notes)), 200);
 }
 
 Task<Result<Document>> PartClient::remove(ResourceId resource, ObjectKey key, DeleteOptions options) {
-  WriteOptions plain;
-  Asked asked = ask("DELETE", "delete", resource, key, plain);
-  Task<Result<Document>> call = inner_->remove(std::move(resource), std::move(key), std::move(options));
-  Result<Document> done = co_await call;
-  finish(asked, done, 200);
-  co_return done;
+  Asked asked = ask("DELETE", "delete", resource, key, WriteOptions());
+  return finish(std::move(asked), inner_->remove(std::move(resource), std::move(key), std::move(options)), 200);
 }
 
 }  // namespace bramble

@@ -50,8 +50,8 @@ class PartClient final : public Client {
     InProcessClient::Notes notes;       // may be null
   };
   Asked ask(std::string_view method, std::string_view verb, const ResourceId& resource, const ObjectKey& key, const WriteOptions& options);
-  // code: of a success.
-  void finish(const Asked& asked, const Result<Document>& done, int code);
+  // Waits for the call, counts it and writes its answer into the audit log. code: of a success.
+  Task<Result<Document>> finish(Asked asked, Task<Result<Document>> call, int code);
 
   std::unique_ptr<InProcessClient> inner_;
   Identity identity_;

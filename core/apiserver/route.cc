@@ -1,20 +1,12 @@
 #include "core/apiserver/route.h"
 
 #include "core/base/strings.h"
+#include "core/client/request_verb.h"
 #include "core/resources/selector.h"
 
 namespace bramble {
 
 namespace {
-
-std::string verb_of(std::string_view method) {
-  if (method == "POST") return "create";
-  if (method == "GET" || method == "HEAD") return "get";
-  if (method == "PUT") return "update";
-  if (method == "PATCH") return "patch";
-  if (method == "DELETE") return "delete";
-  return {};
-}
 
 // The name that a field selector `metadata.name=x` pins; "" otherwise.
 std::string name_in_selector(std::string_view text) {
@@ -50,7 +42,7 @@ RequestInfo route(std::string_view method, std::string_view raw_path, std::strin
   }
   info.resource_request = true;
   info.version = parts[at++];
-  info.verb = verb_of(method);
+  info.verb = request_verb(method);
 
   bool watch_prefix = parts[at] == "watch";
   if (watch_prefix || parts[at] == "proxy") {

@@ -11,6 +11,7 @@
 #include "core/apiserver/audit.h"
 #include "core/app/credentials.h"
 #include "core/app/store_care.h"
+#include "core/base/limits.h"
 #include "core/controllers/controllers.h"
 #include "core/http/server.h"
 #include "core/client/recorder.h"

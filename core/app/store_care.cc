@@ -1,5 +1,6 @@
 #include "core/app/store_care.h"
 
+#include "core/base/limits.h"
 #include "core/base/log.h"
 #include "core/json/builder.h"
 #include "core/loop/loop.h"

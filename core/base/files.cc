@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "core/base/limits.h"
 #include "core/base/strings.h"
 #include "core/base/unique_fd.h"
 
@@ -56,11 +57,17 @@ Result<std::string> read_rest(int fd, const std::string& shown, size_t bytes_max
   return out;
 }
 
+Result<std::string> read_rest(int fd, const std::string& shown) { return read_rest(fd, shown, limits::kSmallFileBytesMax); }
+
+Result<std::string> read_file(const std::string& path) { return read_file(path, limits::kSmallFileBytesMax); }
+
 Result<std::string> read_file(const std::string& path, size_t bytes_max) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return Error::from_errno(errno, path);
   return read_rest(fd.get(), path, bytes_max);
 }
+
+std::string read_file_start(const std::string& path) { return read_file_start(path, limits::kSmallFileBytesMax); }
 
 std::string read_file_start(const std::string& path, size_t bytes_max) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

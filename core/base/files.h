@@ -9,7 +9,6 @@
 #include <string>
 #include <string_view>
 
-#include "core/base/limits.h"
 #include "core/base/result.h"
 
 namespace bramble {
@@ -18,12 +17,16 @@ constexpr size_t kNoLimit = SIZE_MAX - 1;  // for what the kernel or nobody but 
 
 bool path_exists(const std::string& path);
 
-// The whole file. kTooLarge when it has more than bytes_max, else by errno (kNotFound).
-Result<std::string> read_file(const std::string& path, size_t bytes_max = limits::kSmallFileBytesMax);
+// The whole file. kTooLarge when it has more than bytes_max (limits::kSmallFileBytesMax where none is given), else by errno
+// (kNotFound).
+Result<std::string> read_file(const std::string& path, size_t bytes_max);
+Result<std::string> read_file(const std::string& path);
 // Its first bytes; "" when it cannot be read. Waits for nobody to write into a FIFO.
-std::string read_file_start(const std::string& path, size_t bytes_max = limits::kSmallFileBytesMax);
+std::string read_file_start(const std::string& path, size_t bytes_max);
+std::string read_file_start(const std::string& path);
 // What the open file has from here on, as read_file. `shown` names it in errors.
-Result<std::string> read_rest(int fd, const std::string& shown, size_t bytes_max = limits::kSmallFileBytesMax);
+Result<std::string> read_rest(int fd, const std::string& shown, size_t bytes_max);
+Result<std::string> read_rest(int fd, const std::string& shown);
 
 // All of the bytes, or an error.
 Status write_all(int fd, std::string_view bytes, const std::string& shown);

@@ -71,6 +71,7 @@ std::string metric_number(double value) {
 }
 
 void MetricText::family(std::string_view name, std::string_view type, std::string_view stability, std::string_view help) {
+  if (now_ && name == name_) return;
   name_ = name;
   auto [it, fresh] = families_.try_emplace(name_);
   now_ = &it->second;
@@ -82,6 +83,11 @@ void MetricText::family(std::string_view name, std::string_view type, std::strin
 void MetricText::value(std::string_view labels, double value) {
   CHECK(now_ != nullptr, "a value without a family");
   now_->lines += cat(name_, labels, " ", metric_number(value), "\n");
+}
+
+void MetricText::value_at(std::string_view labels, double value, int64_t wall_us) {
+  CHECK(now_ != nullptr, "a value without a family");
+  now_->lines += cat(name_, labels, " ", metric_number(value), " ", wall_us / 1000, "\n");
 }
 
 void MetricText::histogram(std::string_view labels, const Histogram& h) {

@@ -88,7 +88,8 @@ class MetricText {
  public:
   // What follows belongs to this family; one named before goes on. stability: "STABLE", "BETA", "ALPHA", or "" for none.
   void family(std::string_view name, std::string_view type, std::string_view stability, std::string_view help);
-  void value(std::string_view labels, double value);  // labels: label_text()
+  void value(std::string_view labels, double value);                      // labels: label_text()
+  void value_at(std::string_view labels, double value, int64_t wall_us);  // measured at that time, which is told in milliseconds
   void histogram(std::string_view labels, const Histogram& histogram);
   // A family of one value without labels.
   void single(std::string_view name, std::string_view type, std::string_view stability, std::string_view help, double value);

@@ -2,6 +2,7 @@
 
 #include <http_parser.h>
 
+#include "core/base/limits.h"
 #include "core/base/random.h"
 #include "core/http/client_websocket.h"
 #include "core/http/message.h"

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/limits.h"
 #include "core/crypto/tls.h"
 #include "core/http/server.h"
 #include "core/loop/socket.h"

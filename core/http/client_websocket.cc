@@ -3,6 +3,7 @@
 #include <deque>
 #include <optional>
 
+#include "core/base/limits.h"
 #include "core/base/random.h"
 
 namespace bramble {

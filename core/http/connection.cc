@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include "core/base/limits.h"
 #include "core/base/log.h"
 
 namespace bramble {

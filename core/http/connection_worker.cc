@@ -1,6 +1,7 @@
 #include "core/http/connection_worker.h"
 
 #include "core/base/heap.h"
+#include "core/base/limits.h"
 
 namespace bramble {
 

@@ -1,5 +1,6 @@
 #include "core/http/exchange.h"
 
+#include "core/base/limits.h"
 #include "core/http/message.h"
 #include "core/http/websocket_frames.h"
 

@@ -3,6 +3,7 @@
 // or bytes as they are.
 #include <http_parser.h>
 
+#include "core/base/limits.h"
 #include "core/http/message.h"
 #include "core/http/session.h"
 #include "core/http/websocket_frames.h"

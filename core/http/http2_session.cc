@@ -4,6 +4,7 @@
 
 #include <unordered_map>
 
+#include "core/base/limits.h"
 #include "core/http/message.h"
 #include "core/http/session.h"
 

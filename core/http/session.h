@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/limits.h"
 #include "core/http/byte_budget.h"
 #include "core/http/exchange.h"
 #include "core/http/send_queue.h"

@@ -31,7 +31,7 @@ struct Row {
 
 class CadvisorPage {
  public:
-  CadvisorPage(SampleText& out, int64_t at_us) : out_(out), at_us_(at_us) {}
+  CadvisorPage(MetricText& out, int64_t at_us) : out_(out), at_us_(at_us) {}
 
   void usage(const Row& row, const CgroupUsage& u) {
     const std::string plain = labels(row, {});
@@ -166,13 +166,13 @@ class CadvisorPage {
     one("io", u.io_pressure);
   }
 
-  SampleText& out_;
+  MetricText& out_;
   int64_t at_us_;
 };
 
 }  // namespace
 
-void print_cadvisor_metrics(SampleText& out, const NodeReading& r, const MachineNames& machine, const std::string& cgroup_root) {
+void print_cadvisor_metrics(MetricText& out, const NodeReading& r, const MachineNames& machine, const std::string& cgroup_root) {
   out.single("container_scrape_error", "gauge", "", "1 if there was an error while getting container metrics, 0 otherwise", r.root.cpu_ns ? 0 : 1);
   out.family("cadvisor_version_info", "gauge", "", "A metric with a constant '1' value labeled by kernel version, OS version, docker version, cadvisor version & cadvisor revision.");
   out.value(label_text({{"cadvisorRevision", ""}, {"cadvisorVersion", machine.version}, {"dockerVersion", ""}, {"kernelVersion", machine.kernel_version}, {"osVersion", machine.os_image}}), 1);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/client/request_verb.h"
 #include "core/json/builder.h"
 #include "core/loop/race.h"
 
@@ -12,15 +13,6 @@ namespace {
 bool is_below(std::string_view path, std::string_view root) {
   while (root.size() > 1 && root.ends_with('/')) root.remove_suffix(1);
   return path == root || (path.size() > root.size() && path.starts_with(root) && path[root.size()] == '/');
-}
-
-std::string verb_of(std::string_view method) {
-  if (method == "POST") return "create";
-  if (method == "GET" || method == "HEAD") return "get";
-  if (method == "PUT") return "update";
-  if (method == "PATCH") return "patch";
-  if (method == "DELETE") return "delete";
-  return {};
 }
 
 void send_text(Responder& responder, int status, std::string text) {
@@ -121,7 +113,7 @@ Task<void> KubeletPort::handle(std::shared_ptr<const HttpRequest> request, std::
     co_return send_text(*responder, nobody ? 401 : 500, nobody ? "Unauthorized" : user.error().message());
   }
   responder->peer_is_known();
-  const std::string verb = verb_of(request->method);
+  const std::string verb(request_verb(request->method));
   const std::vector<std::string> subresources = node_subresources(request->path);
   bool good = false;
   for (const std::string& subresource : subresources) {

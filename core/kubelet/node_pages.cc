@@ -194,7 +194,7 @@ Task<NodePage> NodePages::page(std::string method, std::string path, std::string
     out.body = own_metrics(*r);
     co_return out;
   }
-  SampleText text;
+  MetricText text;
   if (path == "/metrics/resource") {
     print_resource_metrics(text, r.get());
   } else {

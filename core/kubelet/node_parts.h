@@ -7,6 +7,7 @@
 
 #include "cni/pod_network.h"
 #include "core/base/clock.h"
+#include "core/base/limits.h"
 #include "core/base/metrics.h"
 #include "core/base/random.h"
 #include "core/client/alarm.h"

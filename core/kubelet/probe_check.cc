@@ -1,5 +1,6 @@
 #include "core/kubelet/probe_check.h"
 
+#include "core/base/limits.h"
 #include "core/http/grpc_call.h"
 #include "core/http/url.h"
 #include "core/kubelet/expansion.h"

@@ -8,7 +8,7 @@ double seconds_of(uint64_t ns) { return static_cast<double>(ns) / 1e9; }
 
 // A family's value, where there is one.
 struct Sheet {
-  SampleText& out;
+  MetricText& out;
   int64_t at_us;
   void family(std::string_view name, std::string_view type, std::string_view stability, std::string_view help) { out.family(name, type, stability, help); }
   void put(const std::string& labels, Count n) {
@@ -18,7 +18,7 @@ struct Sheet {
 
 }  // namespace
 
-void print_resource_metrics(SampleText& out, const NodeReading* reading) {
+void print_resource_metrics(MetricText& out, const NodeReading* reading) {
   const double failed = reading && reading->root.cpu_ns ? 0 : 1;
   constexpr std::string_view kHelp = "1 if there was an error while getting container metrics, 0 otherwise";
   out.single("scrape_error", "gauge", "ALPHA", cat("(Deprecated since 1.29.0) ", kHelp), failed);

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "core/base/limits.h"
 #include "core/base/result.h"
 #include "core/loop/task.h"
 
@@ -28,6 +27,7 @@ namespace loop_detail {
 struct OffloadGate {
   size_t jobs = 0;
   Event room;
+  bool full() const;
 };
 }  // namespace loop_detail
 
@@ -164,7 +164,7 @@ auto offload(F fn, OffloadLane lane) -> Task<decltype(fn())> {
     std::optional<T> value;
   };
   loop_detail::OffloadGate& gate = Loop::current().offload_gate(lane);
-  while (gate.jobs >= limits::kOffloadJobsMax) co_await gate.room.wait();
+  while (gate.full()) co_await gate.room.wait();
   auto shared = std::make_shared<Shared>(Shared{std::move(fn), std::nullopt});
   Event done;
   loop_detail::OffloadTicket ticket;

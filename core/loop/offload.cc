@@ -16,6 +16,8 @@
 
 namespace bramble::loop_detail {
 
+bool OffloadGate::full() const { return jobs >= limits::kOffloadJobsMax; }
+
 namespace {
 
 // A job's place in its loop's gate: free once the job is destroyed, run or not.

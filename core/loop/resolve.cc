@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 
+#include "core/base/limits.h"
 #include "core/base/strings.h"
 #include "core/loop/loop.h"
 #include "core/loop/socket.h"

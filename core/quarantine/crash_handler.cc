@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "core/base/limits.h"
 #include "core/base/working_on.h"
 #include "core/quarantine/quarantine_file.h"
 

@@ -1,5 +1,6 @@
 #include "images/pull/byte_pipe.h"
 
+#include "core/base/limits.h"
 #include <algorithm>
 #include <cstring>
 

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "core/base/clock.h"
+#include "core/base/limits.h"
 #include "core/base/working_on.h"
 
 namespace bramble {

@@ -4,6 +4,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/files.h"
+#include "core/base/limits.h"
 #include "core/json/value.h"
 #include "images/pull/answer_headers.h"
 #include "images/pull/manifest.h"

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/limits.h"
 #include "core/http/client.h"
 #include "core/loop/resolve.h"
 #include "images/pull/proxy_settings.h"

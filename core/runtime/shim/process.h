@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 
+#include "core/base/limits.h"
 #include "core/runtime/shim/cri_log.h"
 #include "core/runtime/shim/reactor.h"
 #include "core/runtime/shim/wire.h"

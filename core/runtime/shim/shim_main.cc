@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 
+#include "core/base/limits.h"
 #include "core/runtime/shim/command.h"
 #include "core/runtime/shim/first_process.h"
 

@@ -7,6 +7,7 @@
 #include <deque>
 
 #include "core/apiserver/apiserver.h"
+#include "core/base/limits.h"
 #include "storage/memory/memory_store.h"
 
 namespace bramble {

@@ -1,4 +1,5 @@
 // Answers in application/vnd.kubernetes.protobuf, read back by the reader of request bodies.
+#include "core/base/limits.h"
 #include "core/schema/openapi.h"
 #include "core/schema/protobuf.h"
 #include "core/schema/protobuf_write.h"

@@ -2,6 +2,7 @@
 #include "core/apiserver/authn.h"
 #include "core/apiserver/negotiation.h"
 #include "core/apiserver/route.h"
+#include "core/base/limits.h"
 #include "tests/core/apiserver/api_fixture.h"
 
 namespace bramble {

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "core/base/limits.h"
 #include "core/http/message.h"
 #include "core/http/wire.h"
 #include "tests/core/http/http_fixture.h"

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "core/base/limits.h"
 #include "core/crypto/x509.h"
 #include "core/http/client.h"
 #include "core/http/server.h"

@@ -1,4 +1,5 @@
 // Sessions without sockets: time limits, back-pressure, cancellation at every point of an exchange.
+#include "core/base/limits.h"
 #include "core/http/session.h"
 
 #include <gtest/gtest.h>

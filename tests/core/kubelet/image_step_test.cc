@@ -1,4 +1,5 @@
 // The image before a container: what is asked of registries, and what pods and their events say of it.
+#include "core/base/limits.h"
 #include "tests/core/kubelet/kubelet_fixture.h"
 
 namespace bramble {

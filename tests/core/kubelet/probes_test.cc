@@ -1,8 +1,8 @@
 // Probes of real containers: what they say, what follows from it, and servers and commands that behave badly.
-#include "core/crypto/x509.h"
 #include "core/http/client.h"
 #include "core/http/wire.h"
 #include "tests/core/http/grpc_health_server.h"
+#include "tests/core/http/http_fixture.h"
 #include "tests/core/kubelet/kubelet_fixture.h"
 
 namespace bramble {
@@ -40,18 +40,7 @@ struct WebServer {
     }
   }
   void use_tls() {
-    constexpr int64_t kFarFuture_s = 4102444800;
-    CertificateAuthority ca = CertificateAuthority::create("nobody knows it", kFarFuture_s).value();
-    CertificateSubject subject;
-    subject.common_name = "another name";
-    LeafOptions leaf;
-    leaf.server_auth = true;
-    leaf.not_after_s = kFarFuture_s;
-    auto key = ca.issue_with_key(subject, leaf).value();
-    TlsServerContext::Options options;
-    options.certificate_pem = key.certificate_pem;
-    options.key_pem = key.key_pem;
-    tls = TlsServerContext::create(std::move(options)).value();
+    tls = TestIdentity().server();  // an authority that nobody knows
   }
   Task<void> serve_tls(UniqueFd fd) {
     Wire wire(std::make_unique<Stream>(std::move(fd)));

@@ -159,7 +159,7 @@ bool has_line(const std::string& text, const std::string& line) { return cat("\n
 
 TEST(ResourceMetrics, have_upstreams_names_labels_and_times) {
   NodeReading r = some_reading();
-  SampleText page;
+  MetricText page;
   print_resource_metrics(page, &r);
   const std::string text = page.take();
   for (const char* line : {
@@ -178,14 +178,14 @@ TEST(ResourceMetrics, have_upstreams_names_labels_and_times) {
            "resource_scrape_error 0",
        })
     EXPECT_TRUE(has_line(text, line)) << line << "\nin\n" << text;
-  SampleText failed;
+  MetricText failed;
   print_resource_metrics(failed, nullptr);
   EXPECT_TRUE(has_line(failed.take(), "resource_scrape_error 1"));
 }
 
 TEST(CadvisorMetrics, have_the_names_and_labels_that_dashboards_ask_for) {
   NodeReading r = some_reading();
-  SampleText page;
+  MetricText page;
   print_cadvisor_metrics(page, r, {"m", "s", "b", "6.1", "Debian", "0.1.0", 4}, "kubepods");
   const std::string text = page.take();
   const std::string of_a = "container=\"a\",", rest = "id=\"/kubepods/podu1/id1\",image=\"docker.io/library/web:1\",name=\"id1\",namespace=\"default\",pod=\"web\"";

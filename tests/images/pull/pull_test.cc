@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "core/base/limits.h"
 #include "images/pull/image_puller.h"
 #include "tests/images/pull/fake_registry.h"
 #include "tests/images/store_fixture.h"
