@@ -11,6 +11,7 @@
 #include "core/app/server_setup.h"
 #include "core/loop/loop.h"
 #include "core/quarantine/quarantine.h"
+#include "core/runtime/carried_runc.h"
 
 namespace bramble {
 
@@ -101,6 +102,7 @@ int run_check_config(const std::vector<std::string>& argv) {
   bool good = show_setup(*flags);
   CheckOptions options;
   options.runtime = flags->text("runtime");
+  if (options.runtime.empty() && carried_runc().empty()) options.runtime = "runc";
   for (const Check& c : check_machine(options)) good = show(c) && good;
   show_store_of(flags->text("run-dir"));
   Status shown = show_quarantine(flags->text("run-dir"), flags->on("clear-quarantine"));

@@ -1,6 +1,7 @@
 #include "core/app/node.h"
 
 #include "cni/netlink/rtnetlink.h"
+#include "core/app/carried_runtime.h"
 #include "core/app/host_facts.h"
 #include "core/app/late_network.h"
 #include "core/app/local_api.h"
@@ -14,6 +15,7 @@
 #include "core/kubelet/kubelet.h"
 #include "core/kubelet/kubelet_port.h"
 #include "core/proxy/proxy.h"
+#include "core/runtime/carried_runc.h"
 #include "core/runtime/cgroups.h"
 #include "core/runtime/pod_runtime.h"
 #include "images/local_store.h"
@@ -155,7 +157,7 @@ void Node::Parts::use_pod_range(const Document& node) {
 }
 
 Status Node::check_host(const NodeOptions& options) {
-  TRY(find_runtime(options.runtime));
+  if (!options.runtime.empty() || carried_runc().empty()) TRY(find_runtime(options.runtime.empty() ? "runc" : options.runtime));
   TRY_ASSIGN(Cgroups cgroups, Cgroups::open({}));
   return cgroups.check_memory();
 }
@@ -166,6 +168,7 @@ Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials&
   parts->options = std::move(options);
   const NodeOptions& o = parts->options;
   TRY(make_folders(o.data_dir + "/agent", 0700));
+  TRY_ASSIGN(parts->options.runtime, node_runtime(o.runtime, o.data_dir));
   TRY(make_folders(o.run_dir, 0700));
   parts->client = clients(node_identity(o.name));
   parts->proxy_client = clients({"system:kube-proxy", "", {"system:authenticated"}, {}});

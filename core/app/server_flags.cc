@@ -39,7 +39,7 @@ static const FlagSpec kServerFlags[] = {
     {"kubelet-arg", 0, "", Kind::kList, "", "Node",
      "arguments of the kubelet, as NAME=VALUE: serialize-image-pulls, max-parallel-image-pulls, image-gc-high-threshold, image-gc-low-threshold, minimum-image-ttl-duration, maximum-image-ttl-duration"},
     {"resolv-conf", 0, "BRAMBLE_RESOLV_CONF", Kind::kText, "/etc/resolv.conf", "Node", "where upstream name servers are read"},
-    {"runtime", 0, "", Kind::kText, "runc", "Node", "OCI runtime: runc, crun, or a path"},
+    {"runtime", 0, "", Kind::kText, "", "Node", "OCI runtime: runc, crun, or a path (the runc inside, else runc from PATH)"},
     {"cgroup-root", 0, "", Kind::kText, "", "Node", "cgroup under which kubepods lives"},
     {"kubelet-port", 0, "", Kind::kNumber, "10250", "Node", "port of the kubelet's own API"},
 };

@@ -324,4 +324,9 @@ constexpr size_t kDiskScanDepthMax = 64;                        // an open descr
 constexpr size_t kDiskScanLinksMax = 16 * 1024;                 // files with several names that are counted once
 constexpr size_t kNodeRequestBytesMax = 16 * 1024;              // of a request to the kubelet's port: nothing there takes a body
 
+// A shim that was asked to end, by a machine that shuts down, waits so long for its containers.
+inline constexpr unsigned kShimEndSeconds = 10;
+// Names that are looked at in <data-dir>/data, where releases unpack their runtime.
+inline constexpr size_t kCarriedRuntimesMax = 64;
+
 }  // namespace bramble::limits

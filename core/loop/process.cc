@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "core/base/limits.h"
@@ -118,6 +119,19 @@ struct SpawnActions {
   }
 };
 
+// This process's environment without what the service manager meant for it alone (sd_notify(3), sd_watchdog_enabled(3),
+// sd_listen_fds(3)): a runc that is given the socket waits for the container to say that it is ready.
+std::vector<char*> inherited() {
+  constexpr std::string_view kOwn[] = {"NOTIFY_SOCKET=", "WATCHDOG_USEC=", "WATCHDOG_PID=", "LISTEN_PID=", "LISTEN_FDS=", "LISTEN_FDNAMES="};
+  std::vector<char*> out;
+  for (char** e = environ; *e; e++) {
+    std::string_view text(*e);
+    if (std::none_of(std::begin(kOwn), std::end(kOwn), [text](std::string_view own) { return text.starts_with(own); })) out.push_back(*e);
+  }
+  out.push_back(nullptr);
+  return out;
+}
+
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
   std::vector<char*> out;
   for (auto& t : texts) out.push_back(const_cast<char*>(t.c_str()));
@@ -157,10 +171,9 @@ Status spawn(const ProcessSpec& spec, Child* child, Feeder* in, Collector* out, 
     set_nonblocking(o.collector->fd.get());
     posix_spawn_file_actions_adddup2(&actions.files, o.child_end->get(), o.target);
   }
-  std::vector<char*> argv = pointers(spec.argv), env = pointers(spec.env);
+  std::vector<char*> argv = pointers(spec.argv), env = spec.env.empty() ? inherited() : pointers(spec.env);
   pid_t pid = -1;
-  int rc =
-      posix_spawnp(&pid, argv[0], &actions.files, &actions.attr, argv.data(), spec.env.empty() ? environ : env.data());
+  int rc = posix_spawnp(&pid, argv[0], &actions.files, &actions.attr, argv.data(), env.data());
   if (rc != 0) return Error::from_errno(rc, spec.argv[0]);
   child->pid = pid;
   child->pidfd.reset(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));

@@ -93,6 +93,7 @@ Task<RuntimeFeatures> PodRuntime::features() {
 
 Result<std::string> PodRuntime::runtime_of_handler(const std::string& handler) const {
   if (handler.empty()) return std::string();
+  if (handler == runtime_path_.substr(runtime_path_.rfind('/') + 1)) return runtime_path_;
   auto found = handler == "runc" || handler == "crun" ? find_runtime(handler) : Result<std::string>(Error(Code::kNotFound, "unknown"));
   if (!found.ok()) return Error(Code::kNotFound, cat("failed to get sandbox runtime: no runtime for ", go_quote(handler), " is configured"));
   return found;

@@ -13,3 +13,16 @@ set_source_files_properties(core/runtime/shim_binary.cc PROPERTIES
   COMPILE_DEFINITIONS BRAMBLE_SHIM_FILE="${CMAKE_BINARY_DIR}/bramble-shim"
   COMPILE_OPTIONS -fno-lto)
 add_dependencies(core_runtime bramble-shim)
+
+# A release carries a static runc, compressed. Without one a node takes the runc of the machine.
+set(BRAMBLE_RUNC "" CACHE FILEPATH "a static runc of the target (toolchains/runc.sh) to carry inside; empty: none")
+if(BRAMBLE_RUNC)
+  find_program(ZSTD zstd REQUIRED)
+  set(packed ${CMAKE_BINARY_DIR}/generated/runc.zst)
+  add_custom_command(OUTPUT ${packed} DEPENDS ${BRAMBLE_RUNC}
+    COMMAND ${ZSTD} --quiet --force --ultra -22 --no-progress -o ${packed} ${BRAMBLE_RUNC})
+  add_custom_target(bramble-runc DEPENDS ${packed})
+  set_source_files_properties(core/runtime/carried_runc.cc PROPERTIES
+    OBJECT_DEPENDS ${packed} COMPILE_DEFINITIONS BRAMBLE_RUNC_FILE="${packed}" COMPILE_OPTIONS -fno-lto)
+  add_dependencies(core_runtime bramble-runc)
+endif()

@@ -18,7 +18,7 @@ struct Check {
 };
 
 struct CheckOptions {
-  std::string runtime = "runc";   // name in PATH, or a path
+  std::string runtime = "runc";   // name in PATH, or a path; "": bramble carries one
   std::string root;               // before /proc, /sys, /boot: for tests
 };
 

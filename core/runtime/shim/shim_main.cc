@@ -3,6 +3,8 @@
 // (wire.h), and leaves exit codes in files. It starts nothing by itself: bramble decides, and finds it again by its socket.
 //   bramble-shim <pod directory> <runtime> <runtime root> <milliseconds for a command> <open files, or 0> [<cgroup.procs file>...]
 // Open files: the soft limit of the containers. It joins the cgroups of the files.
+// SIGTERM, which a machine that shuts down sends to all, ends it once nothing runs any more, and what does not end by itself is
+// killed after limits::kShimEndSeconds; so it holds up no shutdown.
 // It returns when the socket listens; the work is done by its child. Lost when it dies: the containers' streams.
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -233,11 +235,30 @@ static void listener_ready(Source* s, uint32_t) {
   conn_interest(c);
 }
 
+static bool asked_to_end;
+
+// The first process of a PID namespace does not even hear of a SIGTERM that it has no handler for.
+static void kill_all() {
+  for (Process* p = processes; p; p = p->next)
+    if (p->state != kExited && p->pid > 0) kill(p->pid, SIGKILL);
+}
+
+static bool is_idle() {
+  for (Process* p = processes; p; p = p->next)
+    if (p->state != kExited) return false;
+  return !commands;
+}
+
 static void signals_ready(Source* s, uint32_t) {
   signalfd_siginfo info;
   while (read(s->fd, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    if (info.ssi_signo == SIGALRM) kill_all();
+    if (info.ssi_signo != SIGTERM || asked_to_end) continue;
+    asked_to_end = true;
+    alarm(limits::kShimEndSeconds);
   }
   reap();
+  if (asked_to_end && is_idle()) exit(0);
 }
 
 // A bramble that is killed while it starts a shim may be followed by one that starts another: the pod has the first.
@@ -276,12 +297,15 @@ static bool set_up(int argc, char** argv) {
   sigaddset(&set, SIGHUP);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGALRM);
   sigprocmask(SIG_SETMASK, &set, nullptr);
-  sigset_t children;
-  sigemptyset(&children);
-  sigaddset(&children, SIGCHLD);
+  sigset_t heard;
+  sigemptyset(&heard);
+  sigaddset(&heard, SIGCHLD);
+  sigaddset(&heard, SIGTERM);
+  sigaddset(&heard, SIGALRM);
   epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-  signals = Source{signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK), 0, signals_ready, nullptr, nullptr};
+  signals = Source{signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK), 0, signals_ready, nullptr, nullptr};
   command_timer = Source{timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), 0, command_timer_ready, nullptr, nullptr};
   listener = Source{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), 0, listener_ready, nullptr, nullptr};
   sockaddr_un address{};

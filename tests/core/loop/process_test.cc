@@ -26,6 +26,18 @@ TEST(Process, collects_output_and_exit_code) {
   EXPECT_EQ(r->err, "err\n");
 }
 
+TEST(Process, what_the_service_manager_says_to_this_process_is_not_handed_on) {
+  Loop loop;
+  setenv("NOTIFY_SOCKET", "/run/notify", 1);
+  setenv("WATCHDOG_USEC", "1000", 1);
+  setenv("HANDED_ON", "yes", 1);
+  auto r = run_task(loop, run_process(shell("echo \"$NOTIFY_SOCKET$WATCHDOG_USEC$HANDED_ON\"")));
+  unsetenv("NOTIFY_SOCKET");
+  unsetenv("WATCHDOG_USEC");
+  ASSERT_TRUE(r.ok());
+  EXPECT_EQ(r->out, "yes\n");
+}
+
 TEST(Process, feeds_standard_input_larger_than_a_pipe) {
   Loop loop;
   ProcessSpec spec = shell("wc -c");

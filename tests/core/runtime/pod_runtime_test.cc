@@ -3,11 +3,13 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -67,6 +69,13 @@ class PodRuntimeTest : public testing::Test {
     if (cgroups_) cgroups_->remove_all();
     Status removed = unmount_and_remove(base_);
     EXPECT_TRUE(removed.ok()) << removed.error().message();
+  }
+  // 0: there is none.
+  pid_t shim_pid() const {
+    std::string procs;
+    for (const auto& file : cgroups_->shim_procs_files())
+      if (procs.empty()) procs = slurp(file);
+    return static_cast<pid_t>(parse_int64(trim(procs)).value_or(0));
   }
   void open_runtime() {
     PodRuntime::Options o{base_ + "/run", base_ + "/data", runc_};
@@ -640,16 +649,53 @@ TEST_F(PodRuntimeTest, a_runtime_that_hangs_is_killed_and_its_caller_told) {
   }
 }
 
+TEST_F(PodRuntimeTest, a_shim_that_is_asked_to_end_does_so_after_the_last_container) {
+  RUN({
+    co_await start("a", "trap 'exit 4' TERM; while :; do echo ready; sleep 0.05; done", {});
+    auto session = co_await runtime_->attach(uid_, id("a"), false);
+    EXPECT_TRUE(session.ok());
+    if (!session.ok()) co_return;
+    auto first = co_await (*session)->next();  // so the trap is set
+    EXPECT_TRUE(first.has_value());
+    pid_t shim = shim_pid();
+    EXPECT_GT(shim, 0);
+    if (shim <= 0) co_return;
+    int watched = static_cast<int>(syscall(SYS_pidfd_open, shim, 0));
+    ::kill(shim, SIGTERM);
+    auto state = co_await runtime_->settled(uid_, id("a"));
+    EXPECT_TRUE(state.ok() && state->phase == ContainerState::kRunning) << "it still serves";
+    auto sent = co_await runtime_->kill(uid_, id("a"), SIGTERM);
+    EXPECT_TRUE(sent.ok());
+    pollfd ended{watched, POLLIN, 0};
+    EXPECT_EQ(poll(&ended, 1, 20000), 1);
+    close(watched);
+    EXPECT_TRUE(slurp(runtime_->container_dir(uid_, id("a")) + "/exit").starts_with("4 0 "));
+    EXPECT_EQ(runtime_->find_shim(uid_), PodRuntime::Shim::kNone);
+  });
+}
+
+TEST_F(PodRuntimeTest, a_shim_that_is_asked_to_end_kills_what_hears_no_signal) {
+  RUN({
+    co_await start("a", "trap '' TERM; sleep 1000", {});
+    pid_t shim = shim_pid();
+    EXPECT_GT(shim, 0);
+    if (shim <= 0) co_return;
+    int watched = static_cast<int>(syscall(SYS_pidfd_open, shim, 0));
+    ::kill(shim, SIGTERM);
+    pollfd ended{watched, POLLIN, 0};
+    EXPECT_EQ(poll(&ended, 1, 60000), 1);
+    close(watched);
+    EXPECT_TRUE(slurp(runtime_->container_dir(uid_, id("a")) + "/exit").starts_with("137 9 "));
+  });
+}
+
 TEST_F(PodRuntimeTest, a_shim_that_does_not_answer_is_not_waited_for) {
   command_ms_ = 1000;
   RUN({
     auto ready = co_await runtime_->ensure_pod(uid_, "h");
     EXPECT_TRUE(ready.ok());
-    std::string procs;
-    for (const auto& file : cgroups_->shim_procs_files())
-      if (procs.empty()) procs = slurp(file);
-    auto shim = static_cast<pid_t>(parse_int64(trim(procs)).value_or(0));
-    EXPECT_GT(shim, 0) << procs;
+    pid_t shim = shim_pid();
+    EXPECT_GT(shim, 0);
     if (shim <= 0) co_return;
     ::kill(shim, SIGSTOP);
     auto killed = co_await runtime_->kill(uid_, id("a"), SIGTERM);
