@@ -1,5 +1,5 @@
 #!/bin/bash
-# Sourced by deps.sh, kubectl.sh and runc.sh: files from the Debian mirror that this machine's apt is set to. Changes nothing on the
+# Sourced by deps.sh and kubectl.sh: files from the Debian mirror that this machine's apt is set to. Changes nothing on the
 # machine; no host is named here. Expects $cache and die() of the caller.
 
 # mirror_uris [security]: the mirror of the machine's own release; with "security" also that of its security updates.
@@ -33,23 +33,28 @@ fetch_source() {
   return 1
 }
 
-# private_root SUITE ARCHITECTURE: sets $root to a root of apt's own under $cache/apt for one suite and architecture: own lists and
-# package state, the machine's transport settings and archive keys. To be called with a lock of the caller's on it.
-private_root() {
-  local suite=$1 architecture=$2 keys options uri
+# fetch_package PACKAGE ARCHITECTURE SUITE DIR: unpacks a binary package of any suite and Debian architecture into DIR. It is
+# kept in $cache/distfiles/<suite>. apt checks it, in a root of its own under $cache/apt: own lists and package state, the
+# machine's transport settings and archive keys.
+fetch_package() {
+  local package=$1 architecture=$2 suite=$3 dir=$4 root kept keys options uri
   # shellcheck disable=SC2154  # set by the caller
   root=$cache/apt/$suite-$architecture
-  mkdir -p "$root"/{lists/partial,archives/partial,empty}
-  uri=$(mirror_uris | head -n 1)
-  [[ -n $uri ]] || die "apt knows no mirror of this Debian release; see /etc/apt"
-  keys=/usr/share/keyrings/debian-archive-keyring.gpg
-  options=
-  [[ ! -f $keys ]] || options="[signed-by=$keys] "
-  printf '%s\n' "deb $options$uri $suite main" "deb-src $options$uri $suite main" >"$root/sources.list"
-  : >"$root/status"
-  {
-    apt-config dump | grep '^Acquire::' || true
-    cat <<CONFIG
+  kept=$cache/distfiles/$suite
+  mkdir -p "$root"/{lists/partial,archives/partial,empty} "$kept" "$dir"
+  exec 8>"$root/lock"
+  flock 8
+  if [[ -z $(find "$kept" -name "${package}_*_$architecture.deb") ]]; then
+    uri=$(mirror_uris | head -n 1)
+    [[ -n $uri ]] || die "apt knows no mirror of this Debian release; see /etc/apt"
+    keys=/usr/share/keyrings/debian-archive-keyring.gpg
+    options=
+    [[ ! -f $keys ]] || options="[signed-by=$keys] "
+    echo "deb $options$uri $suite main" >"$root/sources.list"
+    : >"$root/status"
+    {
+      apt-config dump | grep '^Acquire::' || true
+      cat <<CONFIG
 APT::Architecture "$architecture";
 APT::Architectures { "$architecture"; };
 APT::Sandbox::User "root";
@@ -66,20 +71,7 @@ Dir::Etc::sourceparts "$root/empty";
 Dir::Etc::preferences "/dev/null";
 Dir::Etc::preferencesparts "$root/empty";
 CONFIG
-  } >"$root/apt.conf"
-}
-
-# fetch_package PACKAGE ARCHITECTURE SUITE DIR: unpacks a binary package of any suite and Debian architecture into DIR. It is
-# kept in $cache/distfiles/<suite>; apt checks it.
-fetch_package() {
-  local package=$1 architecture=$2 suite=$3 dir=$4 root kept
-  # shellcheck disable=SC2154  # set by the caller
-  kept=$cache/distfiles/$suite
-  mkdir -p "$cache/apt/$suite-$architecture" "$kept" "$dir"
-  exec 8>"$cache/apt/$suite-$architecture/lock"
-  flock 8
-  if [[ -z $(find "$kept" -name "${package}_*_$architecture.deb") ]]; then
-    private_root "$suite" "$architecture"
+    } >"$root/apt.conf"
     (
       cd "$kept"
       export APT_CONFIG=$root/apt.conf

@@ -17,7 +17,8 @@ arch=${1:-}
 least=1.3.3
 suites=(forky sid)
 die() { echo "runc.sh: $*" >&2; exit 1; }
-. "$here/apt.sh"   # fetch_package, private_root
+. "$here/apt.sh"        # fetch_package, mirror_uris
+. "$here/apt_root.sh"   # private_root
 
 case $arch in
   amd64) triplet=x86_64-linux-gnu    debian=amd64 go=(GOARCH=amd64)         flags='' ;;
@@ -28,7 +29,7 @@ case $arch in
 esac
 command -v "$triplet-gcc" >/dev/null || die "$triplet-gcc is missing; run toolchains/install-packages.sh build (or cross)"
 
-hash=$({ echo "$arch ${suites[*]}"; cat "${BASH_SOURCE[0]}" "$here/apt.sh"; } | sha256sum | cut -c1-12)
+hash=$({ echo "$arch ${suites[*]}"; cat "${BASH_SOURCE[0]}" "$here/apt_root.sh"; } | sha256sum | cut -c1-12)
 kept=$cache/runc/$arch-$hash
 if [[ -x $kept/runc ]]; then echo "$kept/runc"; exit 0; fi
 mkdir -p "$cache/runc"
