@@ -3,6 +3,7 @@
 
 #include "core/apiserver/admission_certificates.h"
 #include "core/apiserver/admission_defaults.h"
+#include "core/apiserver/admission_devices.h"
 #include "core/apiserver/admission_limits.h"
 #include "core/apiserver/admission_owner_references.h"
 #include "core/apiserver/admission_pod_security.h"
@@ -107,6 +108,7 @@ Status Admission::run_admit(const AdmissionCall& call, Mut object, Value old) co
     }));
   }
   if (is(kind, "certificates.k8s.io", "certificatesigningrequests") && create) note_asker(call.user, object);
+  if (is(kind, "resource.k8s.io", "resourceslices")) stamp_device_taints(object, registry_.clock().now_rfc3339());
   if (is(kind, "", "persistentvolumeclaims") && create && needs_storage_class(object)) {
     TRY(plugin(AdmissionMetrics::kDefaultStorageClass,
                [&] { return default_to("storageClassName", "storage.k8s.io", "storageclasses", is_default_storage_class); }));
@@ -157,6 +159,11 @@ Status Admission::run_inspect(const AdmissionCall& call, Value object, Value old
     return why.empty() ? ok() : Status(api_forbidden({kind.group, kind.resource}, meta(object, "name"), why));
   };
   const bool main = call.subresource.empty();
+  if (is(kind, "resource.k8s.io", "resourceclaims") || is(kind, "resource.k8s.io", "resourceclaimtemplates")) {
+    FieldErrors errors;
+    check_device_access(authorizer_, call, find("", "v1", "namespaces", "", call.ns).root(), object, old, errors);
+    if (!errors.empty()) return errors.to_error(kind.group, kind.kind, meta(object, "name"));
+  }
   if (is(kind, "", "pods")) TRY(inspect_pod(call, object, old));
   if (is(kind, "", "persistentvolumeclaims") && main && !meta(old, "deletionTimestamp").size()) {
     TRY(plugin(AdmissionMetrics::kLimitRanger, [&] { return unless_empty(broken_claim_limits(limit_ranges(call.ns), object)); }));

@@ -22,7 +22,7 @@ struct AdmissionCall {
   const Kind* kind = nullptr;
   std::string subresource, ns, name;
   Identity user;
-  bool dry_run = false;
+  bool dry_run = false, patches = false;
 };
 
 class Authorizer;

@@ -103,7 +103,7 @@ AdmissionCall Verbs::admission_call(const Call& call, Operation operation) {
   AdmissionCall a;
   a.operation = operation;
   a.kind = call.kind, a.subresource = call.subresource, a.ns = call.ns, a.name = call.name;
-  a.user = call.user, a.dry_run = call.dry_run;
+  a.user = call.user, a.dry_run = call.dry_run, a.patches = call.patches;
   return a;
 }
 
@@ -311,6 +311,7 @@ Task<Result<Reply>> Verbs::update(CallRef call, Document object) {
 }
 
 Task<Result<Reply>> Verbs::patch(CallRef call, PatchType type, Document patch) {
+  call->patches = true;
   if (type == PatchType::kApply) {
     auto applied = co_await apply(call, patch);
     co_return applied;

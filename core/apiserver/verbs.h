@@ -22,6 +22,7 @@ struct Call {
   std::string ns, name, subresource;
   Identity user;
   bool dry_run = false;
+  bool patches = false;  // comes as a patch, of whatever type
   std::vector<std::string> dry_run_sent;  // as the client wrote it
   FieldValidation validation = FieldValidation::kWarn;
   std::string manager;  // of fields; "" counts as "unknown"

@@ -7,19 +7,13 @@
 #include "core/base/clock.h"
 #include "core/crypto/hash.h"
 #include "core/crypto/mbed.h"
+#include "core/crypto/pem.h"
 #include "core/crypto/x509.h"
 #include "core/crypto/x509_subject.h"
 
 namespace bramble {
 
 namespace {
-
-struct Csr {
-  Csr() { mbedtls_x509_csr_init(&csr); }
-  ~Csr() { mbedtls_x509_csr_free(&csr); }
-  Csr(const Csr&) = delete;
-  mbedtls_x509_csr csr;
-};
 
 bool oid_is(const mbedtls_asn1_buf& oid, const char* bytes, size_t n) {
   return oid.len == n && std::string_view(reinterpret_cast<const char*>(oid.p), oid.len) == std::string_view(bytes, n);
@@ -63,6 +57,22 @@ std::string pem_of_public_key(const mbedtls_pk_context& pk) {
 
 }  // namespace
 
+// mbedTLS gives up on critical extensions that it does not read (id-ce 2.5.29.x); it reads a copy where none is critical.
+int parse_request(std::string_view der, mbedtls_x509_csr* out) {
+  constexpr std::string_view kExtension = "\x06\x03\x55\x1d", kCritical = "\x01\x01\xff";
+  std::string copy(der);
+  for (size_t at = copy.find(kExtension); at != std::string::npos; at = copy.find(kExtension, at + 1)) {
+    const size_t flag = at + kExtension.size() + 1;
+    if (flag < copy.size() && copy.compare(flag, kCritical.size(), kCritical) == 0) copy[flag + 2] = 0;
+  }
+  auto accept = [](void*, const mbedtls_x509_csr*, const mbedtls_x509_buf*, int, const unsigned char*, const unsigned char*) { return 0; };
+  return mbedtls_x509_csr_parse_der_with_ext_cb(out, mbed::bytes(copy), copy.size(), accept, nullptr);
+}
+
+std::string_view signed_part(std::string_view der, const mbedtls_x509_csr& csr) {
+  return der.substr(static_cast<size_t>(csr.cri.p - csr.raw.p), csr.cri.len);
+}
+
 CertificateSubject subject_of(const mbedtls_x509_crt& crt) {
   CertificateSubject out;
   read_name(&crt.subject, &out);
@@ -100,13 +110,17 @@ Result<CertificateInfo> parse_certificate(const std::string& pem) {
 Result<CertificateRequest> parse_certificate_request(const std::string& pem) {
   mbed::ready();
   Csr csr;
-  int rc = mbedtls_x509_csr_parse(&csr.csr, mbed::bytes(pem), mbed::pem_bytes(pem));
+  std::string_view rest = pem;
+  const auto block = next_pem_block(rest);
+  if (!block || block->type != "CERTIFICATE REQUEST") return Error(Code::kInvalidArgument, "PEM block type must be CERTIFICATE REQUEST");
+  int rc = parse_request(block->bytes, &csr.csr);
   if (rc != 0) return mbed::failed(Code::kInvalidArgument, "certificate request", rc);
   auto& c = csr.csr;
   auto hash = c.MBEDTLS_PRIVATE(sig_md);
   const mbedtls_md_info_t* md = mbedtls_md_info_from_type(hash);
   unsigned char digest[MBEDTLS_MD_MAX_SIZE];
-  rc = md ? mbedtls_md(md, c.cri.p, c.cri.len, digest) : MBEDTLS_ERR_X509_UNKNOWN_SIG_ALG;
+  const std::string_view part = signed_part(block->bytes, c);
+  rc = md ? mbedtls_md(md, mbed::bytes(part), part.size(), digest) : MBEDTLS_ERR_X509_UNKNOWN_SIG_ALG;
   if (rc == 0)
     rc = mbedtls_pk_verify_ext(c.MBEDTLS_PRIVATE(sig_pk), c.MBEDTLS_PRIVATE(sig_opts), &c.pk, hash, digest,
                                mbedtls_md_get_size(md), c.MBEDTLS_PRIVATE(sig).p, c.MBEDTLS_PRIVATE(sig).len);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <mbedtls/x509_crt.h>
+#include <mbedtls/x509_csr.h>
 
 #include <string>
 
@@ -15,6 +16,17 @@ struct Crt {
   Crt(const Crt&) = delete;
   mbedtls_x509_crt crt;
 };
+
+struct Csr {
+  Csr() { mbedtls_x509_csr_init(&csr); }
+  ~Csr() { mbedtls_x509_csr_free(&csr); }
+  Csr(const Csr&) = delete;
+  mbedtls_x509_csr csr;
+};
+// Extensions that a request asks for are its signer's business, critical or not. Gives mbedTLS's code.
+int parse_request(std::string_view der, mbedtls_x509_csr* out);
+// What its signature is of.
+std::string_view signed_part(std::string_view der, const mbedtls_x509_csr& csr);
 
 CertificateSubject subject_of(const mbedtls_x509_crt& crt);
 // Its end, in seconds since 1970.

@@ -4,7 +4,7 @@
 #include "core/registry/object_meta.h"
 #include "core/registry/registry.h"
 #include "core/resources/sameness.h"
-#include "core/resources/spec_warnings.h"
+#include "core/resources/update_warnings.h"
 #include "core/resources/subresource_rules.h"
 
 namespace bramble {
@@ -151,8 +151,8 @@ Status Registry::validate_changed(const WriteRequest& request, UpdatePart part, 
     }
   }
   if (!errors.empty()) return errors.to_error(kind.group, kind.kind, request.name);
-  if (part == UpdatePart::kMain && kind.warnings && request.warnings && warns_on_update(kind, object, old))
-    kind.warnings(object, *request.warnings);
+  if (part == UpdatePart::kMain && request.warnings) update_warnings(kind, object, old, *request.warnings);
+  if (part == UpdatePart::kStatus && request.warnings) status_warnings(kind, object, *request.warnings);
   return ok();
 }
 

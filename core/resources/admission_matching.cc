@@ -118,4 +118,12 @@ void validate_match_conditions(Value conditions, const Path& at, FieldErrors& er
   }
 }
 
+void static_name_warning(Value o, std::vector<std::string>& out) {
+  constexpr std::string_view kSuffix = ".static.k8s.io";
+  const std::string_view name = o["metadata"]["name"].str();
+  if (name.size() >= kSuffix.size() && name.substr(name.size() - kSuffix.size()) == kSuffix)
+    out.push_back(cat("metadata.name: names ending with ", go_quote(kSuffix),
+                      " are reserved for static manifest-based configurations and cannot be managed via the API"));
+}
+
 }  // namespace bramble

@@ -15,4 +15,7 @@ void validate_match_resources(Value match, const Path& at, FieldErrors& errors);
 // Names and that there is an expression; the expressions themselves are not looked at.
 void validate_match_conditions(Value conditions, const Path& at, FieldErrors& errors);
 
+// Warns of a name that is kept for what is configured by files.
+void static_name_warning(Value object, std::vector<std::string>& out);
+
 }  // namespace bramble

@@ -243,6 +243,7 @@ void binding_common(Kind& k) {
 }  // namespace
 
 void validating_policy_rules(Kind& k) {
+  k.warnings = static_name_warning;
   checked_by<validate_validating>(k);
   k.set_defaults = default_policy;
   k.validate_status_update = [](Value o, Value, FieldErrors& errors) {
@@ -260,6 +261,7 @@ void validating_policy_rules(Kind& k) {
 }
 
 void mutating_policy_rules(Kind& k) {
+  k.warnings = static_name_warning;
   checked_by<validate_mutating>(k);
   k.set_defaults = default_policy;
   k.columns = {
@@ -271,11 +273,13 @@ void mutating_policy_rules(Kind& k) {
 }
 
 void validating_policy_binding_rules(Kind& k) {
+  k.warnings = static_name_warning;
   binding_common(k);
   checked_by<validate_validating_binding>(k);
 }
 
 void mutating_policy_binding_rules(Kind& k) {
+  k.warnings = static_name_warning;
   binding_common(k);
   checked_by<validate_mutating_binding>(k);
 }

@@ -42,11 +42,6 @@ bool is_container_standard(std::string_view name) {
   return name == "cpu" || name == "memory" || name == "ephemeral-storage" || is_huge_pages(name);
 }
 
-bool is_extended(std::string_view name) {
-  if (is_native_resource(name) || name.substr(0, 9) == "requests.") return false;
-  return check_qualified_name(cat("requests.", name)).empty();
-}
-
 std::string amount_text(Value v) { return v.is_string() ? v.text() : v.dump(); }
 
 }  // namespace
@@ -55,11 +50,16 @@ bool is_native_resource(std::string_view name) {
   return name.find('/') == std::string_view::npos || name.find("kubernetes.io/") != std::string_view::npos;
 }
 
+bool is_extended_resource_name(std::string_view name) {
+  if (is_native_resource(name) || name.substr(0, 9) == "requests.") return false;
+  return check_qualified_name(cat("requests.", name)).empty();
+}
+
 void validate_container_resource_name(std::string_view name, const Path& at, FieldErrors& errors) {
   validate_resource_name(name, at, errors);
   if (name.find('/') == std::string_view::npos) {
     if (!is_container_standard(name)) errors.invalid(at, name, "must be a standard resource for containers");
-  } else if (!is_native_resource(name) && !is_extended(name)) {
+  } else if (!is_native_resource(name) && !is_extended_resource_name(name)) {
     errors.invalid(at, name, "doesn't follow extended resource name standard");
   }
 }
@@ -78,7 +78,7 @@ void validate_resource_amount(std::string_view resource, Value amount, const Pat
   const auto q = Quantity::parse(amount_text(amount));
   if (!q.ok()) return;  // canonical form has refused it already
   if (q->negative()) errors.invalid(at, amount_text(amount), kNotNegative);
-  const bool whole = is_extended(resource) || resource == "pods" || resource == "services" || resource == "secrets" ||
+  const bool whole = is_extended_resource_name(resource) || resource == "pods" || resource == "services" || resource == "secrets" ||
                      resource == "configmaps" || resource == "resourcequotas" || resource == "replicationcontrollers" ||
                      resource == "persistentvolumeclaims" || resource == "services.nodeports" ||
                      resource == "services.loadbalancers" || resource.substr(0, 6) == "count/";

@@ -3,6 +3,8 @@
 #include <set>
 
 #include "core/base/clock.h"
+#include "core/crypto/pem.h"
+#include "core/crypto/x509_faults.h"
 #include "core/resources/cells.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
@@ -44,23 +46,28 @@ std::vector<Value> conditions_of(Value o, std::string_view type) {
   return out;
 }
 
-// Why this is no list of certificates in PEM, or "". What is in the blocks is the signer's business.
+// Why this is no list of certificates in PEM, or "".
 std::string certificate_fault(Value certificate) {
   const std::string pem = base64_decode(certificate.str()).value_or("");
   if (pem.empty()) return {};
-  constexpr std::string_view kBegin = "-----BEGIN ";
   size_t blocks = 0;
-  for (size_t at = pem.find(kBegin); at != std::string::npos; at = pem.find(kBegin, at + 1)) {
-    const size_t name = at + kBegin.size(), end = pem.find("-----", name);
-    if (end == std::string::npos) break;
-    const std::string type = pem.substr(name, end - name);
-    if (type != "CERTIFICATE") return cat("only CERTIFICATE PEM blocks are allowed, found ", go_quote(type));
-    const size_t close = pem.find(cat("-----END ", type, "-----"), end);
-    if (close == std::string::npos) break;
-    if (std::string_view(pem).substr(end, close - end).find(':') != std::string_view::npos) return "no PEM block headers are permitted";
-    ++blocks;
+  std::string_view rest = pem;
+  for (auto block = next_pem_block(rest); block; block = next_pem_block(rest), ++blocks) {
+    if (block->type != "CERTIFICATE") return cat("only CERTIFICATE PEM blocks are allowed, found ", go_quote(block->type));
+    if (block->has_headers) return "no PEM block headers are permitted";
+    if (block->bytes.empty()) return "found CERTIFICATE PEM block containing 0 certificates";
+    if (std::string fault = certificates_fault(block->bytes); !fault.empty()) return fault;
   }
   return blocks == 0 ? "must contain at least one CERTIFICATE PEM block" : "";
+}
+
+// Why this is no request in PEM that is signed by its own key, or "".
+std::string request_fault(Value request) {
+  const std::string pem = base64_decode(request.str()).value_or("");
+  std::string_view rest = pem;
+  const auto block = next_pem_block(rest);
+  if (!block || block->type != "CERTIFICATE REQUEST") return "PEM block type must be CERTIFICATE REQUEST";
+  return certificate_request_fault(block->bytes);
 }
 
 Leniency leniency(Value o, Value old) {
@@ -135,9 +142,10 @@ void validate_request(Value o, Value old, FieldErrors& errors) {
   const Path at("spec");
   const Value spec = o["spec"];
   const Leniency may = leniency(o, old);
-  const auto request = base64_decode(spec["request"].str());
-  if (!request || request->find("-----BEGIN CERTIFICATE REQUEST-----") == std::string::npos)
-    errors.invalid(at.at("request"), spec["request"], "PEM block type must be CERTIFICATE REQUEST");
+  if (!old || spec["request"].str() != old["spec"]["request"].str()) {
+    const std::string fault = request_fault(spec["request"]);
+    if (!fault.empty()) errors.invalid(at.at("request"), spec["request"].is_string() ? spec["request"] : Value(), fault);
+  }
   validate_usages(spec["usages"], at.at("usages"), may, errors);
   constexpr std::string_view kLegacy = "kubernetes.io/legacy-unknown";
   if (spec["signerName"].str() == kLegacy && old["spec"]["signerName"].str() != kLegacy)

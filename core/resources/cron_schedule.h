@@ -8,6 +8,6 @@
 namespace bramble {
 
 std::string check_cron_schedule(std::string_view text);  // "" when fine, else what is wrong
-std::string check_time_zone(std::string_view name);
+std::string time_zone_fault(std::string_view name);     // the same; "" and "Local" are zones, as in Go
 
 }  // namespace bramble

@@ -39,17 +39,28 @@ void validate_schedule(Value spec, Value old_spec, const Path& at, FieldErrors& 
     errors.invalid(at, schedule, "cannot use both timeZone field and TZ or CRON_TZ in schedule");
 }
 
+void validate_zone(std::string_view zone, const Path& at, FieldErrors& errors) {
+  constexpr size_t kPartMax = 14;
+  if (zone.empty()) return errors.invalid(at, zone, "timeZone must be nil or non-empty string");
+  for (std::string_view part : split(zone, '/')) {
+    bool fits = !part.empty() && part.size() <= kPartMax && part != "." && part != ".." && part[0] != '-';
+    for (char c : part) {
+      const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'), digit = c >= '0' && c <= '9';
+      fits = fits && (letter || digit || std::string_view("._-+").find(c) != std::string_view::npos);
+    }
+    if (!fits) return errors.invalid(at, zone, cat("unknown time zone ", zone));
+  }
+  if (equals_ignore_case(zone, "Local"))
+    errors.invalid(at, zone, "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
+  if (const std::string wrong = time_zone_fault(zone); !wrong.empty()) errors.invalid(at, zone, wrong);
+}
+
 void validate_spec(Value spec, Value old_spec, FieldErrors& errors) {
   const Path at("spec");
   const std::string_view zone = spec["timeZone"].str();
   validate_schedule(spec, old_spec, at.at("schedule"), errors);
   validate_nonnegative(spec["startingDeadlineSeconds"], at.at("startingDeadlineSeconds"), errors);
-  if (spec.has("timeZone") && !equal(spec["timeZone"], old_spec["timeZone"])) {
-    if (zone.empty())
-      errors.invalid(at.at("timeZone"), zone, "timeZone must be nil or non-empty string");
-    else if (const std::string wrong = check_time_zone(zone); !wrong.empty())
-      errors.invalid(at.at("timeZone"), zone, wrong);
-  }
+  if (spec.has("timeZone") && !equal(spec["timeZone"], old_spec["timeZone"])) validate_zone(zone, at.at("timeZone"), errors);
   validate_one_of(spec["concurrencyPolicy"].str(), {"Allow", "Forbid", "Replace"}, at.at("concurrencyPolicy"), true, errors);
   const Value job = spec["jobTemplate"]["spec"];
   const Path job_at = at.at("jobTemplate").at("spec");

@@ -1,4 +1,5 @@
 // CustomResourceDefinition: stored and shown; serving its kinds comes later.
+#include <algorithm>
 #include <set>
 
 #include "core/resources/defaulting.h"
@@ -134,9 +135,40 @@ void update_crd(Mut o, Value old) {
   }
 }
 
+// Formats by which values are checked (1.36).
+bool is_known_format(std::string_view type, std::string_view format) {
+  static constexpr std::string_view kTextFormats[] = {
+      "bsonobjectid", "uri",    "email",      "hostname", "ipv4",     "ipv6",     "cidr", "mac",      "uuid", "uuid3",    "uuid4",        "uuid5",
+      "isbn",         "isbn10", "isbn13",     "creditcard", "ssn",    "hexcolor", "rgbcolor", "byte", "password", "date", "duration", "datetime",
+      "k8sshortname", "k8slongname"};
+  if (type == "integer") return format == "int32" || format == "int64";
+  if (type == "number") return format == "float" || format == "double";
+  if (!type.empty() && type != "string") return false;
+  return std::find(std::begin(kTextFormats), std::end(kTextFormats), replace_all(format, "-", "")) != std::end(kTextFormats);
+}
+
+void format_warnings(Value schema, std::vector<std::string>& out) {
+  if (!schema.is_object()) return;
+  const std::string_view format = schema["format"].str();
+  if (!format.empty() && !is_known_format(schema["type"].str(), format)) {
+    std::string text = cat("unrecognized format ", go_quote(format));
+    if (std::find(out.begin(), out.end(), text) == out.end()) out.push_back(std::move(text));
+  }
+  for (const char* one : {"items", "not", "additionalProperties", "additionalItems"}) format_warnings(schema[one], out);
+  for (const char* list : {"items", "allOf", "anyOf", "oneOf"})
+    for (Value v : schema[list].items()) format_warnings(v, out);
+  for (const char* map : {"properties", "patternProperties", "definitions", "dependencies"})
+    for (auto [key, value] : schema[map].members()) format_warnings(value, out);
+}
+
+void warnings(Value o, std::vector<std::string>& out) {
+  for (Value v : o["spec"]["versions"].items()) format_warnings(v["schema"]["openAPIV3Schema"], out);
+}
+
 }  // namespace
 
 void crd_rules(Kind& k) {
+  k.warnings = warnings;
   k.set_defaults = default_crd;
   k.prepare_create = create_crd;
   k.prepare_update = update_crd;

@@ -1,4 +1,5 @@
 // Endpoints: the old list of a Service's addresses, kept beside EndpointSlice.
+#include "core/resources/address_warnings.h"
 #include "core/resources/cells.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/endpoint_address.h"
@@ -54,6 +55,18 @@ void validate_update(Value o, Value old, FieldErrors& errors) {
   if (!equal(o["subsets"], old["subsets"])) validate(o, errors);
 }
 
+// Not those of the controller, which mends addresses itself.
+void warnings(Value o, std::vector<std::string>& out) {
+  if (o["metadata"]["labels"]["endpoints.kubernetes.io/managed-by"].str() == "endpoint-controller") return;
+  for (size_t i = 0; i < o["subsets"].size(); ++i) {
+    for (const char* list : {"addresses", "notReadyAddresses"}) {
+      const Value addresses = o["subsets"].item(i)[list];
+      for (size_t j = 0; j < addresses.size(); ++j)
+        address_warnings(addresses.item(j)["ip"].str(), Path("subsets").at(i).at(list).at(j).at("ip"), out);
+    }
+  }
+}
+
 std::string endpoints_text(Value o) {
   if (o["subsets"].size() == 0) return "<none>";
   std::vector<std::string> list;
@@ -76,6 +89,7 @@ void endpoints_rules(Kind& k) {
   k.set_defaults = set_defaults;
   k.validate = validate;
   k.validate_update = validate_update;
+  k.warnings = warnings;
   k.deprecation = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
   k.columns = {
       name_column(),

@@ -58,6 +58,7 @@ void validate_requirements(Value resources, const Path& at, const PodSpecContext
 void validate_resource_name(std::string_view name, const Path& at, FieldErrors& errors);
 void validate_resource_amount(std::string_view resource, Value amount, const Path& at, FieldErrors& errors);
 bool is_native_resource(std::string_view name);
+bool is_extended_resource_name(std::string_view name);  // of a device, in a domain of its own
 bool is_overcommit_allowed(std::string_view name);
 
 // What an update of a Pod may change (ValidatePodUpdate); the new pod is validated as a whole besides.

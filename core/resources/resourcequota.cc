@@ -9,6 +9,7 @@
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
 #include "core/resources/transitions.h"
+#include "core/schema/quantity.h"
 
 namespace bramble {
 namespace {
@@ -177,9 +178,23 @@ void default_quota(Mut o) {
   default_amounts(o["status"]["used"]);
 }
 
+// More may be requested than may be used.
+void warnings(Value o, std::vector<std::string>& out) {
+  const Value hard = o["spec"]["hard"];
+  for (std::string_view resource : {"cpu", "memory", "storage", "ephemeral-storage"}) {
+    std::string request = cat("requests.", resource);
+    const std::string limit = cat("limits.", resource);
+    if (!hard.has(request) && (resource == "cpu" || resource == "memory")) request = resource;
+    const auto wanted = Quantity::parse(hard[request].str()), most = Quantity::parse(hard[limit].str());
+    if (wanted.ok() && most.ok() && *wanted > *most)
+      out.push_back(cat("ResourceQuota ", request, " (", hard[request].str(), ") should be less than ", limit, " (", hard[limit].str(), ")"));
+  }
+}
+
 }  // namespace
 
 void resourcequota_rules(Kind& k) {
+  k.warnings = warnings;
   k.set_defaults = default_quota;
   k.prepare_create = clear_status;
   k.prepare_update = keep_status;

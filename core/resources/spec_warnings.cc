@@ -1,19 +1,9 @@
 #include "core/resources/spec_warnings.h"
 
-#include "core/resources/kind.h"
 #include "core/resources/names.h"
 #include "core/schema/quantity.h"
 
 namespace bramble {
-
-bool warns_on_update(const Kind& kind, Value o, Value old) {
-  if (kind.resource == "pods") return false;  // too many updates for that
-  for (std::string_view owner : {"deployments", "replicasets", "statefulsets", "daemonsets", "replicationcontrollers", "jobs", "podtemplates"})
-    if (kind.resource == owner) return o["metadata"]["generation"].integer() != old["metadata"]["generation"].integer();
-  if (kind.resource == "csidrivers") return !equal(o["spec"]["tokenRequests"], old["spec"]["tokenRequests"]);
-  if (kind.resource == "serviceaccounts") return !old["metadata"]["annotations"].has("kubernetes.io/enforce-mountable-secrets");
-  return true;
-}
 
 void name_warning(Value o, std::string_view used_in, std::vector<std::string>& out) {
   if (!is_new(o) || o["metadata"]["name"].str().empty()) return;

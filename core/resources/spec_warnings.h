@@ -1,5 +1,5 @@
 // Pieces of the Warning headers of a write (Kind::warnings), beside those of a pod's spec: names of pods' owners, claims, amounts
-// in fractions; and which updates warn at all. Pure; any thread.
+// in fractions. Which of them an update gives: update_warnings.h. Pure; any thread.
 #pragma once
 
 #include <string>
@@ -10,10 +10,6 @@
 
 namespace bramble {
 
-struct Kind;
-
-// Whether an update has anything to warn of that was not there before. The registry asks it; a create always has.
-bool warns_on_update(const Kind& kind, Value object, Value old);
 // An object that is being made has no revision yet.
 inline bool is_new(Value object) { return object["metadata"]["resourceVersion"].str().empty(); }
 

@@ -182,11 +182,13 @@ void webhook_common(Kind& k) {
 }  // namespace
 
 void validating_webhook_rules(Kind& k) {
+  k.warnings = static_name_warning;
   webhook_common(k);
   k.set_defaults = default_validating;
 }
 
 void mutating_webhook_rules(Kind& k) {
+  k.warnings = static_name_warning;
   webhook_common(k);
   k.set_defaults = default_mutating;
 }

@@ -1,4 +1,5 @@
 // Subresources with rules of their own: ephemeralcontainers, resize, approval, the status of requests, token.
+#include "core/crypto/x509.h"
 #include "tests/core/apiserver/api_fixture.h"
 
 namespace bramble {
@@ -12,7 +13,8 @@ class Subresources : public ApiTest {
   void make_request(const std::string& name) {
     auto made = call("POST", std::string(kRequests),
                      cat(R"({"metadata":{"name":")", name,
-                         R"("},"spec":{"request":"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0K","signerName":"example.com/mine","usages":["client auth"],"username":"forged"}})"));
+                         R"("},"spec":{"request":")", base64_encode(make_certificate_request(CertificateSubject(), PrivateKey::generate_p256().value()).value()),
+                         R"(","signerName":"example.com/mine","usages":["client auth"],"username":"forged"}})"));
     ASSERT_EQ(made->status, 201) << made->body;
   }
 };
@@ -120,10 +122,11 @@ TEST_F(Subresources, requests_are_approved_and_signed_each_in_its_place) {
     EXPECT_EQ(refused->status, 422);
     EXPECT_EQ(refused->json()["message"].str(), cat("CertificateSigningRequest.certificates.k8s.io \"r\" is invalid: ", test.message));
   }
-  const std::string certificate = base64_encode("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+  auto authority = [](std::string_view name) { return base64_encode(CertificateAuthority::create(name, 4102444800).value().certificate_pem()); };
+  const std::string certificate = authority("one");
   EXPECT_FALSE(patch(path + "/approval", cat(R"({"status":{"certificate":")", certificate, R"("}})"))->json()["status"].has("certificate"));
   EXPECT_EQ(patch(path + "/status", cat(R"({"status":{"certificate":")", certificate, R"("}})"))->status, 200);
-  const std::string other = base64_encode("-----BEGIN CERTIFICATE-----\nBBBB\n-----END CERTIFICATE-----\n");
+  const std::string other = authority("other");
   EXPECT_EQ(patch(path + "/status", cat(R"({"status":{"certificate":")", other, R"("}})"))->json()["message"].str(),
             "CertificateSigningRequest.certificates.k8s.io \"r\" is invalid: status.certificate: Forbidden: updates may not modify existing certificate content");
 }

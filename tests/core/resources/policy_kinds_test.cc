@@ -2,8 +2,10 @@
 // allow, warn of and show.
 #include <gtest/gtest.h>
 
+#include "core/crypto/x509.h"
 #include "core/resources/address_warnings.h"
 #include "core/resources/spec_warnings.h"
+#include "core/resources/subresource_rules.h"
 #include "tests/core/resources/kind_cases.h"
 
 namespace bramble {
@@ -279,7 +281,17 @@ TEST(ResourceQuota, rules) {
 
 TEST(CertificateSigningRequest, rules) {
   const Kind& kind = v1("certificates.k8s.io", "certificatesigningrequests");
-  auto csr = [](std::string_view more) { return cat(R"({"spec":{"request":"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURSBSRVFVRVNULS0tLS0=")", more, "}}"); };
+  auto request = [](std::string_view pem, std::string_view more) {
+    return cat(R"({"spec":{"request":")", base64_encode(pem), "\"", more, "}}");
+  };
+  const std::string good = make_certificate_request(CertificateSubject(), PrivateKey::generate_p256().value()).value();
+  auto csr = [&](std::string_view more) { return request(good, more); };
+  const std::string rest = R"(,"signerName":"example.com/s","usages":["client auth"])";
+  auto bad = [](std::string_view pem, std::string_view why) {
+    return cat("Invalid spec.request: Invalid value: \"", base64_encode(pem), "\": ", why);
+  };
+  const std::string other = replace_all(good, "CERTIFICATE REQUEST", "CERTIFICATE");
+  const std::string text = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n";
   expect_create(kind, {
       {"fine", csr(R"(,"signerName":"example.com/s","usages":["client auth"])"), ""},
       {"old signer", csr(R"(,"signerName":"kubernetes.io/legacy-unknown","usages":["client auth"])"),
@@ -287,7 +299,67 @@ TEST(CertificateSigningRequest, rules) {
       {"no usages", csr(R"(,"signerName":"example.com/s","expirationSeconds":10)"),
        "Required spec.usages: Required value | Invalid spec.expirationSeconds: Invalid value: 10: may not specify a duration less than 600 "
        "seconds (10 minutes)"},
+      {"nothing asked for", cat(R"({"spec":{)", rest.substr(1), "}}"),
+       "Invalid spec.request: Invalid value: null: PEM block type must be CERTIFICATE REQUEST"},
+      {"a certificate", request(other, rest), bad(other, "PEM block type must be CERTIFICATE REQUEST")},
+      {"no request inside", request(text, rest),
+       bad(text, "asn1: structure error: tags don't match (16 vs {class:0 tag:0 length:0 isCompound:false}) {optional:false explicit:false "
+                 "application:false private:false defaultValue:<nil> tag:<nil> stringType:0 timeType:0 set:false omitEmpty:false} "
+                 "certificateRequest @2")},
+      {"usages", csr(R"(,"signerName":"example.com/s","usages":["client auth","client auth","walk"])"),
+       "NotSupported spec.usages[2]: Unsupported value: \"walk\": supported values: \"any\", \"cert sign\", \"client auth\", \"code "
+       "signing\", \"content commitment\", \"crl sign\", \"data encipherment\", \"decipher only\", \"digital signature\", \"email "
+       "protection\", \"encipher only\", \"ipsec end system\", \"ipsec tunnel\", \"ipsec user\", \"key agreement\", \"key encipherment\", "
+       "\"microsoft sgc\", \"netscape sgc\", \"ocsp signing\", \"s/mime\", \"server auth\", \"signing\", \"timestamping\" | Duplicate "
+       "spec.usages[1]: Duplicate value: \"client auth\""},
+      {"signer", csr(R"(,"signerName":"example/Mine","usages":["any"])"),
+       "Invalid spec.signerName: Invalid value: \"example\": should be a domain with at least two segments separated by dots | Invalid "
+       "spec.signerName: Invalid value: \"Mine\": validating label \"Mine\": a lowercase RFC 1123 subdomain must consist of lower case "
+       "alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for "
+       "validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"},
   });
+}
+
+TEST(CertificateSigningRequest, decisions_stay_and_each_endpoint_has_its_part) {
+  const Kind& kind = v1("certificates.k8s.io", "certificatesigningrequests");
+  const std::string pem = make_certificate_request(CertificateSubject(), PrivateKey::generate_p256().value()).value();
+  const Document made = created(kind, json(cat(R"({"spec":{"signerName":"example.com/s","usages":["any"],"request":")", base64_encode(pem), "\"}}")));
+  auto decided = [&](const Document& d, std::string_view conditions) { return with(d, {"status", "conditions"}, conditions); };
+  const char* approved = R"([{"type":"Approved","status":"True"}])";
+  auto approval_errors = [](const Document& now, const Document& old) {
+    FieldErrors errors;
+    kApprovalRules.validate(now.root(), old.root(), errors);
+    return texts(errors);
+  };
+  const Document yes = decided(made, approved);
+  const std::string authority = CertificateAuthority::create("ca", 4102444800).value().certificate_pem();
+  auto signed_with = [&](const Document& d, std::string_view text) { return with(d, {"status", "certificate"}, cat("\"", base64_encode(text), "\"")); };
+  const Document done = signed_with(yes, authority);
+  EXPECT_EQ(approval_errors(yes, made), "");
+  EXPECT_EQ(approval_errors(decided(made, R"([{"type":"Approved","status":"False"},{"type":"Denied","status":"True"},{"type":"","status":""},{"type":"Mine","status":"Maybe"}])"), made),
+            "NotSupported status.conditions[0].status: Unsupported value: \"False\": supported values: \"True\" | Invalid status.conditions: "
+            "Invalid value: \"Denied\": Approved and Denied conditions are mutually exclusive | Required status.conditions[2].type: Required "
+            "value | Required status.conditions[2].status: Required value | NotSupported status.conditions[3].status: Unsupported value: "
+            "\"Maybe\": supported values: \"False\", \"True\", \"Unknown\"");
+  EXPECT_EQ(approval_errors(decided(yes, "[]"), yes), "Forbidden status.conditions: Forbidden: updates may not remove a condition of type \"Approved\"");
+  EXPECT_EQ(approval_errors(done, yes), "Forbidden status.certificate: Forbidden: updates may not set certificate content");
+  EXPECT_EQ(status_errors(kind, yes, made), "Forbidden status.conditions: Forbidden: updates may not add a condition of type \"Approved\"");
+  EXPECT_EQ(status_errors(kind, done, yes), "");
+  EXPECT_EQ(status_errors(kind, signed_with(done, cat(authority, authority)), done),
+            "Forbidden status.certificate: Forbidden: updates may not modify existing certificate content");
+  const struct {
+    const char *name;
+    std::string certificate, want;
+  } cases[] = {
+      {"text", "x", "must contain at least one CERTIFICATE PEM block"},
+      {"a key", "-----BEGIN KEY-----\nAAAA\n-----END KEY-----\n", "only CERTIFICATE PEM blocks are allowed, found \"KEY\""},
+      {"headers", "-----BEGIN CERTIFICATE-----\na: b\n\nAAAA\n-----END CERTIFICATE-----\n", "no PEM block headers are permitted"},
+      {"nothing inside", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", "found CERTIFICATE PEM block containing 0 certificates"},
+      {"no certificate inside", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "x509: malformed certificate"},
+  };
+  for (const auto& c : cases)
+    EXPECT_EQ(status_errors(kind, signed_with(yes, c.certificate), yes),
+              cat("Invalid status.certificate: Invalid value: \"<certificate data>\": ", c.want)) << c.name;
 }
 
 TEST(Webhooks, rules) {
@@ -370,20 +442,6 @@ TEST(APIService, rules) {
       {"legacy group", R"({"metadata":{"name":"v2."},"spec":{"version":"v2","groupPriorityMinimum":1,"versionPriority":1,"service":{"name":"s","namespace":"n","port":443}}})",
        "Required spec.group: Required value: only v1 may have an empty group and it better be legacy kube"},
   });
-}
-
-TEST(UpdateWarnings, tell_only_of_what_an_update_changes) {
-  const struct {
-    const char *name, *group, *resource, *old, *now;
-    bool want;
-  } cases[] = {
-      {"pods never", "", "pods", "{}", "{}", false},
-      {"labels of a Deployment", "apps", "deployments", R"({"metadata":{"generation":1}})", R"({"metadata":{"generation":1}})", false},
-      {"its spec", "apps", "deployments", R"({"metadata":{"generation":1}})", R"({"metadata":{"generation":2}})", true},
-      {"tokens of a driver", "storage.k8s.io", "csidrivers", "{}", R"({"spec":{"tokenRequests":[{"audience":"a"}]}})", true},
-      {"a Service", "", "services", "{}", "{}", true},
-  };
-  for (const auto& c : cases) EXPECT_EQ(warns_on_update(v1(c.group, c.resource), json(c.now).root(), json(c.old).root()), c.want) << c.name;
 }
 
 TEST(DeviceKinds, rules) {

@@ -253,6 +253,23 @@ TEST(CronJob, rules) {
       {"zone in the schedule", with_text(cron(""), {"spec", "schedule"}, "\"TZ=UTC 0 0 * * *\""),
        "Invalid spec.schedule: Invalid value: \"TZ=UTC 0 0 * * *\": cannot use TZ or CRON_TZ in schedule, use timeZone field instead"},
       {"zone", cron(R"(,"timeZone":"Mars/Olympus Mons")"), "Invalid spec.timeZone: Invalid value: \"Mars/Olympus Mons\": unknown time zone Mars/Olympus Mons"},
+      {"no such place", cron(R"(,"timeZone":"Europe/Atlantis")"), "Invalid spec.timeZone: Invalid value: \"Europe/Atlantis\": unknown time zone Europe/Atlantis"},
+      {"an area", cron(R"(,"timeZone":"Europe")"), "Invalid spec.timeZone: Invalid value: \"Europe\": unknown time zone Europe"},
+      {"an old name", cron(R"(,"timeZone":"GB-Eire")"), ""},
+      {"deep", cron(R"(,"timeZone":"America/Argentina/ComodRivadavia")"), ""},
+      {"empty zone", cron(R"(,"timeZone":"")"), "Invalid spec.timeZone: Invalid value: \"\": timeZone must be nil or non-empty string"},
+      {"the machine's zone", cron(R"(,"timeZone":"local")"),
+       "Invalid spec.timeZone: Invalid value: \"local\": timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones | "
+       "Invalid spec.timeZone: Invalid value: \"local\": unknown time zone local"},
+      {"dots", cron(R"(,"timeZone":"a..b")"), "Invalid spec.timeZone: Invalid value: \"a..b\": time: invalid location name"},
+      {"every", with_text(cron(""), {"spec", "schedule"}, "\"@every soon\""),
+       "Invalid spec.schedule: Invalid value: \"@every soon\": failed to parse duration @every soon: time: invalid duration \"soon\""},
+      {"a zone alone in the schedule", with_text(cron(""), {"spec", "schedule"}, "\"TZ=UTC\""),
+       "Invalid spec.schedule: Invalid value: \"TZ=UTC\": invalid schedule format: runtime error: slice bounds out of range [:-1] | Invalid "
+       "spec.schedule: Invalid value: \"TZ=UTC\": cannot use TZ or CRON_TZ in schedule, use timeZone field instead"},
+      {"no such zone in the schedule", with_text(cron(""), {"spec", "schedule"}, "\"CRON_TZ=Mars 0 0 * * *\""),
+       "Invalid spec.schedule: Invalid value: \"CRON_TZ=Mars 0 0 * * *\": provided bad location Mars: unknown time zone Mars | Invalid "
+       "spec.schedule: Invalid value: \"CRON_TZ=Mars 0 0 * * *\": cannot use TZ or CRON_TZ in schedule, use timeZone field instead"},
       {"concurrency", cron(R"(,"concurrencyPolicy":"Some")"),
        "NotSupported spec.concurrencyPolicy: Unsupported value: \"Some\": supported values: \"Allow\", \"Forbid\", \"Replace\""},
       {"own selector", with_text(cron(""), {"spec", "jobTemplate", "spec", "manualSelector"}, "true"),
@@ -266,6 +283,9 @@ TEST(CronJob, rules) {
       {"a zone that was there", cron(R"(,"timeZone":"Nowhere")"), cron(R"(,"timeZone":"Nowhere","suspend":true)"), ""},
       {"a zone in the schedule that was there", with_text(cron(""), {"spec", "schedule"}, "\"TZ=UTC 0 0 * * *\""),
        with_text(cron(""), {"spec", "schedule"}, "\"TZ=UTC 1 0 * * *\""), ""},
+      {"and one beside it", with_text(cron(""), {"spec", "schedule"}, "\"TZ=UTC 0 0 * * *\""),
+       with_text(cron(R"(,"timeZone":"UTC")"), {"spec", "schedule"}, "\"TZ=UTC 0 0 * * *\""),
+       "Invalid spec.schedule: Invalid value: \"TZ=UTC 0 0 * * *\": cannot use both timeZone field and TZ or CRON_TZ in schedule"},
   });
 }
 

@@ -4,7 +4,9 @@
 
 #include "core/base/strings.h"
 #include "core/crypto/jwt.h"
+#include "core/crypto/pem.h"
 #include "core/crypto/x509.h"
+#include "core/crypto/x509_faults.h"
 
 using namespace bramble;
 
@@ -34,6 +36,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 5:
       (void)parse_certificate_request(bytes).ok();
       break;
+    case 6: {
+      std::string_view rest = bytes;
+      while (next_pem_block(rest)) continue;
+      (void)certificate_request_fault(bytes);
+      (void)certificates_fault(bytes);
+      break;
+    }
     default: {
       static const std::vector<PublicKey> keys = {PrivateKey::generate_p256().value().public_key()};
       if (verify_jwt(bytes, keys).ok()) abort();
