@@ -31,6 +31,40 @@ TEST(Value, walks_members_and_items_in_order) {
   for (Value v : d["c"].items()) FAIL() << v.dump();
 }
 
+TEST(Value, items_by_index_are_the_items_in_order) {
+  std::string text = "[";
+  for (int i = 0; i < 200; ++i) text += cat(i ? "," : "", R"({"n":)", i, R"(,"list":[[],{},{"a":[1]},[2],"x",{"n":)", i, "}]}");
+  Document d = Document::parse(text + "]").value();
+  for (int round = 0; round < 2; ++round)
+    for (size_t i = 0; i < 200; ++i) {
+      const Value item = d.root().item(i);
+      ASSERT_EQ(item["n"].integer(-1), static_cast<int64_t>(i));
+      for (size_t j = 0; j < 6; ++j) ASSERT_EQ(item["list"].item(j).exists(), true);
+      ASSERT_EQ(item["list"].item(5)["n"].integer(-1), static_cast<int64_t>(i));
+      ASSERT_FALSE(item["list"].item(6).exists());
+    }
+  for (size_t i : {150u, 7u, 199u, 0u, 120u, 119u}) EXPECT_EQ(d.root().item(i)["n"].integer(-1), static_cast<int64_t>(i));
+  EXPECT_FALSE(d.root().item(200).exists());
+}
+
+// What is remembered of a list ends with the document that it was of.
+TEST(Value, items_are_those_of_the_document_that_is_there_now) {
+  for (int i = 0; i < 200; ++i) {
+    Document d = Document::parse(i % 2 ? R"([1,2,3,4,5,6,7,{"n":8},9])" : R"([[1],2,3,{"a":{}},5,6,{"n":6},8,9,10])").value();
+    EXPECT_EQ(d.root().item(i % 2 ? 7 : 6)["n"].integer(), i % 2 ? 8 : 6);
+  }
+}
+
+// 200,000 items: with a walk from the front for each this takes minutes.
+TEST(Value, long_lists_are_read_by_index_in_one_walk) {
+  std::string text = "[{}";
+  for (int i = 1; i < 200000; ++i) text += ",{}";
+  Document d = Document::parse(text + "]").value();
+  size_t objects = 0;
+  for (size_t i = 0; i < d.root().size(); ++i) objects += d.root().item(i).is_object();
+  EXPECT_EQ(objects, 200000u);
+}
+
 TEST(Value, compares_by_value) {
   auto same = [](const char* a, const char* b) {
     Document x = Document::parse(a).value(), y = Document::parse(b).value();
