@@ -19,7 +19,7 @@ namespace {
 
 constexpr size_t kMessageBytes = 64 * 1024;     // the kernel's limit of one nested attribute
 constexpr size_t kElementsPerMessage = 400;     // stays under it with the longest chain names
-constexpr int kSendBufferBytes = 16 << 20;      // one batch is one message to the kernel
+constexpr int kSendBufferBytes = 128 << 20;     // one batch is one message to the kernel: 5,000 services have 20 MB
 constexpr uint32_t kVerdictType = 0xffffff00;   // NFT_DATA_VERDICT
 
 uint32_t key_bytes(NftKeyType t) {
@@ -27,7 +27,8 @@ uint32_t key_bytes(NftKeyType t) {
     case NftKeyType::kInteger:
     case NftKeyType::kAddress: return 4;
     case NftKeyType::kProtocolPort:
-    case NftKeyType::kAddressAddress: return 8;
+    case NftKeyType::kAddressAddress:
+    case NftKeyType::kAddressPort: return 8;
     case NftKeyType::kAddressProtocolPort: return 12;
   }
   return 4;
@@ -39,11 +40,11 @@ NftBatch::NftBatch(std::string table) : table_(std::move(table)) {}
 
 template <class F>
 void NftBatch::append(uint16_t type, uint16_t flags, F build) {
-  std::string buffer(kMessageBytes + MNL_NLMSG_HDRLEN + 4096, '\0');
-  nlmsghdr* h = nftnl_nlmsg_build_hdr(buffer.data(), type, NFPROTO_IPV4, flags, ++sequence_);
+  if (buffer_.empty()) buffer_.resize(kMessageBytes + MNL_NLMSG_HDRLEN + 4096);
+  nlmsghdr* h = nftnl_nlmsg_build_hdr(buffer_.data(), type, NFPROTO_IPV4, flags, ++sequence_);
   build(h);
   last_message_ = bytes_.size();
-  bytes_.append(buffer.data(), MNL_ALIGN(h->nlmsg_len));
+  bytes_.append(buffer_.data(), MNL_ALIGN(h->nlmsg_len));
   messages_++;
 }
 
@@ -124,6 +125,8 @@ void NftBatch::add_map(const NftMap& map) {
     nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, 7 << 6 | 13);  // ipv4_addr . inet_service
     nftnl_set_set_u32(s, NFTNL_SET_DATA_LEN, 8);
   }
+  if (map.dynamic) flags |= NFT_SET_EVAL | NFT_SET_TIMEOUT;
+  if (map.intervals) flags |= NFT_SET_INTERVAL;
   if (flags) nftnl_set_set_u32(s, NFTNL_SET_FLAGS, flags);
   append(NFT_MSG_NEWSET, NLM_F_CREATE, [&](nlmsghdr* h) { nftnl_set_nlmsg_build_payload(h, s); });
   nftnl_set_free(s);
@@ -142,6 +145,7 @@ void NftBatch::elements(uint16_t type, uint16_t flags, const NftMap& map, const 
       const NftElement& e = list[i];
       nftnl_set_elem* element = nftnl_set_elem_alloc();
       nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, e.key.data(), static_cast<uint32_t>(e.key.size()));
+      if (e.ends) nftnl_set_elem_set_u32(element, NFTNL_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
       if (map.data == NftDataType::kVerdict && !e.chain.empty()) {
         nftnl_set_elem_set_u32(element, NFTNL_SET_ELEM_VERDICT, static_cast<uint32_t>(NFT_GOTO));
         nftnl_set_elem_set_str(element, NFTNL_SET_ELEM_CHAIN, e.chain.c_str());

@@ -36,12 +36,19 @@ class NftRule {
   NftRule& match_source(std::string_view address, int prefix_length, bool wanted);       // raw address bytes
   NftRule& match_destination(std::string_view address, int prefix_length, bool wanted);
   NftRule& match_local_destination();                // fib daddr type local
+  NftRule& match_local_source();                     // fib saddr type local
   NftRule& match_new_connection();                   // ct state new
+  NftRule& match_known_connection();                 // ct state established,related
+  NftRule& match_destination_ports(uint16_t first, uint16_t last);  // th dport first-last; only after match_protocol()
   NftRule& match_mark(uint32_t bits);                // meta mark & bits == bits
   NftRule& add_mark(uint32_t bits);                  // meta mark set mark | bits
   NftRule& in_set(std::string_view set, NftRegister key);
   NftRule& verdict_from(std::string_view map, NftRegister key);
   NftRule& load_from(std::string_view map, NftRegister key, NftRegister data);
+  // Of a dynamic map: add keeps what is there, update gives what is there its whole time again, remove is no error without it.
+  NftRule& add_to(std::string_view map, NftRegister key, NftRegister data, uint64_t timeout_ms);
+  NftRule& update_in(std::string_view map, NftRegister key, NftRegister data, uint64_t timeout_ms);
+  NftRule& remove_from(std::string_view map, NftRegister key, NftRegister data);
   NftRule& dnat(NftRegister address, NftRegister port);
   NftRule& masquerade();
   NftRule& match_protocol(uint8_t protocol);         // meta l4proto
@@ -49,12 +56,17 @@ class NftRule {
   NftRule& reject_with_reset();                      // TCP RST; only after match_protocol(IPPROTO_TCP)
   NftRule& jump(std::string_view chain);
   NftRule& go_to(std::string_view chain);
+  NftRule& accept();  // ends the base chain; later base chains of the hook see the packet
+  NftRule& drop();
 
  private:
   friend class NftBatch;
   nftnl_expr* add(const char* name);
   void load_payload(uint32_t base, uint32_t offset, uint32_t bytes, NftRegister r);
   void compare(NftRegister r, bool equal, std::string_view bytes);
+  NftRule& match_local(uint32_t flag);
+  NftRule& match_connection(uint32_t states);
+  NftRule& change_map(uint32_t operation, std::string_view map, NftRegister key, NftRegister data, uint64_t timeout_ms);
   void match_network(uint32_t offset, std::string_view address, int prefix_length, bool wanted);
   void mask_and_flip(const void* mask, const void* flip);  // register 0: (value & mask) ^ flip, 4 bytes each
   void verdict(int kind, std::string_view chain);
@@ -68,6 +80,7 @@ enum class NftKeyType : uint32_t {
   kProtocolPort = 12 << 6 | 13,                     // inet_proto . inet_service
   kAddressProtocolPort = 7 << 12 | 12 << 6 | 13,    // ipv4_addr . inet_proto . inet_service
   kAddressAddress = 7 << 6 | 7,
+  kAddressPort = 7 << 6 | 13,                       // ipv4_addr . inet_service
 };
 enum class NftDataType { kNone, kVerdict, kAddressPort };
 
@@ -75,12 +88,15 @@ struct NftMap {
   std::string name;
   NftKeyType key = NftKeyType::kAddress;
   NftDataType data = NftDataType::kNone;  // kNone: a set
+  bool dynamic = false;    // filled by rules, with timeouts
+  bool intervals = false;  // elements come in pairs: where a range begins, and (ends) the first behind it
 };
 
 struct NftElement {
   std::string key;    // raw bytes, each part padded to 4
   std::string data;   // kAddressPort
   std::string chain;  // kVerdict: go to this chain
+  bool ends = false;  // of a map with intervals
 };
 
 struct NftHook {
@@ -112,6 +128,7 @@ class NftBatch {
   void elements(uint16_t type, uint16_t flags, const NftMap& map, const std::vector<NftElement>& list);
   std::string table_;
   std::string bytes_;
+  std::string buffer_;       // of one message that is being built
   size_t messages_ = 0;
   size_t last_message_ = 0;  // where it begins in bytes_
   uint32_t sequence_ = 1;

@@ -1,3 +1,5 @@
+#include <arpa/inet.h>
+
 #include <cstdio>  // libnftnl/expr.h needs FILE
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
@@ -116,23 +118,38 @@ NftRule& NftRule::match_destination(std::string_view address, int prefix_length,
   return *this;
 }
 
-NftRule& NftRule::match_local_destination() {
+NftRule& NftRule::match_local_destination() { return match_local(NFTA_FIB_F_DADDR); }
+NftRule& NftRule::match_local_source() { return match_local(NFTA_FIB_F_SADDR); }
+NftRule& NftRule::match_local(uint32_t flag) {
   nftnl_expr* e = add("fib");
   nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_DREG, number(NftRegister::kR0));
   nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
-  nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_DADDR);
+  nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, flag);
   uint32_t local = RTN_LOCAL;
   compare(NftRegister::kR0, true, bytes_of(local));
   return *this;
 }
 
-NftRule& NftRule::match_new_connection() {
+NftRule& NftRule::match_connection(uint32_t states) {
   nftnl_expr* e = add("ct");
   nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
   nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, number(NftRegister::kR0));
-  uint32_t mask = NF_CT_STATE_BIT(IP_CT_NEW), none = 0;
-  mask_and_flip(&mask, &none);
+  uint32_t none = 0;
+  mask_and_flip(&states, &none);
   compare(NftRegister::kR0, false, bytes_of(none));
+  return *this;
+}
+NftRule& NftRule::match_new_connection() { return match_connection(NF_CT_STATE_BIT(IP_CT_NEW)); }
+NftRule& NftRule::match_known_connection() { return match_connection(NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED)); }
+
+NftRule& NftRule::match_destination_ports(uint16_t first, uint16_t last) {
+  load_destination_port(NftRegister::kR0);
+  nftnl_expr* e = add("range");
+  uint16_t from = htons(first), to = htons(last);
+  nftnl_expr_set_u32(e, NFTNL_EXPR_RANGE_SREG, number(NftRegister::kR0));
+  nftnl_expr_set_u32(e, NFTNL_EXPR_RANGE_OP, NFT_RANGE_EQ);
+  nftnl_expr_set(e, NFTNL_EXPR_RANGE_FROM_DATA, &from, sizeof from);
+  nftnl_expr_set(e, NFTNL_EXPR_RANGE_TO_DATA, &to, sizeof to);
   return *this;
 }
 
@@ -179,6 +196,22 @@ NftRule& NftRule::load_from(std::string_view map, NftRegister key, NftRegister d
   nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, std::string(map).c_str());
   return *this;
 }
+NftRule& NftRule::change_map(uint32_t operation, std::string_view map, NftRegister key, NftRegister data, uint64_t timeout_ms) {
+  nftnl_expr* e = add("dynset");
+  nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, std::string(map).c_str());
+  nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, operation);
+  nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, number(key));
+  nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_DATA, number(data));
+  if (timeout_ms) nftnl_expr_set_u64(e, NFTNL_EXPR_DYNSET_TIMEOUT, timeout_ms);
+  return *this;
+}
+NftRule& NftRule::add_to(std::string_view map, NftRegister key, NftRegister data, uint64_t timeout_ms) {
+  return change_map(NFT_DYNSET_OP_ADD, map, key, data, timeout_ms);
+}
+NftRule& NftRule::update_in(std::string_view map, NftRegister key, NftRegister data, uint64_t timeout_ms) {
+  return change_map(NFT_DYNSET_OP_UPDATE, map, key, data, timeout_ms);
+}
+NftRule& NftRule::remove_from(std::string_view map, NftRegister key, NftRegister data) { return change_map(NFT_DYNSET_OP_DELETE, map, key, data, 0); }
 NftRule& NftRule::dnat(NftRegister address, NftRegister port) {
   nftnl_expr* e = add("nat");
   nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
@@ -214,6 +247,14 @@ NftRule& NftRule::jump(std::string_view chain) {
 }
 NftRule& NftRule::go_to(std::string_view chain) {
   verdict(NFT_GOTO, chain);
+  return *this;
+}
+NftRule& NftRule::accept() {
+  verdict(NF_ACCEPT, {});
+  return *this;
+}
+NftRule& NftRule::drop() {
+  verdict(NF_DROP, {});
   return *this;
 }
 

@@ -76,12 +76,11 @@ std::vector<std::string> names_of(const std::string& folder) {
 
 }  // namespace
 
-Status HostPorts::restore() { return write_table(""); }
+Status HostPorts::restore() { return write_table(names_of(folder_), ""); }
 
-// `last`: the container whose ports go before others'.
-Status HostPorts::write_table(const std::string& last) {
+// The table of these containers. `last`: the one whose ports go before others'.
+Status HostPorts::write_table(std::vector<std::string> names, const std::string& last) {
   Elements all;
-  std::vector<std::string> names = names_of(folder_);
   std::stable_partition(names.begin(), names.end(), [&](const std::string& n) { return n != last; });
   for (const auto& name : names) {
     std::string text = read_file_start(file_of(name));
@@ -134,24 +133,29 @@ Status HostPorts::add(const std::string& container_id, const std::string& addres
   TRY(make_folders(folder_, 0700));
   if (read_file_start(file_of(container_id)) == text) return ok();
   TRY(replace_file_durably(file_of(container_id), text, 0600));
-  Status written = write_table(container_id);
+  Status written = write_table(names_of(folder_), container_id);
   if (!written.ok()) unlink(file_of(container_id).c_str());
   return written;
 }
 
-Status HostPorts::del(const std::string& container_id) {
-  if (unlink(file_of(container_id).c_str()) != 0) return errno == ENOENT ? ok() : Status(Error::from_errno(errno, file_of(container_id)));
-  return write_table("");
-}
+Status HostPorts::del(const std::string& container_id) { return leave_out({container_id}); }
 
 Status HostPorts::keep_only(const std::vector<std::string>& container_ids) {
-  bool changed = false;
-  for (const auto& name : names_of(folder_)) {
-    if (std::find(container_ids.begin(), container_ids.end(), name) != container_ids.end()) continue;
-    unlink(file_of(name).c_str());
-    changed = true;
-  }
-  return changed ? write_table("") : ok();
+  std::vector<std::string> gone;
+  for (const auto& name : names_of(folder_))
+    if (std::find(container_ids.begin(), container_ids.end(), name) == container_ids.end()) gone.push_back(name);
+  return leave_out(gone);
+}
+
+// The files go last: while a file is there, the next call or start tries the table again.
+Status HostPorts::leave_out(const std::vector<std::string>& gone) {
+  std::vector<std::string> names = names_of(folder_);
+  size_t left_out = std::erase_if(names, [&](const std::string& n) { return std::find(gone.begin(), gone.end(), n) != gone.end(); });
+  if (left_out == 0) return ok();
+  TRY(write_table(std::move(names), ""));
+  for (const auto& name : gone)
+    if (unlink(file_of(name).c_str()) != 0 && errno != ENOENT) return Error::from_errno(errno, file_of(name));
+  return ok();
 }
 
 Status HostPorts::down() {

@@ -24,7 +24,8 @@ class HostPorts {
   Status down();  // removes the table; files stay
 
  private:
-  Status write_table(const std::string& last);
+  Status write_table(std::vector<std::string> names, const std::string& last);
+  Status leave_out(const std::vector<std::string>& gone);
   std::string file_of(const std::string& container_id) const { return folder_ + "/" + container_id; }
 
   std::string folder_, bridge_;

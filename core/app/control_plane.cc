@@ -226,6 +226,8 @@ void ControlPlane::start() {
     o.api_port = options_.port;
     o.api_cluster_ip = options_.api_service_address;
     o.pod_network = options_.pod_range;
+    o.dns_address = options_.cluster_dns ? options_.dns_address : "";
+    o.service_lb = options_.service_lb;
     controllers_ = std::make_unique<Controllers>([this](Identity i) { return api_->client(std::move(i)); }, clock_, o, loop_alarms(), quarantine_.get());
     controllers_->start();
   }

@@ -36,6 +36,8 @@ struct ControlPlaneOptions {
   AuditLogOptions audit_log;         // its path; empty: no audit log
   std::string host;                  // names this process in Events
   bool controllers = true, scheduler = true;
+  bool cluster_dns = true;           // nodes serve DNS at dns_address
+  bool service_lb = true;            // LoadBalancer Services get addresses of nodes
   std::function<NodeStreams*(std::string_view node)> streams;
   ReadingsOf readings;
   std::function<void()> doubt_over;  // of what the store may have lost (StoreCare): the node looks again

@@ -98,7 +98,18 @@ Status LateNetwork::ready() {
 
 Result<PodNetworkResult> LateNetwork::add(const PodNetworkRequest& request) {
   TRY_ASSIGN(auto network, opened());
-  return network->add(request);
+  TRY_ASSIGN(PodNetworkResult result, network->add(request));
+  if (added_) {
+    loop_.post([told = std::weak_ptr(added_), request, result] {
+      if (auto added = told.lock()) (*added)(request, result);
+    });
+  }
+  return result;
+}
+
+void LateNetwork::tell_added(Added added) {
+  added_ = std::make_shared<const Added>(std::move(added));
+  loop_ = Loop::current().remote();
 }
 
 Status LateNetwork::del(const PodNetworkRequest& request) {

@@ -10,6 +10,7 @@
 
 #include "cni/pod_network.h"
 #include "core/client/alarm.h"
+#include "core/loop/loop.h"
 #include "core/loop/task.h"
 
 namespace bramble {
@@ -22,6 +23,10 @@ class LateNetwork final : public PodNetwork {
 
   // The node's range from now on. The same again does nothing.
   void use(const std::string& pod_cidr);
+
+  // Called on the loop, before whoever asked for it hears of it: a pod has its addresses. Before the first ADD.
+  using Added = std::function<void(const PodNetworkRequest&, const PodNetworkResult&)>;
+  void tell_added(Added added);
 
   Status ready() override;
   Result<PodNetworkResult> add(const PodNetworkRequest& request) override;
@@ -45,6 +50,8 @@ class LateNetwork final : public PodNetwork {
   std::string open_range_;                              // of network_
   int64_t retry_ms_ = 0;
   bool look_ = false;
+  std::shared_ptr<const Added> added_;
+  Loop::Remote loop_;                                   // of added_
   std::unique_ptr<Alarm> alarm_;
   Event woke_;
   TaskGroup tasks_;

@@ -14,8 +14,10 @@
 #include "core/http/server.h"
 #include "core/kubelet/kubelet.h"
 #include "core/kubelet/kubelet_port.h"
+#include "core/proxy/network_policies.h"
 #include "core/proxy/proxy.h"
 #include "core/runtime/carried_runc.h"
+#include "core/proxy/taken_ports.h"
 #include "core/runtime/cgroups.h"
 #include "core/runtime/pod_runtime.h"
 #include "images/local_store.h"
@@ -75,13 +77,18 @@ KubeletOptions kubelet_options(const NodeOptions& o) {
 
 struct Node::Parts {
   NodeOptions options;
+  Clock& clock;
+  Parts(NodeOptions o, Clock& c) : options(std::move(o)), clock(c) {}
   std::unique_ptr<Client> client;        // as the node
   std::unique_ptr<Client> proxy_client;  // as the proxy
+  std::unique_ptr<Client> policy_client; // as k3s's controller of each node, who reads policies, pods and namespaces
   std::unique_ptr<Client> dns_client;    // as the cluster DNS
   std::unique_ptr<LocalImageStore> images;
   std::unique_ptr<ImagePuller> puller;
   std::unique_ptr<LateNetwork> network;
   std::unique_ptr<Proxy> proxy;
+  std::unique_ptr<TakenPorts> taken_ports;
+  std::unique_ptr<NetworkPolicies> policies;
   std::unique_ptr<DnsServer> dns;
   std::unique_ptr<Kubelet> kubelet;
   std::shared_ptr<TlsServerContext> kubelet_tls;
@@ -104,11 +111,30 @@ Status Node::Parts::open_network() {
     if (kubelet) kubelet->network_changed();
   });
   follow_own_node();
-  TRY(add_dns_address(options.dns_address));
+  if (options.dns) TRY(add_dns_address(options.dns_address));
   if (options.proxy) {
-    proxy = std::make_unique<Proxy>(Proxy::Options{{"bramble", options.pod_range}, options.service_range, options.quarantine}, *proxy_client);
+    Proxy::Options proxy_options;
+    proxy_options.network.pod_range = options.pod_range;
+    if (options.dns) proxy_options.network.own_address = options.dns_address;
+    proxy_options.network.node_port_ranges = options.node_port_addresses;
+    proxy_options.service_range = options.service_range;
+    proxy_options.quarantine = options.quarantine;
+    proxy_options.node_name = options.name;
+    proxy_options.clock = &clock;
+    proxy = std::make_unique<Proxy>(std::move(proxy_options), *proxy_client);
     TRY(proxy->start());
+    taken_ports = std::make_unique<TakenPorts>(TakenPorts::Options{options.name, options.service_range}, *client);
+    taken_ports->start();
   }
+  if (options.network_policy) {
+    policies = std::make_unique<NetworkPolicies>(NetworkPolicies::Options{"bramble-policy", options.name, options.quarantine}, *policy_client);
+    TRY(policies->start());
+    network->tell_added([this](const PodNetworkRequest& request, const PodNetworkResult& result) {
+      Document pod = policy_client->snapshot().get(resource_ids::kPods, request.pod_namespace, request.pod_name);
+      if (pod && uid_of(pod) == request.pod_uid) policies->pod_networked(pod, result.addresses);
+    });
+  }
+  if (!options.dns) return ok();
   DnsServer::Options dns_options;
   dns_options.address = options.dns_address;
   dns_options.domain = options.domain;
@@ -164,14 +190,14 @@ Status Node::check_host(const NodeOptions& options) {
 
 Result<std::unique_ptr<Node>> Node::open(NodeOptions options, const Credentials& credentials, const Clients& clients,
                                          Clock& clock, Random& random) {
-  auto parts = std::make_unique<Parts>();
-  parts->options = std::move(options);
+  auto parts = std::make_unique<Parts>(std::move(options), clock);
   const NodeOptions& o = parts->options;
   TRY(make_folders(o.data_dir + "/agent", 0700));
   TRY_ASSIGN(parts->options.runtime, node_runtime(o.runtime, o.data_dir));
   TRY(make_folders(o.run_dir, 0700));
   parts->client = clients(node_identity(o.name));
   parts->proxy_client = clients({"system:kube-proxy", "", {"system:authenticated"}, {}});
+  parts->policy_client = clients({"system:bramble-controller", "", {"system:authenticated"}, {}});
   parts->dns_client = clients(dns_identity());
   TRY(parts->open_kubelet_port(credentials));
   TRY(Registries::load(o.registries_path));  // a mistake in it is told now, not at the first pull

@@ -31,6 +31,9 @@ struct NodeOptions {
   ImageGcPolicy image_gc;
   uint16_t kubelet_port = 10250;
   bool proxy = true;
+  bool dns = true;                   // serves the cluster's DNS at dns_address
+  bool network_policy = true;
+  std::vector<std::string> node_port_addresses;  // ranges; empty: all addresses of the node
   uint64_t open_files = 0;           // the soft limit of shims; 0: this process's
   Quarantine* quarantine = nullptr;  // outlives the node; may be null
 };

@@ -107,6 +107,38 @@ Status read_kubelet_arguments(const Flags& flags, NodeOptions* n) {
   return ok();
 }
 
+// --disable, as k3s has it: of what it names some is not here at all, which is as good.
+Status read_disabled(const Flags& flags, ServerSetup* s) {
+  for (const std::string& argument : flags.list("disable")) {
+    for (std::string_view part : split(argument, ',')) {
+      part = trim(part);
+      if (part == "coredns") s->plane.cluster_dns = s->node.dns = false;
+      else if (part == "servicelb") s->plane.service_lb = false;
+      else if (part != "traefik" && part != "local-storage" && part != "metrics-server" && part != "runtimes")
+        return Error(Code::kInvalidArgument, cat("flag --disable: ", go_quote(part), " is not known; known are coredns, servicelb, traefik, local-storage, metrics-server, runtimes"));
+    }
+  }
+  s->node.network_policy = !flags.on("disable-network-policy");
+  return ok();
+}
+
+// Of kube-proxy's many arguments those that have a meaning here.
+Status read_proxy_arguments(const Flags& flags, NodeOptions* n) {
+  for (const std::string& argument : flags.list("kube-proxy-arg")) {
+    auto parts = cut(argument, "=");
+    std::string_view name = parts ? parts->first : std::string_view(argument), value = parts ? parts->second : std::string_view();
+    while (name.substr(0, 1) == "-") name.remove_prefix(1);
+    auto wrong = [&](std::string_view why) { return Error(Code::kInvalidArgument, cat("flag --kube-proxy-arg: ", go_quote(argument), ": ", why)); };
+    if (name != "nodeport-addresses") return wrong("is not known; known is nodeport-addresses=RANGES");
+    for (std::string_view range : split(value, ',')) {
+      auto parsed = IpPrefix::parse(range);
+      if (!parsed || range.find('/') == std::string_view::npos) return wrong(cat(go_quote(range), " is not a range like 192.168.0.0/16"));
+      n->node_port_addresses.push_back(parsed->network().text());
+    }
+  }
+  return ok();
+}
+
 Status read_node(const Flags& flags, const OwnAddress& is_own_address, ServerSetup* s) {
   NodeOptions& n = s->node;
   n.name = lower(trim(flags.text("node-name")));  // as the kubelet takes it
@@ -135,6 +167,7 @@ Status read_node(const Flags& flags, const OwnAddress& is_own_address, ServerSet
   n.registries_path = flags.text("private-registry");
   n.default_registry_endpoint = !flags.on("disable-default-registry-endpoint");
   TRY(read_kubelet_arguments(flags, &n));
+  TRY(read_proxy_arguments(flags, &n));
   n.labels = flags.list("node-label");
   n.taints = flags.list("node-taint");
   TRY(check_node_labels(n.labels));
@@ -251,6 +284,7 @@ Result<ServerSetup> read_server_setup(const Flags& flags, const OwnAddress& is_o
   s.agent = !flags.on("disable-agent");
   TRY(read_addresses(flags, &s));
   TRY(read_node(flags, is_own_address, &s));
+  TRY(read_disabled(flags, &s));
   ControlPlaneOptions& p = s.plane;
   p.data_dir = s.node.data_dir;
   p.run_dir = s.node.run_dir;

@@ -15,6 +15,8 @@ std::vector<Controller> all_controllers(const ControllerOptions& options) {
   all.push_back(endpoints_controller());
   all.push_back(endpointslice_controller());
   all.push_back(endpointslice_mirroring_controller());
+  if (!options.dns_address.empty()) all.push_back(dns_service_controller(options.dns_address));
+  if (options.service_lb) all.push_back(service_lb_controller(options.api_port));
   all.push_back(garbage_collector());
   all.push_back(pod_gc_controller());
   all.push_back(disruption_controller());

@@ -13,6 +13,8 @@ struct ControllerOptions {
   uint16_t api_port = 0;
   std::string api_cluster_ip;               // of the kubernetes Service: the first address of the service network
   std::string pod_network;                  // nodes get their podCIDR from here
+  std::string dns_address;                  // of the kube-dns Service; empty: there is none
+  bool service_lb = true;                   // LoadBalancer Services get addresses of nodes
 };
 
 Controller system_namespaces_controller();
@@ -26,6 +28,8 @@ Controller endpoints_controller();
 Controller endpointslice_controller();
 Controller endpointslice_mirroring_controller();
 Controller kubernetes_service_controller(std::string advertise_address, uint16_t api_port, std::string cluster_ip);
+Controller dns_service_controller(std::string address);
+Controller service_lb_controller(uint16_t api_port);
 Controller garbage_collector();
 Controller pod_gc_controller();
 Controller disruption_controller();

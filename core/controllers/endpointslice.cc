@@ -1,6 +1,6 @@
 // EndpointSlice controller: the slices of each service with a selector, of at most kEndpointsPerSlice endpoints, for each IP
 // family of the service and each set of ports that its pods have in common.
-// Watches: services, pods, endpointslices. Writes: endpointslices that carry its managed-by label. Never: others.
+// Watches: services, pods, endpointslices, nodes (their zones). Writes: endpointslices that carry its managed-by label. Never: others.
 // Upstream: pkg/controller/endpointslice, staging endpointslice/reconciler.
 #include <algorithm>
 #include <map>
@@ -35,10 +35,31 @@ void keys(const Snapshot& snapshot, const Change& change, const KeySink& sink) {
     }
     return;
   }
+  if (change.resource == kNodes) {
+    auto zone = [](const Document& node) { return node["metadata"]["labels"]["topology.kubernetes.io/zone"].str(); };
+    if (zone(change.before) == zone(change.after)) return;
+    snapshot.each(kServices, "", [&](const Document& service) {
+      sink(key_of(service));
+      return true;
+    });
+    return;
+  }
   service_keys(snapshot, change, sink);
 }
 
-Document endpoint_of(const Snapshot& snapshot, const Backend& backend) {
+// Hints of a Service with spec.trafficDistribution: each ready endpoint is for its own zone, or its own node and then its zone
+// (KEP-4444, KEP-3015). Upstream: staging endpointslice/trafficdist.
+void write_hints(Value service, const Backend& backend, std::string_view node, const std::string& zone, Mut endpoint) {
+  std::string_view distribution = service["spec"]["trafficDistribution"].str();
+  const bool by_node = distribution == "PreferSameNode";
+  if (!by_node && distribution != "PreferSameZone" && distribution != "PreferClose") return;
+  if (!backend.ready || (zone.empty() && !(by_node && !node.empty()))) return;
+  Mut hints = endpoint.object("hints");
+  if (!zone.empty()) hints.array("forZones").append_object().set("name", zone);
+  if (by_node && !node.empty()) hints.array("forNodes").append_object().set("name", node);
+}
+
+Document endpoint_of(const Snapshot& snapshot, Value service, const Backend& backend) {
   Builder b;
   Mut e = b.root();
   e.array("addresses").append(backend.ip);
@@ -53,11 +74,13 @@ Document endpoint_of(const Snapshot& snapshot, const Backend& backend) {
   ref.set("name", name_of(backend.pod));
   ref.set("uid", uid_of(backend.pod));
   std::string_view node = backend.pod["spec"]["nodeName"].str();
+  std::string zone;
   if (!node.empty()) {
     e.set("nodeName", node);
-    std::string zone = snapshot.get(kNodes, "", node)["metadata"]["labels"]["topology.kubernetes.io/zone"].text();
+    zone = snapshot.get(kNodes, "", node)["metadata"]["labels"]["topology.kubernetes.io/zone"].text();
     if (!zone.empty()) e.set("zone", zone);
   }
+  write_hints(service, backend, node, zone, e);
   return b.finish();
 }
 
@@ -107,7 +130,7 @@ std::vector<Group> groups_of(const Snapshot& snapshot, Value service, std::strin
     Group& g = groups[ports.root().dump()];
     g.family = std::string(family);
     g.ports = ports;
-    g.wanted[std::string(uid_of(b.pod))] = endpoint_of(snapshot, b);
+    g.wanted[std::string(uid_of(b.pod))] = endpoint_of(snapshot, service, b);
     all_backends.push_back(std::move(b));
   }
   std::vector<Group> out;
@@ -246,7 +269,7 @@ Plan reconcile(const Snapshot& snapshot, const ObjectKey& key, const Moment&) {
 }  // namespace
 
 Controller endpointslice_controller() {
-  return {"endpointslice", "endpointslice-controller", "endpoint-slice-controller", {kServices, kPods, kEndpointSlices},
+  return {"endpointslice", "endpointslice-controller", "endpoint-slice-controller", {kServices, kPods, kEndpointSlices, kNodes},
           {},              keys,                       reconcile,                   {}};
 }
 

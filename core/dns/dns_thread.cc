@@ -6,6 +6,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/log.h"
+#include "core/dns/answer_cache.h"
 #include "core/loop/loop.h"
 #include "core/loop/race.h"
 #include "core/loop/socket.h"
@@ -22,9 +23,19 @@ class Service {
     tasks_.start(serve_tcp());
   }
   void use(std::shared_ptr<const Zone> zone) { zone_ = std::move(zone); }
-  void forward_to(std::vector<SocketAddress> upstreams) { upstreams_ = std::move(upstreams); }
+  void forward_to(std::vector<SocketAddress> upstreams) {
+    upstreams_ = std::move(upstreams);
+    cache_ = AnswerCache();  // others may know other names
+  }
 
  private:
+  // An answer that goes on outside of the cluster; without a name to chase: the whole question is somebody else's.
+  struct Beyond {
+    DnsAnswer answer;
+    DnsQuery query;
+    size_t bytes_max = 0;
+  };
+
   Task<void> serve_udp() {
     for (;;) {
       auto datagram = co_await udp_->receive();
@@ -32,12 +43,13 @@ class Service {
         if (datagram.error().code() == Code::kCancelled) co_return;
         continue;  // an ICMP error of an earlier answer
       }
-      std::optional<std::string> reply = answer_now(datagram->bytes, true);
+      Beyond beyond;
+      std::optional<std::string> reply = answer_now(datagram->bytes, true, &beyond);
       if (reply) {
         Status sent = udp_->send_to(*reply, datagram->peer);
         (void)sent;  // a lost datagram: the client asks again
       } else {
-        tasks_.start(forward_udp(std::move(datagram->bytes), datagram->peer));
+        tasks_.start(forward_udp(std::move(datagram->bytes), datagram->peer, std::move(beyond)));
       }
     }
   }
@@ -51,8 +63,8 @@ class Service {
     }
   }
 
-  Task<void> forward_udp(std::string query, SocketAddress peer) {
-    auto reply = co_await forward(std::move(query), talk_by_udp);
+  Task<void> forward_udp(std::string query, SocketAddress peer, Beyond beyond) {
+    auto reply = co_await resolve(std::move(query), std::move(beyond), talk_by_udp);
     Status sent = udp_->send_to(reply, peer);
     (void)sent;
   }
@@ -72,9 +84,10 @@ class Service {
       auto query = co_await read_message(stream.get(), &buffer);
       if (!query) co_return;
       watchdog.cancel_all();
-      std::optional<std::string> reply = answer_now(*query, false);
+      Beyond beyond;
+      std::optional<std::string> reply = answer_now(*query, false, &beyond);
       if (!reply) {
-        auto forwarded = co_await forward(std::move(*query), talk_by_tcp);
+        auto forwarded = co_await resolve(std::move(*query), std::move(beyond), talk_by_tcp);
         reply = std::move(forwarded);
       }
       std::string bytes = framed(*reply);
@@ -104,8 +117,8 @@ class Service {
     return out + message;
   }
 
-  // From the zone, or an error; nothing when somebody else must be asked.
-  std::optional<std::string> answer_now(const std::string& bytes, bool udp) {
+  // From the zone or the cache, or an error; nothing when somebody else must be asked, for what `beyond` says.
+  std::optional<std::string> answer_now(const std::string& bytes, bool udp, Beyond* beyond) {
     auto query = parse_dns_query(bytes);
     if (!query.ok()) {
       if (bytes.size() < 12) return bytes.size() < 2 ? std::string() : build_dns_error(id_of(bytes), dns_rcode::kFormatError);
@@ -118,7 +131,12 @@ class Service {
       refusal.rcode = dns_rcode::kNotImplemented;
       return build_dns_answer(*query, refusal, bytes_max);
     }
-    if (auto answer = zone_->answer(*query)) return build_dns_answer(*query, *answer, bytes_max);
+    if (auto answer = zone_->answer(*query)) {
+      if (answer->chase.empty() || upstreams_.empty() || forwarding_ >= limits::kDnsForwardsMax) return build_dns_answer(*query, *answer, bytes_max);
+      *beyond = {std::move(*answer), std::move(*query), bytes_max};
+      return std::nullopt;
+    }
+    if (auto known = cache_.find(bytes, bytes_max, Loop::current().now_us())) return known;
     if (!upstreams_.empty() && forwarding_ < limits::kDnsForwardsMax) return std::nullopt;
     refusal.rcode = upstreams_.empty() ? dns_rcode::kRefused : dns_rcode::kServerFailure;
     return build_dns_answer(*query, refusal, bytes_max);
@@ -141,6 +159,30 @@ class Service {
       }
     }
     co_return build_dns_error(id_of(query), dns_rcode::kServerFailure);
+  }
+
+  Task<std::string> resolve(std::string query, Beyond beyond, Talk talk) {
+    if (beyond.answer.chase.empty()) {
+      std::string asked = query;
+      auto reply = co_await forward(std::move(query), talk);
+      cache_.put(asked, reply, Loop::current().now_us());
+      co_return reply;
+    }
+    // The same question of the name outside; its addresses come behind our CNAMEs.
+    std::string ours = build_dns_query(beyond.query.id, beyond.answer.chase, beyond.query.type);
+    auto known = cache_.find(ours, limits::kDatagramBytesMax, Loop::current().now_us());
+    if (!known) {
+      std::string asked = ours;
+      auto fresh = co_await forward(std::move(asked), talk);
+      cache_.put(ours, fresh, Loop::current().now_us());
+      known = std::move(fresh);
+    }
+    auto parsed = parse_dns_reply(*known);
+    DnsAnswer answer = std::move(beyond.answer);
+    answer.rcode = parsed ? parsed->rcode : dns_rcode::kServerFailure;
+    if (parsed)
+      for (DnsRecord& r : parsed->answers) answer.answers.push_back(std::move(r));
+    co_return build_dns_answer(beyond.query, answer, beyond.bytes_max);
   }
 
   static bool answers(const std::string& reply, const std::string& query) { return reply.size() >= 12 && reply.compare(0, 2, query, 0, 2) == 0; }
@@ -191,6 +233,7 @@ class Service {
   std::unique_ptr<Listener> tcp_;
   std::vector<SocketAddress> upstreams_;
   std::shared_ptr<const Zone> zone_;
+  AnswerCache cache_;
   size_t forwarding_ = 0, tcp_open_ = 0;
   TaskGroup tasks_;
 };

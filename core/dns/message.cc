@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+
 #include "core/base/strings.h"
 
 namespace bramble {
@@ -45,6 +47,43 @@ class Reader {
       at_ += n;
     }
   }
+  // A name of an answer, written out: pointers lead back only, so that they end.
+  bool packed_name(std::string* out) {
+    size_t at = at_, total = 0, before = bytes_.size();
+    bool jumped = false;
+    for (;;) {
+      if (at >= bytes_.size()) return false;
+      auto n = static_cast<unsigned char>(bytes_[at]);
+      if (n >= 0xc0) {
+        if (at + 1 >= bytes_.size()) return false;
+        size_t to = static_cast<size_t>(n & 63) << 8 | static_cast<unsigned char>(bytes_[at + 1]);
+        if (to >= std::min(at, before)) return false;
+        if (!jumped) at_ = at + 2;
+        jumped = true;
+        before = at;
+        at = to;
+        continue;
+      }
+      if (n > kLabelBytesMax || bytes_.size() - at < n + 1u) return false;
+      if (n == 0) break;
+      total += n + 1u;
+      if (total + 1 > kNameBytesMax) return false;
+      if (!out->empty()) out->push_back('.');
+      out->append(bytes_.substr(at + 1, n));
+      at += n + 1u;
+    }
+    if (!jumped) at_ = at + 1;
+    return true;
+  }
+  bool u32(uint32_t* out) {
+    uint16_t high, low;
+    if (!u16(&high) || !u16(&low)) return false;
+    *out = static_cast<uint32_t>(high) << 16 | low;
+    return true;
+  }
+  size_t at() const { return at_; }
+  void move_to(size_t at) { at_ = at; }
+  std::string_view bytes(size_t n) const { return bytes_.substr(at_, n); }
 
  private:
   std::string_view bytes_;
@@ -132,6 +171,77 @@ std::string build_dns_answer(const DnsQuery& query, const DnsAnswer& answer, siz
   put16(&out, counts[1]);
   put16(&out, counts[2] + (query.edns ? 1 : 0));
   return out + body + opt;
+}
+
+std::string build_dns_query(uint16_t id, std::string_view name, uint16_t type) {
+  std::string out;
+  put16(&out, id);
+  put16(&out, 0x0100);  // recursion is desired
+  put16(&out, 1);
+  out.append(6, '\0');
+  out += dns_name(name);
+  put16(&out, type);
+  put16(&out, 1);
+  return out;
+}
+
+namespace {
+
+// Reads one record of the section (0: answers, 1: authority, 2: additional).
+bool read_record(Reader* r, int section, DnsReply* out) {
+  DnsRecord record;
+  uint16_t klass, length;
+  if (!r->packed_name(&record.name) || !r->u16(&record.type) || !r->u16(&klass)) return false;
+  size_t ttl_at = r->at();
+  if (!r->u32(&record.ttl_s) || !r->u16(&length)) return false;
+  size_t data_at = r->at();
+  if (!r->skip(length)) return false;
+  size_t end = r->at();
+  if (record.type == dns_type::kOpt) return true;
+  out->ttl_offsets.push_back(ttl_at);
+  if (record.ttl_s > 0x7fffffff) record.ttl_s = 0;  // RFC 2181 section 8
+  r->move_to(data_at);
+  if (section == 0) {
+    out->ttl_s_min = out->answer_count == 0 ? record.ttl_s : std::min<int64_t>(out->ttl_s_min, record.ttl_s);
+    out->answer_count++;
+    bool address = (record.type == dns_type::kA && length == 4) || (record.type == dns_type::kAaaa && length == 16);
+    std::string name;
+    if (address) record.data = std::string(r->bytes(length));
+    if (record.type == dns_type::kCname) {
+      if (!r->packed_name(&name) || r->at() > end) return false;
+      record.data = dns_name(name);
+    }
+    record.name = lower(record.name);
+    if (!record.data.empty()) out->answers.push_back(std::move(record));
+  } else if (section == 1 && record.type == dns_type::kSoa) {
+    std::string primary, mailbox;
+    uint32_t numbers[5];
+    if (!r->packed_name(&primary) || !r->packed_name(&mailbox)) return false;
+    for (uint32_t& n : numbers)
+      if (!r->u32(&n)) return false;
+    if (r->at() > end) return false;
+    out->negative_ttl_s = std::min<int64_t>(record.ttl_s, numbers[4]);
+  }
+  r->move_to(end);
+  return true;
+}
+
+}  // namespace
+
+std::optional<DnsReply> parse_dns_reply(std::string_view bytes) {
+  DnsReply out;
+  Reader r(bytes);
+  uint16_t id, flags, questions, counts[3];
+  if (!r.u16(&id) || !r.u16(&flags) || !r.u16(&questions) || !r.u16(&counts[0]) || !r.u16(&counts[1]) || !r.u16(&counts[2])) return std::nullopt;
+  if (!(flags & 0x8000) || questions != 1) return std::nullopt;
+  out.rcode = static_cast<uint8_t>(flags & 15);
+  out.cut_short = flags & 0x0200;
+  std::string name;
+  if (!r.packed_name(&name) || !r.skip(4)) return std::nullopt;
+  for (int section = 0; section < 3; section++)
+    for (unsigned i = 0; i < counts[section]; i++)
+      if (!read_record(&r, section, &out)) return std::nullopt;
+  return out;
 }
 
 std::string build_dns_error(uint16_t id, uint8_t rcode) {

@@ -45,10 +45,27 @@ struct DnsAnswer {
   uint8_t rcode = dns_rcode::kNoError;
   bool authoritative = true;
   std::vector<DnsRecord> answers, authority, additional;
+  std::string chase;  // the name outside of the cluster on which the answer goes on; "": it is whole
 };
 
 // At most bytes_max bytes; beyond, the message says that it was cut (TC) and keeps whole records only.
 std::string build_dns_answer(const DnsQuery& query, const DnsAnswer& answer, size_t bytes_max);
+// A plain question of our own.
+std::string build_dns_query(uint16_t id, std::string_view name, uint16_t type);
+
+// What is to know of somebody's answer.
+struct DnsReply {
+  uint8_t rcode = 0;
+  bool cut_short = false;
+  size_t answer_count = 0;
+  int64_t ttl_s_min = 0;                    // of its answers
+  std::optional<int64_t> negative_ttl_s;    // how long nothing is to be found there (RFC 2308 section 5)
+  std::vector<DnsRecord> answers;           // addresses and CNAMEs alone, names written out
+  std::vector<size_t> ttl_offsets;          // where times stand in the message, but for OPT's
+};
+// Nothing: it is broken.
+std::optional<DnsReply> parse_dns_reply(std::string_view bytes);
+
 // The shortest answer to what could not be parsed.
 std::string build_dns_error(uint16_t id, uint8_t rcode);
 

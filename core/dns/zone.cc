@@ -1,5 +1,7 @@
 #include "core/dns/zone.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <functional>
 #include <set>
@@ -7,6 +9,7 @@
 namespace bramble {
 namespace {
 
+constexpr int kChaseMax = 8;    // ExternalNames of the cluster one behind the other
 constexpr uint32_t kTtl_s = 5;  // as CoreDNS's kubernetes plugin: right within moments of a change
 
 std::string dashed(std::string_view address) {
@@ -16,6 +19,15 @@ std::string dashed(std::string_view address) {
   return out;
 }
 
+// As the kernel writes it, so that texts can be compared; "" when it is none.
+std::string canonical_address(const std::string& text) {
+  unsigned char raw[16];
+  char out[INET6_ADDRSTRLEN];
+  for (int family : {AF_INET, AF_INET6})
+    if (inet_pton(family, text.c_str(), raw) == 1) return inet_ntop(family, raw, out, sizeof out);
+  return {};
+}
+
 uint16_t address_type(std::string_view address) { return address.find(':') == std::string_view::npos ? dns_type::kA : dns_type::kAaaa; }
 
 bool wanted(uint16_t asked, uint16_t type) { return asked == type || asked == dns_type::kAny; }
@@ -23,6 +35,23 @@ bool wanted(uint16_t asked, uint16_t type) { return asked == type || asked == dn
 void add_address(const DnsQuery& q, std::string_view name, std::string_view address, std::vector<DnsRecord>* out) {
   uint16_t type = address_type(address);
   if (wanted(q.type, type)) out->push_back({std::string(name), type, kTtl_s, dns_address(address)});
+}
+
+// The address that a name below in-addr.arpa or ip6.arpa stands for; "" for others (RFC 1035 section 3.5, RFC 3596 section 2.5).
+std::string reversed_address(std::string_view name) {
+  constexpr std::string_view kV4 = ".in-addr.arpa", kV6 = ".ip6.arpa";
+  const bool v6 = name.ends_with(kV6);
+  if (!v6 && !name.ends_with(kV4)) return {};
+  std::vector<std::string_view> parts = split(name.substr(0, name.size() - (v6 ? kV6 : kV4).size()), '.');
+  std::reverse(parts.begin(), parts.end());
+  if (parts.size() != (v6 ? 32u : 4u)) return {};
+  std::string text;
+  for (size_t i = 0; i < parts.size(); i++) {
+    if (v6 && parts[i].size() != 1) return {};
+    if (i > 0 && (!v6 || i % 4 == 0)) text += v6 ? ":" : ".";
+    text += parts[i];
+  }
+  return canonical_address(text);
 }
 
 // SRV records of the ports that are asked for: of the service's own address, or of each endpoint by its own name. Their targets'
@@ -85,15 +114,15 @@ DnsService dns_service(Value service, const std::vector<Document>& slices) {
 
 void Zone::add_names(const ObjectKey& key, const DnsService& service) {
   std::string name = service_name(key);
-  for (const std::string& a : service.addresses) reverse_[a] = name;
-  for (const DnsEndpoint& e : service.endpoints) reverse_[e.address] = cat(e.host, ".", name);
+  for (const std::string& a : service.addresses) reverse_[canonical_address(a)] = name;
+  for (const DnsEndpoint& e : service.endpoints) reverse_[canonical_address(e.address)] = cat(e.host, ".", name);
 }
 
 void Zone::put(const ObjectKey& key, std::shared_ptr<const DnsService> service) {
   auto old = services_.find(key);
   if (old != services_.end()) {
-    for (const std::string& a : old->second->addresses) reverse_.erase(a);
-    for (const DnsEndpoint& e : old->second->endpoints) reverse_.erase(e.address);
+    for (const std::string& a : old->second->addresses) reverse_.erase(canonical_address(a));
+    for (const DnsEndpoint& e : old->second->endpoints) reverse_.erase(canonical_address(e.address));
     if (--namespaces_[key.ns] == 0) namespaces_.erase(key.ns);
     services_.erase(old);
   }
@@ -117,6 +146,24 @@ DnsAnswer Zone::nothing(bool name_exists) const {
 }
 
 std::optional<DnsAnswer> Zone::answer(const DnsQuery& query) const {
+  std::optional<DnsAnswer> out = answer_once(query);
+  if (!out) return out;
+  for (int i = 0; i < kChaseMax && !out->chase.empty(); i++) {
+    DnsQuery on = query;
+    on.name = out->chase;
+    std::optional<DnsAnswer> next = answer_once(on);
+    if (!next) return out;
+    out->answers.insert(out->answers.end(), next->answers.begin(), next->answers.end());
+    out->authority = std::move(next->authority);
+    out->rcode = next->rcode;
+    out->chase = std::move(next->chase);
+  }
+  // Names that lead to each other end here, as they are.
+  if (!out->chase.empty() && out->answers.size() > static_cast<size_t>(kChaseMax)) out->chase.clear();
+  return out;
+}
+
+std::optional<DnsAnswer> Zone::answer_once(const DnsQuery& query) const {
   if (auto reverse = answer_reverse(query)) return reverse;
   if (query.name != domain_ && !query.name.ends_with("." + domain_)) return std::nullopt;
   if (query.name == domain_) {
@@ -151,6 +198,7 @@ DnsAnswer Zone::answer_service(const DnsQuery& query, const std::vector<std::str
   if (!s.external_name.empty()) {
     if (n != 3) return nothing(false);
     out.answers.push_back({query.name, dns_type::kCname, kTtl_s, dns_name(s.external_name)});
+    if (query.type == dns_type::kA || query.type == dns_type::kAaaa) out.chase = s.external_name;
     return out;
   }
   if (n == 3) {
@@ -192,11 +240,8 @@ DnsAnswer Zone::answer_pod(const DnsQuery& query, const std::vector<std::string_
 }
 
 std::optional<DnsAnswer> Zone::answer_reverse(const DnsQuery& query) const {
-  constexpr std::string_view kReverse = ".in-addr.arpa";
-  if (!query.name.ends_with(kReverse)) return std::nullopt;
-  std::vector<std::string_view> parts = split(std::string_view(query.name).substr(0, query.name.size() - kReverse.size()), '.');
-  if (parts.size() != 4) return std::nullopt;
-  std::string address = cat(parts[3], ".", parts[2], ".", parts[1], ".", parts[0]);
+  std::string address = reversed_address(query.name);
+  if (address.empty()) return std::nullopt;
   auto it = reverse_.find(address);
   if (it == reverse_.end()) return std::nullopt;
   if (!wanted(query.type, dns_type::kPtr)) return nothing(true);

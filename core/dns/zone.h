@@ -40,10 +40,12 @@ class Zone {
   std::shared_ptr<const Zone> with(const ObjectKey& key, std::shared_ptr<const DnsService> service) const;
   void put(const ObjectKey& key, std::shared_ptr<const DnsService> service);
 
-  // The answer to a name of the cluster, nothing for a name that is not ours to answer.
+  // The answer to a name of the cluster, nothing for a name that is not ours to answer. An ExternalName is followed as far as it stays
+  // in the cluster; DnsAnswer::chase tells where it leaves.
   std::optional<DnsAnswer> answer(const DnsQuery& query) const;
 
  private:
+  std::optional<DnsAnswer> answer_once(const DnsQuery& query) const;
   DnsAnswer answer_service(const DnsQuery& query, const std::vector<std::string_view>& labels) const;
   DnsAnswer answer_pod(const DnsQuery& query, const std::vector<std::string_view>& labels) const;
   std::optional<DnsAnswer> answer_reverse(const DnsQuery& query) const;

@@ -1,5 +1,7 @@
 #include "core/proxy/proxy.h"
 
+#include <algorithm>
+
 #include "cni/netlink/netns.h"
 #include "cni/netlink/rtnetlink.h"
 #include "core/base/limits.h"
@@ -25,7 +27,13 @@ ObjectKey service_of_port(const std::string& key) {
 }  // namespace
 
 Proxy::Proxy(Options options, Client& client)
-    : options_(std::move(options)), client_(client), timer_(std::make_unique<Timer>([this] { sync(); })) {}
+    : options_(std::move(options)),
+      client_(client),
+      timer_(std::make_unique<Timer>([this] { sync(); })),
+      health_([this](const ObjectKey& service, uint16_t port, const Error& why) { health_failed(service, port, why); }) {
+  options_.network.service_range = options_.service_range;
+  if (options_.clock) recorder_.emplace(client_, *options_.clock, "kube-proxy", options_.node_name);
+}
 Proxy::~Proxy() = default;
 
 Status Proxy::start() {
@@ -37,7 +45,7 @@ Status Proxy::start() {
   // Addresses of services never leave by a wire: a route through lo makes them reachable without a default route, and
   // translation happens before routing is asked again.
   TRY(rt.add_route(range->network(), std::nullopt, lo->index));
-  subscription_ = client_.subscribe({resource_ids::kServices, resource_ids::kEndpointSlices}, [this](const Change& c) { on_change(c); });
+  subscription_ = client_.subscribe({resource_ids::kServices, resource_ids::kEndpointSlices, resource_ids::kNodes}, [this](const Change& c) { on_change(c); });
   TRY_ASSIGN(NftWatch table, NftWatch::open(options_.network.table));
   table_.emplace(std::move(table));
   table_watch_ = std::make_unique<FdWatch>(table_->fd(), FdWatch::kReadable, [this](int) { look_at_table(); });
@@ -68,6 +76,7 @@ Status Proxy::down() {
   batch.delete_table();
   TRY(batch.commit());
   installed_.clear();
+  health_.clear();
   auto range = IpPrefix::parse(options_.service_range);
   TRY_ASSIGN(Rtnetlink rt, Rtnetlink::open());
   TRY_ASSIGN(auto lo, rt.find_link("lo"));
@@ -75,8 +84,32 @@ Status Proxy::down() {
 }
 
 void Proxy::on_change(const Change& change) {
+  if (change.resource == resource_ids::kNodes) {
+    if (change.after && name_of(change.after) == options_.node_name) on_node(change.after);
+    return;
+  }
+  if (change.resource == resource_ids::kEndpointSlices) on_slice(change.before, change.after);
   if (change.before) dirty_.insert(service_of(change.resource, change.before));
   if (change.after) dirty_.insert(service_of(change.resource, change.after));
+  soon();
+}
+
+void Proxy::on_slice(const Document& before, const Document& after) {
+  if (before) {
+    auto it = slices_.find(service_of(resource_ids::kEndpointSlices, before));
+    if (it != slices_.end() && it->second.erase(std::string(name_of(before))) && it->second.empty()) slices_.erase(it);
+  }
+  if (after) slices_[service_of(resource_ids::kEndpointSlices, after)].emplace(name_of(after));
+}
+
+void Proxy::on_node(const Document& node) {
+  ProxyNode now = proxy_node(options_.node_name, node);
+  if (now.zone == node_.zone && now.addresses == node_.addresses) return;
+  node_ = std::move(now);
+  client_.snapshot().each(resource_ids::kServices, "", [&](const Document& d) {
+    dirty_.insert(service_of(resource_ids::kServices, d));
+    return true;
+  });
   soon();
 }
 
@@ -99,23 +132,38 @@ void Proxy::sync() {
 
 ServicePorts Proxy::wanted_ports(const ObjectKey& service) {
   Document d = client_.snapshot().get(resource_ids::kServices, service.ns, service.name);
-  if (!d) return {};
+  if (!d) {
+    health_.set(service, {});
+    return {};
+  }
   std::vector<Document> slices;
-  client_.snapshot().each(resource_ids::kEndpointSlices, service.ns, [&](const Document& slice) {
-    if (slice["metadata"]["labels"][kServiceNameLabel].str() == service.name) slices.push_back(slice);
-    return true;
-  });
+  auto names = slices_.find(service);
+  if (names != slices_.end())
+    for (const std::string& name : names->second)
+      if (Document slice = client_.snapshot().get(resource_ids::kEndpointSlices, service.ns, name)) slices.push_back(slice);
   auto about = [&d] { return Quarantine::about(d); };  // not the slices: they change whenever a pod does
   Quarantine::Step step(options_.quarantine, "proxy", Quarantine::key_of("services", d), about);
-  return step.allowed() ? ports_of_service(d.root(), slices) : ServicePorts();
+  if (!step.allowed()) return {};
+  health_.set(service, health_of_service(d.root(), slices, node_));
+  ServicePorts ports = ports_of_service(d.root(), slices, node_);
+  for (auto& [key, port] : ports) std::erase(port.cluster_addresses, options_.network.own_address);
+  return ports;
 }
 
-// Of a Service that is set aside nothing is wanted, so nothing of it comes here.
-void Proxy::write_change(const std::string& key, const ServicePort* before, const ServicePort* after, NftBatch* batch) {
-  ObjectKey service = service_of_port(key);
-  auto about = [&] { return Quarantine::about(client_.snapshot().get(resource_ids::kServices, service.ns, service.name)); };
-  Quarantine::Step step(options_.quarantine, "proxy", Quarantine::key_of("services", service.ns, service.name), about);
-  change_port(key, before, after, options_.network, batch);
+void Proxy::health_failed(const ObjectKey& service, uint16_t port, const Error& why) {
+  std::string message = cat("node ", options_.node_name, " failed to start healthcheck \"", service.text(), "\" on port ", port, ": ", why.message());
+  log_warning("proxy: ", message);
+  Document d = client_.snapshot().get(resource_ids::kServices, service.ns, service.name);
+  if (recorder_ && d) recorder_->record({d, "Warning", "FailedToStartServiceHealthcheck", message, {}, {}});
+}
+
+static std::vector<std::string> claims_of(const ServicePort& port) {
+  std::vector<std::string> out;
+  for (const auto* list : {&port.cluster_addresses, &port.external_addresses, &port.balancer_addresses})
+    for (const std::string& a : *list) out.push_back(cat(a, "/", port.protocol, "/", port.port));
+  if (port.node_port) out.push_back(cat("node/", port.protocol, "/", port.node_port));
+  if (port.on_host) out.push_back(cat("node/", port.protocol, "/", port.port));
+  return out;
 }
 
 // An address and port belongs to one service port; whoever comes second goes without it until it is free.
@@ -125,88 +173,136 @@ void Proxy::settle_claims(const std::string& key, ServicePort* port) {
     if (!fresh && it->second != key) denied_.insert(service_of_port(key));
     return it->second == key;
   };
-  std::erase_if(port->addresses, [&](const std::string& a) { return !claim(cat(a, "/", port->protocol, "/", port->port)); });
+  for (auto* list : {&port->cluster_addresses, &port->external_addresses, &port->balancer_addresses})
+    std::erase_if(*list, [&](const std::string& a) { return !claim(cat(a, "/", port->protocol, "/", port->port)); });
   if (port->node_port && !claim(cat("node/", port->protocol, "/", port->node_port))) port->node_port = 0;
+  if (port->on_host && !claim(cat("node/", port->protocol, "/", port->port))) port->on_host = false;
 }
 
-void Proxy::release_claims(const std::string& key) {
-  size_t released = std::erase_if(claims_, [&](const auto& c) { return c.second == key; });
-  if (released == 0 || denied_.empty()) return;
+// What the port had and does not want any more is for whoever waits.
+void Proxy::release_claims(const std::string& key, const ServicePort& before, const ServicePort* after) {
+  std::vector<std::string> kept = after ? claims_of(*after) : std::vector<std::string>();
+  bool released = false;
+  for (const std::string& what : claims_of(before)) {
+    if (std::find(kept.begin(), kept.end(), what) != kept.end()) continue;
+    auto it = claims_.find(what);
+    if (it == claims_.end() || it->second != key) continue;
+    claims_.erase(it);
+    released = true;
+  }
+  if (!released) return;
   dirty_.insert(denied_.begin(), denied_.end());
   denied_.clear();
 }
 
-void Proxy::count_hairpins(const ServicePort* before, const ServicePort* after, std::map<std::string, int>* counts) const {
-  if (before)
-    for (const ProxyEndpoint& e : before->endpoints) (*counts)[e.address]--;
-  if (after)
-    for (const ProxyEndpoint& e : after->endpoints) (*counts)[e.address]++;
+void Proxy::Counts::split(std::vector<std::string>* added, std::vector<std::string>* removed) const {
+  for (const auto& [address, by] : change) {
+    auto it = now.find(address);
+    int was = it == now.end() ? 0 : it->second;
+    if (was == 0 && was + by > 0) added->push_back(address);
+    if (was > 0 && was + by == 0) removed->push_back(address);
+  }
+}
+
+void Proxy::Counts::settle() {
+  for (const auto& [address, by] : change) {
+    int& n = now[address];
+    n += by;
+    if (n == 0) now.erase(address);
+  }
+  change.clear();
+}
+
+void Proxy::count(const std::vector<std::string>& addresses, int by, Counts* counts) {
+  for (const std::string& a : addresses) counts->change[a] += by;
+}
+
+// Everything is to be written again: nothing is installed, all is dirty.
+void Proxy::take_all() {
+  installed_.clear();
+  claims_.clear();
+  denied_.clear();
+  slices_.clear();  // what is dirty stays: a Service that is gone ends its health check
+  hairpins_ = cluster_addresses_ = {};
+  node_ = proxy_node(options_.node_name, client_.snapshot().get(resource_ids::kNodes, "", options_.node_name));
+  client_.snapshot().each(resource_ids::kServices, "", [&](const Document& d) {
+    dirty_.insert(service_of(resource_ids::kServices, d));
+    return true;
+  });
+  client_.snapshot().each(resource_ids::kEndpointSlices, "", [&](const Document& d) {
+    on_slice({}, d);
+    return true;
+  });
+}
+
+void Proxy::plan_service(const ObjectKey& service, Turns* turns) {
+  ServicePorts wanted = wanted_ports(service);
+  std::string prefix = cat(service.ns, "/", service.name, ":");
+  for (auto it = installed_.lower_bound(prefix); it != installed_.end() && it->first.starts_with(prefix); ++it)
+    turns->try_emplace(it->first, Turn{it->second, it->second});
+  for (auto it = turns->lower_bound(prefix); it != turns->end() && it->first.starts_with(prefix); ++it) {
+    Turn& turn = it->second;
+    auto next = wanted.find(it->first);
+    if (turn.after) release_claims(it->first, *turn.after, next == wanted.end() ? nullptr : &next->second);
+    turn.after.reset();
+  }
+  for (auto& [key, port] : wanted) {
+    settle_claims(key, &port);
+    (*turns)[key].after = std::move(port);
+  }
+}
+
+void Proxy::write(const Turns& turns, NftBatch* batch) {
+  auto pointer = [](const std::optional<ServicePort>& p) { return p ? &*p : nullptr; };
+  for (const auto& [key, turn] : turns) release_entries(key, pointer(turn.before), pointer(turn.after), batch);
+  for (const auto& [key, turn] : turns) {
+    ObjectKey service = service_of_port(key);
+    auto about = [&] { return Quarantine::about(client_.snapshot().get(resource_ids::kServices, service.ns, service.name)); };
+    Quarantine::Step step(options_.quarantine, "proxy", Quarantine::key_of("services", service.ns, service.name), about);
+    change_port(key, pointer(turn.before), pointer(turn.after), options_.network, batch);
+  }
+  for (const auto& [key, turn] : turns) add_entries(key, pointer(turn.before), pointer(turn.after), batch);
+  for (const auto& [key, turn] : turns) {
+    for (int by : {-1, 1}) {
+      const ServicePort* port = pointer(by < 0 ? turn.before : turn.after);
+      if (!port) continue;
+      for (const auto* list : {&port->endpoints, &port->local_endpoints})
+        for (const ProxyEndpoint& e : *list) hairpins_.change[e.address] += by;
+      count(port->cluster_addresses, by, &cluster_addresses_);
+    }
+  }
+  std::vector<std::string> added, removed;
+  hairpins_.split(&added, &removed);
+  change_hairpins(added, removed, batch);
+  added.clear(), removed.clear();
+  cluster_addresses_.split(&added, &removed);
+  change_cluster_addresses(added, removed, batch);
 }
 
 Status Proxy::bring_up_to_date() {
   NftBatch batch(options_.network.table);
-  ServicePorts next = installed_;
   if (rewrite_) {
     TRY(add_frame(options_.network, &batch));
-    next.clear();
-    claims_.clear();
-    denied_.clear();
-    dirty_.clear();
-    client_.snapshot().each(resource_ids::kServices, "", [&](const Document& d) {
-      dirty_.insert(service_of(resource_ids::kServices, d));
-      return true;
-    });
+    take_all();
   }
-  const ServicePorts before = rewrite_ ? ServicePorts() : installed_;
-  std::map<std::string, int> counts = rewrite_ ? std::map<std::string, int>() : hairpins_;
-  const std::map<std::string, int> counts_before = counts;
-  std::set<ObjectKey> done;
-  // Releasing a claim may add those who waited for it; each service is looked at once in a pass.
+  Turns turns;
+  // Releasing a claim may add those who waited for it.
   while (!dirty_.empty()) {
     ObjectKey service = *dirty_.begin();
     dirty_.erase(dirty_.begin());
-    if (!done.insert(service).second) continue;
-    ServicePorts wanted = wanted_ports(service);
-    std::string prefix = cat(service.ns, "/", service.name, ":");
-    for (auto it = next.lower_bound(prefix); it != next.end() && it->first.starts_with(prefix);) {
-      release_claims(it->first);
-      it = wanted.contains(it->first) ? std::next(it) : next.erase(it);
-    }
-    for (auto& [key, port] : wanted) {
-      settle_claims(key, &port);
-      next[key] = std::move(port);
-    }
+    plan_service(service, &turns);
   }
-  auto find = [](const ServicePorts& ports, const std::string& key) {
-    auto it = ports.find(key);
-    return it == ports.end() ? nullptr : &it->second;
-  };
-  // What goes away goes first, so that an address may move from one Service to another in one transaction.
-  for (const auto& [key, port] : before) {
-    const ServicePort* after = find(next, key);
-    if (after && *after == port) continue;
-    write_change(key, &port, nullptr, &batch);
-    count_hairpins(&port, nullptr, &counts);
-  }
-  for (const auto& [key, port] : next) {
-    const ServicePort* old = find(before, key);
-    if (old && *old == port) continue;
-    write_change(key, nullptr, &port, &batch);
-    count_hairpins(nullptr, &port, &counts);
-  }
-  std::vector<std::string> added, removed;
-  for (const auto& [address, n] : counts) {
-    auto old = counts_before.find(address);
-    bool was = old != counts_before.end() && old->second > 0;
-    if (n > 0 && !was) added.push_back(address);
-    if (n == 0 && was) removed.push_back(address);
-  }
-  change_hairpins(added, removed, &batch);
+  std::erase_if(turns, [](const auto& t) { return t.second.before == t.second.after; });
+  write(turns, &batch);
   TRY(table_->commit(&batch));
-  std::erase_if(counts, [](const auto& c) { return c.second == 0; });
-  hairpins_ = std::move(counts);
-  installed_ = std::move(next);
+  hairpins_.settle();
+  cluster_addresses_.settle();
   rewrite_ = false;
+  for (auto& [key, turn] : turns) {
+    flows_.changed(turn.before ? &*turn.before : nullptr, turn.after ? &*turn.after : nullptr);
+    if (turn.after) installed_[key] = std::move(*turn.after);
+    else installed_.erase(key);
+  }
   return ok();
 }
 

@@ -4,7 +4,11 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
 
+#include <array>
+#include <functional>
+
 #include "cni/netlink/rtnetlink.h"
+#include "core/proxy/table_part.h"
 
 namespace bramble {
 namespace {
@@ -12,12 +16,18 @@ namespace {
 using R = NftRegister;
 
 constexpr uint32_t kMasqueradeMark = 0x4000;  // as kube-proxy's, so that users' own rules that know it go on working
+constexpr int kBeforeDnat = NF_IP_PRI_NAT_DST - 10;
 
 const NftMap kServiceMap{"service-ips", NftKeyType::kAddressProtocolPort, NftDataType::kVerdict};
 const NftMap kNodePortMap{"service-nodeports", NftKeyType::kProtocolPort, NftDataType::kVerdict};
 const NftMap kNoEndpointMap{"no-endpoint-services", NftKeyType::kAddressProtocolPort, NftDataType::kVerdict};
 const NftMap kNoEndpointNodePortMap{"no-endpoint-nodeports", NftKeyType::kProtocolPort, NftDataType::kVerdict};
+const NftMap kFirewallMap{"firewall-ips", NftKeyType::kAddressProtocolPort, NftDataType::kVerdict};
+const NftMap kFirewallPortMap{"firewall-ports", NftKeyType::kProtocolPort, NftDataType::kVerdict};
 const NftMap kHairpinSet{"hairpin-connections", NftKeyType::kAddressAddress, NftDataType::kNone};
+const NftMap kClusterAddressSet{"cluster-ips", NftKeyType::kAddress, NftDataType::kNone};
+
+const std::array kSharedMaps{&kServiceMap, &kNodePortMap, &kNoEndpointMap, &kNoEndpointNodePortMap, &kFirewallMap, &kFirewallPortMap};
 
 std::string raw_address(std::string_view text) {
   auto p = IpPrefix::parse(text);
@@ -32,95 +42,253 @@ std::string raw_protocol(std::string_view name) {
 
 std::string raw_index(uint32_t i) { return {reinterpret_cast<const char*>(&i), sizeof i}; }  // numgen counts in host order
 
-// Chains and maps of one service port carry a hash of its key: nftables names are short.
-std::string id_of(const std::string& key) {
-  uint64_t h = 14695981039346656037ull;  // FNV-1a, 64 bits
-  for (char c : key) h = (h ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  std::string raw;
-  for (int i = 56; i >= 0; i -= 8) raw.push_back(static_cast<char>(h >> i));
-  return hex(raw);
-}
+// Chains and maps of one service port carry a hash of its key.
+std::string id_of(const std::string& key) { return short_name(key); }
 
-std::string service_chain(const std::string& id) { return "service-" + id; }
-std::string external_chain(const std::string& id) { return "external-" + id; }
-NftMap endpoint_map(const std::string& id) { return {"endpoints-" + id, NftKeyType::kInteger, NftDataType::kAddressPort}; }
+// ---- what one port has in the maps that all share
 
-struct Elements {
-  std::vector<NftElement> services, node_ports, no_endpoints, no_endpoint_node_ports, endpoints;
-};
+using Entries = std::map<const NftMap*, std::map<std::string, std::string>>;  // key -> chain
 
-// What one port has in the shared maps and in its own.
-Elements elements_of(const std::string& id, const ServicePort& p) {
-  Elements out;
-  bool served = !p.endpoints.empty();
-  for (const std::string& address : p.addresses) {
-    std::string key = raw_address(address) + raw_protocol(p.protocol) + raw_port(p.port);
-    if (served) out.services.push_back({key, "", service_chain(id)});
-    else out.no_endpoints.push_back({key, "", "reject"});
+Entries entries_of(const std::string& id, const ServicePort* port) {
+  Entries out;
+  if (!port) return out;
+  const ServicePort& p = *port;
+  const std::string protocol = raw_protocol(p.protocol), number = raw_port(p.port);
+  // `to`: the chain of those who can be served; `refuse`: of the others.
+  auto address = [&](const std::string& a, const std::string& to, const char* refuse) {
+    std::string key = raw_address(a) + protocol + number;
+    if (!to.empty()) out[&kServiceMap][key] = to;
+    if (refuse) out[&kNoEndpointMap][key] = refuse;
+  };
+  const char* internal_refusal = !p.served ? "reject" : p.internal_endpoints().empty() ? "drop" : nullptr;
+  for (const std::string& a : p.cluster_addresses) address(a, internal_refusal ? "" : "internal-" + id, internal_refusal);
+  // With the policy Local pods and the host itself are still served where there is no local endpoint: what passes the external
+  // chain without having been led anywhere is dropped.
+  const char* external_refusal = !p.served ? "reject" : p.external_local && p.local_endpoints.empty() ? "drop" : nullptr;
+  const std::string external = p.served ? "external-" + id : "";
+  for (const auto* list : {&p.external_addresses, &p.balancer_addresses})
+    for (const std::string& a : *list) address(a, external, external_refusal);
+  auto host_port = [&](uint16_t n) {
+    std::string key = protocol + raw_port(n);
+    if (!external.empty()) out[&kNodePortMap][key] = external;
+    if (external_refusal) out[&kNoEndpointNodePortMap][key] = external_refusal;
+  };
+  if (p.node_port) host_port(p.node_port);
+  if (p.on_host) host_port(p.port);
+  if (!p.source_ranges.empty()) {
+    for (const std::string& a : p.balancer_addresses) out[&kFirewallMap][raw_address(a) + protocol + number] = "firewall-" + id;
+    if (p.on_host) out[&kFirewallPortMap][protocol + number] = "firewall-" + id;
   }
-  if (p.node_port) {
-    std::string key = raw_protocol(p.protocol) + raw_port(p.node_port);
-    if (served) out.node_ports.push_back({key, "", external_chain(id)});
-    else out.no_endpoint_node_ports.push_back({key, "", "reject"});
-  }
-  for (size_t i = 0; i < p.endpoints.size(); i++)
-    out.endpoints.push_back({raw_index(static_cast<uint32_t>(i)), raw_address(p.endpoints[i].address) + raw_port(p.endpoints[i].port), ""});
   return out;
 }
 
-NftRule look_up(const char* chain, const NftMap& map) {
-  NftRule r(chain);
-  if (map.key == NftKeyType::kAddressProtocolPort) {
-    r.load_destination_address(R::kR0).load_protocol(R::kR1).load_destination_port(R::kR2);
-  } else {
-    r.match_local_destination().load_protocol(R::kR0).load_destination_port(R::kR1);
+// Of `of` what `others` has not.
+std::vector<NftElement> missing(const Entries& of, const Entries& others, const NftMap* map) {
+  std::vector<NftElement> out;
+  auto mine = of.find(map), theirs = others.find(map);
+  if (mine == of.end()) return out;
+  for (const auto& [key, chain] : mine->second) {
+    if (theirs != others.end()) {
+      auto it = theirs->second.find(key);
+      if (it != theirs->second.end() && it->second == chain) continue;
+    }
+    out.push_back({key, "", chain});
   }
-  r.verdict_from(map.name, R::kR0);
+  return out;
+}
+
+// ---- its own maps
+
+void add_endpoint_maps(const std::string& name, const ServicePort& p, const std::vector<ProxyEndpoint>& endpoints, TablePart* out) {
+  TablePart::Map& indexed = out->maps[name];
+  indexed.map = {name, NftKeyType::kInteger, NftDataType::kAddressPort};
+  for (size_t i = 0; i < endpoints.size(); i++)
+    indexed.elements[raw_index(static_cast<uint32_t>(i))] = raw_address(endpoints[i].address) + raw_port(endpoints[i].port);
+  if (p.affinity_s == 0) return;
+  // By this a client's choice is known to be an endpoint still.
+  TablePart::Map& alive = out->maps["alive-" + name];
+  alive.map = {"alive-" + name, NftKeyType::kAddressPort, NftDataType::kNone};
+  for (const ProxyEndpoint& e : endpoints) alive.elements[raw_address(e.address) + raw_port(e.port)];
+}
+
+void add_maps(const std::string& id, const ServicePort& p, TablePart* out) {
+  if (!p.endpoints.empty()) add_endpoint_maps("endpoints-" + id, p, p.endpoints, out);
+  if (!p.local_endpoints.empty()) add_endpoint_maps("locals-" + id, p, p.local_endpoints, out);
+  if (p.affinity_s) out->maps["clients-" + id].map = {"clients-" + id, NftKeyType::kAddress, NftDataType::kAddressPort, true};
+}
+
+// ---- its own chains
+
+using Rules = std::vector<NftRule>;
+
+// An endpoint of the map: the client's last one if it is alive, else any. Done as dnat.
+void add_choice(const std::string& chain, const std::string& id, const std::string& map, size_t endpoints, uint32_t affinity_s, Rules* out) {
+  const std::string clients = "clients-" + id;
+  const uint64_t timeout_ms = uint64_t{affinity_s} * 1000;
+  // The protocol stands first because dnat with a port needs to know that there are ports.
+  if (affinity_s) {
+    NftRule again(chain);
+    again.load_protocol(R::kR0).load_source_address(R::kR0).load_from(clients, R::kR0, R::kR1).in_set("alive-" + map, R::kR1);
+    again.update_in(clients, R::kR0, R::kR1, timeout_ms).dnat(R::kR1, R::kR2);
+    out->push_back(std::move(again));
+  }
+  NftRule any(chain);
+  any.load_protocol(R::kR0).load_random(R::kR0, static_cast<uint32_t>(endpoints)).load_from(map, R::kR0, R::kR1);
+  if (affinity_s) any.load_source_address(R::kR0).remove_from(clients, R::kR0, R::kR1).add_to(clients, R::kR0, R::kR1, timeout_ms);
+  any.dnat(R::kR1, R::kR2);
+  out->push_back(std::move(any));
+}
+
+void add_firewall(const std::string& name, const std::vector<std::string>& ranges, bool with_node, Rules* rules) {
+  for (const std::string& r : ranges) {
+    NftRule allowed(name);
+    allowed.match_source(raw_address(r), IpPrefix::parse(r)->length, true).accept();
+    rules->push_back(std::move(allowed));
+  }
+  if (with_node) {  // it may come to its own load balancer under that one's address
+    NftRule own(name);
+    own.match_local_source().accept();
+    rules->push_back(std::move(own));
+  }
+  NftRule rest(name);
+  rest.drop();
+  rules->push_back(std::move(rest));
+}
+
+TablePart part_of(const std::string& id, const ServicePort* port, const ProxyNetwork& network) {
+  TablePart part;
+  if (!port) return part;
+  auto& out = part.chains;
+  const ServicePort& p = *port;
+  if (!p.source_ranges.empty()) {
+    out["firewall-" + id] = {cat(join(p.source_ranges, " "), int{p.ranges_have_node}), [ranges = p.source_ranges, node = p.ranges_have_node](const std::string& name, Rules* rules) {
+                               add_firewall(name, ranges, node, rules);
+                             }};
+  }
+  if (!p.served) return part;
+  add_maps(id, p, &part);
+  const auto pods = IpPrefix::parse(network.pod_range);
+  const std::string pod_bytes(reinterpret_cast<const char*>(pods->bytes), 4);
+  auto choice = [&, id](bool local) {
+    std::string map = (local ? "locals-" : "endpoints-") + id;
+    size_t n = local ? p.local_endpoints.size() : p.endpoints.size();
+    return TablePart::Chain{cat(local ? "local " : "any ", n, " ", p.affinity_s),
+                 [=, affinity_s = p.affinity_s](const std::string& name, Rules* rules) { add_choice(name, id, map, n, affinity_s, rules); }};
+  };
+  if (!p.internal_endpoints().empty() && !p.cluster_addresses.empty()) {
+    TablePart::Chain c = choice(p.internal_local);
+    // Who is no pod of the cluster gets this node's address as source, so that the answer comes back through here.
+    c.make = [=, rest = c.make, length = pods->length](const std::string& name, Rules* rules) {
+      NftRule stranger(name);
+      stranger.match_source(pod_bytes, length, false).add_mark(kMasqueradeMark);
+      rules->push_back(std::move(stranger));
+      rest(name, rules);
+    };
+    out["internal-" + id] = std::move(c);
+  }
+  if (!p.is_external()) return part;
+  const bool any = !p.endpoints.empty(), local = !p.local_endpoints.empty();
+  if (any) out["service-" + id] = choice(false);
+  if (p.external_local && local) out["local-" + id] = choice(true);
+  TablePart::Chain& external = out["external-" + id];
+  external.text = cat(int{p.external_local}, int{any}, int{local});
+  external.make = [=, length = pods->length, to_local = p.external_local](const std::string& name, Rules* rules) {
+    const std::string service = "service-" + id;
+    if (!to_local) {
+      NftRule all(name);
+      all.add_mark(kMasqueradeMark).go_to(service);
+      return rules->push_back(std::move(all));
+    }
+    // Pods and the host itself are no clients from outside: for them the policy is that of the cluster.
+    if (any) {
+      NftRule pod(name);
+      pod.match_source(pod_bytes, length, true).go_to(service);
+      rules->push_back(std::move(pod));
+      NftRule host(name);
+      host.match_local_source().add_mark(kMasqueradeMark).go_to(service);
+      rules->push_back(std::move(host));
+    }
+    if (!local) return;
+    NftRule outside(name);
+    outside.go_to("local-" + id);
+    rules->push_back(std::move(outside));
+  };
+  return part;
+}
+
+// ---- the frame
+
+NftRule address_look_up(const char* chain, const NftMap& map) {
+  NftRule r(chain);
+  r.load_destination_address(R::kR0).load_protocol(R::kR1).load_destination_port(R::kR2).verdict_from(map.name, R::kR0);
   return r;
 }
 
-}  // namespace
-
-Status add_frame(const ProxyNetwork& network, NftBatch* batch) {
-  auto pods = IpPrefix::parse(network.pod_range);
-  if (!pods || pods->v6) return Error(Code::kInvalidArgument, cat("pod addresses ", network.pod_range, ": not an IPv4 range"));
-  std::string pod_bytes(reinterpret_cast<const char*>(pods->bytes), 4);
-
-  batch->add_table();
-  batch->delete_table();
-  batch->add_table();
-  for (const NftMap* m : {&kServiceMap, &kNodePortMap, &kNoEndpointMap, &kNoEndpointNodePortMap, &kHairpinSet}) batch->add_map(*m);
-  batch->add_chain("services");
-  batch->add_chain("no-endpoints");
-  batch->add_chain("reject");
-  batch->add_chain("nat-prerouting", NftHook{NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST, "nat"});
-  batch->add_chain("nat-output", NftHook{NF_INET_LOCAL_OUT, NF_IP_PRI_NAT_DST, "nat"});
-  batch->add_chain("nat-postrouting", NftHook{NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC, "nat"});
-  batch->add_chain("filter-input", NftHook{NF_INET_LOCAL_IN, NF_IP_PRI_FILTER - 10, "filter"});
-  batch->add_chain("filter-forward", NftHook{NF_INET_FORWARD, NF_IP_PRI_FILTER - 10, "filter"});
-  batch->add_chain("filter-output", NftHook{NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER - 10, "filter"});
-
-  for (const char* chain : {"nat-prerouting", "nat-output"}) {
+// What comes to ports of the host's own addresses.
+void add_port_look_ups(const char* chain, const NftMap& map, const ProxyNetwork& network, NftBatch* batch) {
+  auto add = [&](const IpPrefix& range, bool inside) {
     NftRule r(chain);
-    r.jump("services");
+    r.match_local_destination().match_destination({reinterpret_cast<const char*>(range.bytes), 4}, range.length, inside);
+    if (!network.own_address.empty()) r.match_destination(raw_address(network.own_address), 32, false);
+    r.load_protocol(R::kR0).load_destination_port(R::kR1).verdict_from(map.name, R::kR0);
     batch->add_rule(std::move(r));
+  };
+  if (network.node_port_ranges.empty()) return add(*IpPrefix::parse("127.0.0.0/8"), false);
+  for (const std::string& text : network.node_port_ranges)
+    if (auto range = IpPrefix::parse(text); range && !range->v6) add(range->network(), true);
+}
+
+void add_base_chains(NftBatch* batch) {
+  struct Base {
+    const char* name;
+    NftHook hook;
+  } bases[] = {
+      {"filter-prerouting", {NF_INET_PRE_ROUTING, kBeforeDnat, "filter"}},
+      {"filter-output-nat", {NF_INET_LOCAL_OUT, kBeforeDnat, "filter"}},
+      {"nat-prerouting", {NF_INET_PRE_ROUTING, NF_IP_PRI_NAT_DST, "nat"}},
+      {"nat-output", {NF_INET_LOCAL_OUT, NF_IP_PRI_NAT_DST, "nat"}},
+      {"nat-postrouting", {NF_INET_POST_ROUTING, NF_IP_PRI_NAT_SRC, "nat"}},
+      {"filter-input", {NF_INET_LOCAL_IN, NF_IP_PRI_FILTER - 10, "filter"}},
+      {"filter-forward", {NF_INET_FORWARD, NF_IP_PRI_FILTER - 10, "filter"}},
+      {"filter-output", {NF_INET_LOCAL_OUT, NF_IP_PRI_FILTER - 10, "filter"}},
+  };
+  for (const Base& b : bases) batch->add_chain(b.name, b.hook);
+}
+
+void jump_from(const char* base, const char* chain, bool new_only, NftBatch* batch) {
+  NftRule r(base);
+  if (new_only) r.match_new_connection();
+  r.jump(chain);
+  batch->add_rule(std::move(r));
+}
+
+// What would have been translated and was not: Services without endpoints, ports that a Service has not, addresses that no Service has.
+void add_refusals(const ProxyNetwork& network, NftBatch* batch) {
+  batch->add_rule(address_look_up("no-endpoints", kNoEndpointMap));
+  add_port_look_ups("no-endpoints", kNoEndpointNodePortMap, network, batch);
+  NftRule other_port("no-endpoints");
+  other_port.load_destination_address(R::kR0).in_set(kClusterAddressSet.name, R::kR0).go_to("reject");
+  batch->add_rule(std::move(other_port));
+  if (auto services = IpPrefix::parse(network.service_range)) {
+    NftRule nobody("no-endpoints");
+    nobody.match_destination({reinterpret_cast<const char*>(services->bytes), 4}, services->length, true);
+    if (!network.own_address.empty()) nobody.match_destination(raw_address(network.own_address), 32, false);
+    nobody.drop();
+    batch->add_rule(std::move(nobody));
   }
-  batch->add_rule(look_up("services", kServiceMap));
-  batch->add_rule(look_up("services", kNodePortMap));
-  for (const char* chain : {"filter-input", "filter-forward", "filter-output"}) {
-    NftRule r(chain);
-    r.match_new_connection().jump("no-endpoints");
-    batch->add_rule(std::move(r));
-  }
-  batch->add_rule(look_up("no-endpoints", kNoEndpointMap));
-  batch->add_rule(look_up("no-endpoints", kNoEndpointNodePortMap));
   NftRule reset("reject");
   reset.match_protocol(IPPROTO_TCP).reject_with_reset();
   batch->add_rule(std::move(reset));
   NftRule reject("reject");
   reject.reject();
   batch->add_rule(std::move(reject));
+  NftRule drop("drop");
+  drop.drop();
+  batch->add_rule(std::move(drop));
+}
 
+void add_masquerading(const IpPrefix& pods, NftBatch* batch) {
+  const std::string pod_bytes(reinterpret_cast<const char*>(pods.bytes), 4);
   // A pod that reaches itself through its Service must see another source than itself.
   NftRule hairpin("nat-postrouting");
   hairpin.load_source_address(R::kR0).load_destination_address(R::kR1).in_set(kHairpinSet.name, R::kR0).masquerade();
@@ -130,65 +298,71 @@ Status add_frame(const ProxyNetwork& network, NftBatch* batch) {
   batch->add_rule(std::move(marked));
   // Pods leave the cluster under the node's address; multicast stays as it is.
   NftRule leaving("nat-postrouting");
-  leaving.match_source(pod_bytes, pods->length, true)
-      .match_destination(pod_bytes, pods->length, false)
+  leaving.match_source(pod_bytes, pods.length, true)
+      .match_destination(pod_bytes, pods.length, false)
       .match_destination(raw_address("224.0.0.0"), 4, false)
       .masquerade();
   batch->add_rule(std::move(leaving));
+}
+
+void change_addresses(const NftMap& set, const std::vector<std::string>& added, const std::vector<std::string>& removed, size_t times, NftBatch* batch) {
+  auto elements = [&](const std::vector<std::string>& list) {
+    std::vector<NftElement> out;
+    for (const std::string& a : list) out.push_back({times == 2 ? raw_address(a) + raw_address(a) : raw_address(a), "", ""});
+    return out;
+  };
+  batch->delete_elements(set, elements(removed));
+  batch->add_elements(set, elements(added));
+}
+
+}  // namespace
+
+Status add_frame(const ProxyNetwork& network, NftBatch* batch) {
+  auto pods = IpPrefix::parse(network.pod_range);
+  if (!pods || pods->v6) return Error(Code::kInvalidArgument, cat("pod addresses ", network.pod_range, ": not an IPv4 range"));
+  batch->add_table();
+  batch->delete_table();
+  batch->add_table();
+  for (const NftMap* m : kSharedMaps) batch->add_map(*m);
+  batch->add_map(kHairpinSet);
+  batch->add_map(kClusterAddressSet);
+  for (const char* chain : {"services", "no-endpoints", "firewall", "reject", "drop"}) batch->add_chain(chain);
+  add_base_chains(batch);
+  for (const char* base : {"filter-prerouting", "filter-output-nat"}) jump_from(base, "firewall", true, batch);
+  for (const char* base : {"nat-prerouting", "nat-output"}) jump_from(base, "services", false, batch);
+  for (const char* base : {"filter-input", "filter-forward", "filter-output"}) jump_from(base, "no-endpoints", true, batch);
+  batch->add_rule(address_look_up("firewall", kFirewallMap));
+  add_port_look_ups("firewall", kFirewallPortMap, network, batch);
+  batch->add_rule(address_look_up("services", kServiceMap));
+  add_port_look_ups("services", kNodePortMap, network, batch);
+  add_refusals(network, batch);
+  add_masquerading(*pods, batch);
   return ok();
 }
 
-void change_port(const std::string& key, const ServicePort* before, const ServicePort* after, const ProxyNetwork& network, NftBatch* batch) {
-  if (before && after && *before == *after) return;
+void release_entries(const std::string& key, const ServicePort* before, const ServicePort* after, NftBatch* batch) {
   std::string id = id_of(key);
-  NftMap own = endpoint_map(id);
-  if (before) {
-    Elements e = elements_of(id, *before);
-    batch->delete_elements(kServiceMap, e.services);
-    batch->delete_elements(kNodePortMap, e.node_ports);
-    batch->delete_elements(kNoEndpointMap, e.no_endpoints);
-    batch->delete_elements(kNoEndpointNodePortMap, e.no_endpoint_node_ports);
-    if (!before->endpoints.empty()) {
-      batch->flush_chain(external_chain(id));
-      batch->flush_chain(service_chain(id));
-      batch->delete_chain(external_chain(id));
-      batch->delete_chain(service_chain(id));
-      batch->delete_map(own.name);
-    }
-  }
-  if (!after) return;
-  Elements e = elements_of(id, *after);
-  if (!after->endpoints.empty()) {
-    auto pods = IpPrefix::parse(network.pod_range);
-    batch->add_map(own);
-    batch->add_elements(own, e.endpoints);
-    batch->add_chain(service_chain(id));
-    batch->add_chain(external_chain(id));
-    // Who is no pod of the cluster gets this node's address as source, so that the answer comes back through here.
-    NftRule stranger(service_chain(id));
-    stranger.match_source({reinterpret_cast<const char*>(pods->bytes), 4}, pods->length, false).add_mark(kMasqueradeMark);
-    batch->add_rule(std::move(stranger));
-    NftRule pick(service_chain(id));
-    // The protocol stands first because dnat with a port needs to know that there are ports.
-    pick.load_protocol(R::kR0).load_random(R::kR0, static_cast<uint32_t>(after->endpoints.size()));
-    pick.load_from(own.name, R::kR0, R::kR1).dnat(R::kR1, R::kR2);
-    batch->add_rule(std::move(pick));
-    NftRule outside(external_chain(id));
-    outside.add_mark(kMasqueradeMark).go_to(service_chain(id));
-    batch->add_rule(std::move(outside));
-  }
-  batch->add_elements(kServiceMap, e.services);
-  batch->add_elements(kNodePortMap, e.node_ports);
-  batch->add_elements(kNoEndpointMap, e.no_endpoints);
-  batch->add_elements(kNoEndpointNodePortMap, e.no_endpoint_node_ports);
+  Entries old = entries_of(id, before), next = entries_of(id, after);
+  for (const NftMap* map : kSharedMaps) batch->delete_elements(*map, missing(old, next, map));
+}
+
+void add_entries(const std::string& key, const ServicePort* before, const ServicePort* after, NftBatch* batch) {
+  std::string id = id_of(key);
+  Entries old = entries_of(id, before), next = entries_of(id, after);
+  for (const NftMap* map : kSharedMaps) batch->add_elements(*map, missing(next, old, map));
+}
+
+void change_port(const std::string& key, const ServicePort* before, const ServicePort* after, const ProxyNetwork& network, NftBatch* batch) {
+  std::string id = id_of(key);
+  change_part(part_of(id, before, network), part_of(id, after, network), batch);
 }
 
 void change_hairpins(const std::vector<std::string>& added, const std::vector<std::string>& removed, NftBatch* batch) {
-  std::vector<NftElement> in, out;
-  for (const std::string& a : added) in.push_back({raw_address(a) + raw_address(a), "", ""});
-  for (const std::string& a : removed) out.push_back({raw_address(a) + raw_address(a), "", ""});
-  batch->delete_elements(kHairpinSet, out);
-  batch->add_elements(kHairpinSet, in);
+  change_addresses(kHairpinSet, added, removed, 2, batch);
+}
+
+void change_cluster_addresses(const std::vector<std::string>& added, const std::vector<std::string>& removed, NftBatch* batch) {
+  change_addresses(kClusterAddressSet, added, removed, 1, batch);
 }
 
 }  // namespace bramble

@@ -5,7 +5,9 @@ import http.client
 import json
 import os
 import shutil
+import socket
 import statistics
+import struct
 import sys
 import threading
 import time
@@ -323,6 +325,21 @@ def pods_held(cluster, connections, count=1000):
     say(f"memory of the server for {count} Pods held", f"{(rollup(pid, 'Pss_Anon') - before) / 1024:.1f} MB; as JSON they are {len(listed) / 2**20:.1f} MB")
 
 
+def dns(cluster, count=20000):
+    """Names of the cluster over UDP: questions a second of one client that waits for each answer, and for a second of the server's CPU."""
+    question = struct.pack(">HHHHHH", 7, 0x100, 1, 0, 0, 0) + b"".join(bytes([len(p)]) + p for p in b"kubernetes.default.svc.cluster.local".split(b".")) + struct.pack(">BHH", 0, 1, 1)
+    pid = cluster.server.process.pid
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(5)
+        client.connect(("10.43.0.10", 53))
+        begun, cpu = time.monotonic(), cpu_seconds(pid)
+        for _ in range(count):
+            client.send(question)
+            client.recv(512)
+        wall, cpu = time.monotonic() - begun, cpu_seconds(pid) - cpu
+    say("DNS: a service's address over UDP", f"{count / wall:.0f} a second of one client, {count / cpu:.0f} for a CPU second of the server")
+
+
 def handshakes(cluster):
     pid, count = cluster.server.process.pid, 200
     cpu, began = cpu_seconds(pid), time.monotonic()
@@ -426,7 +443,7 @@ def with_crun(state):
 
 
 def main():
-    parts = sys.argv[1:] or ["size", "start", "idle", "pods", "probes", "api", "pull", "crun"]
+    parts = sys.argv[1:] or ["size", "start", "idle", "pods", "probes", "api", "dns", "pull", "crun"]
     say("machine", f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, kernel {os.uname().release}")
     state = os.environ["BRAMBLE_E2E_STATE"]
     if "size" in parts:
@@ -437,7 +454,7 @@ def main():
     else:
         cluster.start()
         cluster.wait_node_ready()
-    for name, part in (("idle", idle), ("pods", pods), ("probes", probes), ("api", api)):
+    for name, part in (("idle", idle), ("pods", pods), ("probes", probes), ("api", api), ("dns", dns)):
         if name in parts:
             part(cluster)
     cluster.stop()

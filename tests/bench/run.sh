@@ -1,7 +1,7 @@
 #!/bin/bash
 # Prints the figures of the README, measured in namespaces of their own; none is asserted.
 #
-#   tests/bench/run.sh [PART...]     parts: size start idle pods probes api pull crun (all without)
+#   tests/bench/run.sh [PART...]     parts: size start idle pods probes api dns pull crun (all without)
 #
 # BRAMBLE names the binary (default build/bramble), BENCH_IDLE_SECONDS the length of the idle part (30), BENCH_PODS the burst (100).
 # Leaves nothing behind.

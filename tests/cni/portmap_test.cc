@@ -1,8 +1,10 @@
 // Host ports against the real kernel, in network namespaces of the test's own. Needs root.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -10,6 +12,7 @@
 
 #include "cni/netlink/netns.h"
 #include "cni/netlink/rtnetlink.h"
+#include "cni/plugin/portmap.h"
 #include "cni/pod_network.h"
 #include "core/base/strings.h"
 #include "core/base/unique_fd.h"
@@ -134,6 +137,50 @@ TEST_F(HostPort, opens_nothing_else_of_the_host_to_pods) {
   EXPECT_EQ(answer("/host", "127.0.0.1", 9000), "host");
   run("/pod-a", "ip addr del 127.0.0.1/8 dev lo; echo 1 > /proc/sys/net/ipv4/conf/all/route_localnet; ip route add 127.0.0.1/32 via 10.42.0.1 src 10.42.0.2");
   EXPECT_EQ(answer("/pod-a", "127.0.0.1", 9000), "");
+}
+
+// Runs fn on a thread that may not change the network.
+template <class F>
+void powerless(F fn) {
+  std::thread([&] {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct sets[2];
+    ASSERT_EQ(syscall(SYS_capget, &header, sets), 0);
+    sets[0].effective &= ~(1u << CAP_NET_ADMIN);
+    ASSERT_EQ(syscall(SYS_capset, &header, sets), 0);
+    fn();
+  }).join();
+}
+
+TEST_F(HostPort, is_remembered_until_the_table_has_let_it_go) {
+  HostPorts ports(dir_ + "/ports", "cni0", *IpPrefix::parse("10.42.0.0/24"));
+  Status s = in_netns(dir_ + "/host", [&]() -> Status {
+    TRY(ports.add("a", "10.42.0.2", {{"tcp", 8080, 80, ""}}));
+    TRY(ports.add("b", "10.42.0.3", {{"tcp", 8081, 80, ""}}));
+    return ok();
+  });
+  ASSERT_TRUE(s.ok()) << s.error().message();
+  auto there = [&](const char* name) { return std::filesystem::exists(dir_ + "/ports/" + name); };
+  powerless([&] {
+    Status tried = in_netns(dir_ + "/host", [&]() -> Status {
+      EXPECT_FALSE(ports.del("a").ok());
+      EXPECT_FALSE(ports.keep_only({"a"}).ok());
+      return ok();
+    });
+    EXPECT_TRUE(tried.ok()) << tried.error().message();
+  });
+  EXPECT_TRUE(there("a"));
+  EXPECT_TRUE(there("b"));
+  s = in_netns(dir_ + "/host", [&]() -> Status {
+    TRY(ports.keep_only({"b"}));
+    EXPECT_FALSE(there("a"));
+    EXPECT_NE(run("/host", "nft list table ip bramble-hostports | grep -q 8080"), 0);
+    EXPECT_EQ(run("/host", "nft list table ip bramble-hostports | grep -q 8081"), 0);
+    TRY(ports.del("b"));
+    EXPECT_FALSE(there("b"));
+    return ports.del("b");
+  });
+  EXPECT_TRUE(s.ok()) << s.error().message();
 }
 
 }  // namespace

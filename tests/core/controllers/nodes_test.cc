@@ -50,6 +50,39 @@ TEST(NodeLifecycle, conditions_become_taints) {
                    {"cordoned", {node("n1", "True", R"({"unschedulable":true})")}, {"", "n1"}, {R"(update nodes n1 ~ "key":"node.kubernetes.io/unschedulable")"}}});
 }
 
+// Upstream's zone states: nodes are given up one after the other, not at all where most of a small zone is down.
+TEST(NodeLifecycle, gives_up_nodes_at_the_rate_of_their_zone) {
+  auto zoned = [](const std::string& name, const std::string& ready, const std::string& zone) {
+    return replace_all(node(name, ready), R"("metadata":{)", cat(R"("metadata":{"labels":{"topology.kubernetes.io/zone":")", zone, R"("},)"));
+  };
+  auto gives_up = [](Controller& c, const MapSnapshot& s, const char* name, int64_t after_us) {
+    Plan plan = c.reconcile(s, {"", name}, at(after_us));
+    for (const std::string& line : text_of(plan))
+      if (line.find("\"NoExecute\"") != std::string::npos) return std::string("given up");
+    return plan.requeue_after_ms ? cat("again in ", *plan.requeue_after_ms) : std::string("never");
+  };
+  Controller c = node_lifecycle_controller();
+  MapSnapshot s = snapshot_of({node("a", "False"), node("b", "False"), node("c", "True")});
+  EXPECT_EQ(gives_up(c, s, "a", 0), "given up");
+  EXPECT_EQ(gives_up(c, s, "a", 1000000), "given up") << "a write that failed is tried again";
+  EXPECT_EQ(gives_up(c, s, "b", 1000000), "again in 9001");
+  EXPECT_EQ(gives_up(c, s, "b", 10000000), "given up");
+
+  Controller partial = node_lifecycle_controller();
+  s = snapshot_of({node("a", "False"), node("b", "False"), node("c", "Unknown"), node("d", "True"), node("e", "True")});
+  EXPECT_EQ(gives_up(partial, s, "a", 0), "again in 50001") << "60% of a small zone: only its heartbeat is waited for";
+  Controller zones = node_lifecycle_controller();
+  s = snapshot_of({zoned("a", "False", "1"), zoned("b", "False", "1"), zoned("c", "False", "1"), zoned("d", "True", "2")});
+  EXPECT_EQ(gives_up(zones, s, "a", 0), "given up") << "a whole zone, while another lives";
+  std::vector<std::string> large;
+  for (int i = 0; i < 60; i++) large.push_back(node(cat("n", i), i < 40 ? "False" : "True"));
+  Controller slow = node_lifecycle_controller();
+  s = snapshot_of(large);
+  EXPECT_EQ(gives_up(slow, s, "n0", 0), "given up");
+  EXPECT_EQ(gives_up(slow, s, "n1", 11000000), "again in 50001") << "slowly: its heartbeat comes first";
+  EXPECT_EQ(gives_up(slow, s, "n1", 30000000), "again in 31001");
+}
+
 TEST(NodeLifecycle, pods_of_a_lost_node_are_not_ready) {
   const std::string pod = R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p","namespace":"default"},"spec":{"nodeName":"n1"},"status":{"conditions":[{"type":"Ready","status":"True"}]}})";
   const std::string tainted = R"({"taints":[{"key":"node.kubernetes.io/unreachable","effect":"NoSchedule"}]})";

@@ -48,6 +48,8 @@ std::string slice(const std::string& name, const std::string& ports, const std::
              endpoints, R"(,"ports":)", ports, "}");
 }
 
+const std::string kZoned = R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"n1","labels":{"topology.kubernetes.io/zone":"z1"}}})";
+
 TEST(EndpointSlice, follows_the_pods_of_its_service) {
   const std::string http = R"([{"name":"http","protocol":"TCP","port":8080}])";
   const std::string a = R"({"addresses":["10.42.0.2"],"conditions":{"ready":true,"serving":true,"terminating":false},"targetRef":{"kind":"Pod","namespace":"default","name":"a","uid":"u-a"},"nodeName":"n1"})";
@@ -57,6 +59,8 @@ TEST(EndpointSlice, follows_the_pods_of_its_service) {
       endpointslice_controller(),
       {
           {"no pods: a slice that says so", {service()}, kWeb, {R"(create endpointslices default/ ~ "generateName":"web-" ~ "kubernetes.io/service-name":"web" ~ "addressType":"IPv4","endpoints":[],"ports":[])"}},
+          {"hints for the zone", {service(R"("trafficDistribution":"PreferClose","ports":[{"port":80}])"), pod("a", "10.42.0.2", true), kZoned}, kWeb, {R"(create endpointslices default/ ~ "zone":"z1" ~ "hints":{"forZones":[{"name":"z1"}]})"}},
+          {"hints for the node", {service(R"("trafficDistribution":"PreferSameNode","ports":[{"port":80}])"), pod("a", "10.42.0.2", true), kZoned}, kWeb, {R"(create endpointslices default/ ~ "hints":{"forZones":[{"name":"z1"}],"forNodes":[{"name":"n1"}]})"}},
           {"conditions of ready, starting and ending pods", {service(), pod("a", "10.42.0.2", true), pod("b", "10.42.0.3", false), pod("c", "10.42.0.4", true, kGoing)}, kWeb,
            {cat("create endpointslices default/ ~ ", a, R"( ~ "conditions":{"ready":false,"serving":false,"terminating":false} ~ "conditions":{"ready":false,"serving":true,"terminating":true} ~ )", http)}},
           {"the zone of its node", {service(), pod("a", "10.42.0.2", true), R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"n1","labels":{"topology.kubernetes.io/zone":"z1"}}})"}, kWeb,

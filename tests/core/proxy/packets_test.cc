@@ -1,114 +1,9 @@
 // The proxy's rules against the real kernel: namespaces play the host and two pods, TCP goes through ClusterIP and NodePort.
-#include <arpa/inet.h>
-#include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <set>
-#include <thread>
-
-#include "cni/netlink/netns.h"
-#include "cni/pod_network.h"
-#include "core/base/limits.h"
-#include "core/base/unique_fd.h"
-#include "core/client/map_snapshot.h"
-#include "core/proxy/proxy.h"
+#include "tests/core/proxy/packets_fixture.h"
 #include "tests/core/quarantine/dying.h"
 
 namespace bramble {
 namespace {
-
-// The cluster as the proxy sees it: a map, and whoever subscribed.
-class FixedClient final : public Client {
- public:
-  const Snapshot& snapshot() const override { return snapshot_; }
-  std::unique_ptr<Subscription> subscribe(std::vector<ResourceId>, std::function<void(const Change&)> fn) override {
-    notify_ = std::move(fn);
-    return nullptr;
-  }
-  Task<Result<Document>> create(ResourceId, std::string, Document o, WriteOptions) override { co_return o; }
-  Task<Result<Document>> update(ResourceId, ObjectKey, Document o, WriteOptions) override { co_return o; }
-  Task<Result<Document>> patch(ResourceId, ObjectKey, PatchType, Document o, WriteOptions) override { co_return o; }
-  Task<Result<Document>> remove(ResourceId, ObjectKey, DeleteOptions) override { co_return Document(); }
-  void put(const ResourceId& r, const char* json) {
-    Document d = Document::parse(json).value();
-    Document before = snapshot_.get(r, namespace_of(d), name_of(d));
-    snapshot_.put(r, d);
-    if (notify_) notify_({r, before, d});
-  }
-  MapSnapshot snapshot_;
-  std::function<void(const Change&)> notify_;
-};
-
-// A TCP server in a namespace that answers each connection with its name and the address it saw.
-class EchoServer {
- public:
-  EchoServer(const std::string& netns, std::string name) {
-    Status s = in_netns(netns, [&]() -> Status {
-      listener_.reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-      sockaddr_in a{};
-      a.sin_family = AF_INET;
-      a.sin_port = htons(80);
-      int one = 1;
-      setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-      if (bind(listener_.get(), reinterpret_cast<sockaddr*>(&a), sizeof a) != 0 || listen(listener_.get(), 16) != 0) return Error::from_errno(errno, "listen");
-      return ok();
-    });
-    EXPECT_TRUE(s.ok());
-    thread_ = std::thread([this, name] {
-      for (;;) {
-        sockaddr_in peer{};
-        socklen_t n = sizeof peer;
-        UniqueFd c(accept(listener_.get(), reinterpret_cast<sockaddr*>(&peer), &n));
-        if (!c.valid()) return;
-        char text[INET_ADDRSTRLEN];
-        std::string answer = cat(name, " ", inet_ntop(AF_INET, &peer.sin_addr, text, sizeof text));
-        if (write(c.get(), answer.data(), answer.size()) < 0) return;
-      }
-    });
-  }
-  ~EchoServer() {
-    shutdown(listener_.get(), SHUT_RDWR);
-    thread_.join();
-  }
-
- private:
-  UniqueFd listener_;
-  std::thread thread_;
-};
-
-std::string ask(const char* address, uint16_t port, int timeout_ms = 5000) {
-  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  sockaddr_in a{};
-  a.sin_family = AF_INET;
-  a.sin_port = htons(port);
-  inet_pton(AF_INET, address, &a.sin_addr);
-  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&a), sizeof a) != 0 && errno != EINPROGRESS) return strerror(errno);
-  pollfd p{fd.get(), POLLIN, 0};
-  if (poll(&p, 1, timeout_ms) != 1) return "no answer";
-  char buf[256];
-  ssize_t n = read(fd.get(), buf, sizeof buf);
-  return n < 0 ? strerror(errno) : std::string(buf, static_cast<size_t>(n));
-}
-
-class Packets : public testing::Test {
- protected:
-  void SetUp() override {
-    char folder[] = "/tmp/bramble-proxy-XXXXXX";
-    ASSERT_NE(mkdtemp(folder), nullptr);
-    dir_ = folder;
-    for (const char* name : {"/host", "/pod-a", "/pod-b"}) ASSERT_TRUE(make_netns(dir_ + name).ok());
-  }
-  void TearDown() override {
-    for (const char* name : {"/host", "/pod-a", "/pod-b"}) EXPECT_TRUE(remove_netns(dir_ + name).ok());
-    EXPECT_EQ(system(("rm -rf " + dir_).c_str()), 0);
-  }
-  std::string dir_;
-};
 
 const char* kService = R"({"metadata":{"name":"web","namespace":"default"},"spec":{"type":"NodePort","clusterIP":"10.43.0.50",
   "clusterIPs":["10.43.0.50"],"ports":[{"name":"http","port":8080,"nodePort":30080,"protocol":"TCP"}]}})";
@@ -131,7 +26,7 @@ TEST_F(Packets, reach_every_endpoint_by_cluster_address_and_node_port_and_follow
     TRY(network->add({"a", dir_ + "/pod-a", "default", "a", "a", {}}));
     TRY(network->add({"b", dir_ + "/pod-b", "default", "b", "b", {}}));
     FixedClient client;
-    Proxy proxy({{"bramble", "10.42.0.0/16"}, "10.43.0.0/16"}, client);
+    Proxy proxy(proxy_options(), client);
     client.put(resource_ids::kServices, kService);
     client.put(resource_ids::kEndpointSlices, slice({"10.42.0.2", "10.42.0.3"}).c_str());
     TRY(proxy.start());
@@ -143,20 +38,15 @@ TEST_F(Packets, reach_every_endpoint_by_cluster_address_and_node_port_and_follow
     for (int i = 0; i < 40; i++) seen.insert(ask("10.42.0.1", 30080).substr(0, 1));
     EXPECT_EQ(seen, (std::set<std::string>{"a", "b"}));
 
-    auto settle = [&] {
-      Timer stop([&] { loop.stop(); });
-      stop.arm_ms(20);
-      loop.run();
-    };
     client.put(resource_ids::kEndpointSlices, slice({"10.42.0.3"}).c_str());
-    settle();
+    settle(&loop);
     for (int i = 0; i < 5; i++) EXPECT_EQ(ask("10.43.0.50", 8080).substr(0, 1), "b");
     client.put(resource_ids::kEndpointSlices, slice({}).c_str());
-    settle();
+    settle(&loop);
     EXPECT_EQ(ask("10.43.0.50", 8080), "Connection refused");
     EXPECT_EQ(ask("10.42.0.1", 30080), "Connection refused");
     client.put(resource_ids::kEndpointSlices, slice({"10.42.0.2"}).c_str());
-    settle();
+    settle(&loop);
     EXPECT_EQ(ask("10.43.0.50", 8080).substr(0, 1), "a");
 
     // From a pod: another pod's Service keeps the pod's address; its own Service (hairpin) gets the bridge's.
@@ -180,7 +70,7 @@ TEST_F(Packets, find_their_way_again_when_somebody_else_empties_the_table) {
     TRY_ASSIGN(auto network, PodNetwork::open({dir_ + "/state", "10.42.0.0/24", "cni0", 1450}));
     TRY(network->add({"a", dir_ + "/pod-a", "default", "a", "a", {}}));
     FixedClient client;
-    Proxy proxy({{"bramble", "10.42.0.0/16"}, "10.43.0.0/16"}, client);
+    Proxy proxy(proxy_options(), client);
     client.put(resource_ids::kServices, kService);
     client.put(resource_ids::kEndpointSlices, slice({"10.42.0.2"}).c_str());
     TRY(proxy.start());
@@ -240,7 +130,7 @@ TEST(ServicePorts, come_from_ready_endpoints_or_those_that_still_serve) {
   };
   for (const Case& c : cases) {
     Document d = Document::parse(cat(R"({"addressType":"IPv4","ports":[{"name":"http","port":80,"protocol":"TCP"}],"endpoints":)", c.endpoints, "}")).value();
-    ServicePorts ports = ports_of_service(service.root(), {d});
+    ServicePorts ports = ports_of_service(service.root(), {d}, {});
     ASSERT_EQ(ports.size(), 1u) << c.name;
     EXPECT_EQ(ports.begin()->second.endpoints, c.expected) << c.name;
   }
@@ -249,7 +139,7 @@ TEST(ServicePorts, come_from_ready_endpoints_or_those_that_still_serve) {
 TEST(ServicePorts, headless_and_external_name_services_have_none) {
   for (const char* spec : {R"({"clusterIP":"None","ports":[{"port":80}]})", R"({"type":"ExternalName","externalName":"x.y"})"}) {
     Document d = Document::parse(cat("{\"metadata\":{\"name\":\"s\",\"namespace\":\"n\"},\"spec\":", spec, "}")).value();
-    EXPECT_TRUE(ports_of_service(d.root(), {}).empty()) << spec;
+    EXPECT_TRUE(ports_of_service(d.root(), {}, {}).empty()) << spec;
   }
 }
 
@@ -263,7 +153,7 @@ TEST_F(Packets, a_service_that_ended_the_server_is_left_out_until_it_changes) {
     TRY_ASSIGN(auto network, PodNetwork::open({dir_ + "/state", "10.42.0.0/24", "cni0", 1450}));
     TRY(network->add({"a", dir_ + "/pod-a", "default", "a", "a", {}}));
     FixedClient client;
-    Proxy proxy({{"bramble", "10.42.0.0/16"}, "10.43.0.0/16", quarantine.get()}, client);
+    Proxy proxy(proxy_options(quarantine.get()), client);
     client.put(resource_ids::kServices, kService);
     client.put(resource_ids::kServices, R"({"metadata":{"name":"good","namespace":"default"},"spec":{"clusterIP":"10.43.0.51",
       "clusterIPs":["10.43.0.51"],"ports":[{"name":"http","port":8080,"protocol":"TCP"}]}})");
