@@ -207,6 +207,7 @@ run_fresh() {
 run_bench() {
   build_release
   tests/bench/run.sh
+  tests/e2e/run.sh --bench-network
 }
 
 run_long() {

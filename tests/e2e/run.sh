@@ -3,7 +3,7 @@
 #
 #   tests/e2e/run.sh [--keep] [--lab] [WORD...]     tests whose name contains one of the words; all without
 #
-# --lab: those of lab/, on three hosts instead of one.
+# --lab: those of lab/, on three hosts instead of one. --bench-network: figures of the network between two.
 #
 # BRAMBLE names the binary (default build/bramble). Prints "ok NAME" or "FAILED NAME" a test, and "N passed, N failed" at the end.
 # Leaves nothing behind but with --keep, which leaves the folder of the state with all logs. Called by tests/run.sh.
@@ -17,7 +17,10 @@ binary=$(readlink -f "${BRAMBLE:-build/bramble}")
 keep=
 if [[ ${1:-} == --keep ]]; then keep=1 && shift; fi
 export BRAMBLE_E2E_LAB=
-if [[ ${1:-} == --lab ]]; then BRAMBLE_E2E_LAB=1 && shift; fi
+case ${1:-} in
+  --lab) BRAMBLE_E2E_LAB=tests/e2e/lab/main.py && shift ;;
+  --bench-network) BRAMBLE_E2E_LAB=tests/bench/network.py && shift ;;
+esac
 
 # overlayfs wants its upper folders on a disk's file system, and socket paths are short (unix(7)).
 state=$(mktemp -d /var/tmp/be2e.XXXXXX)
@@ -53,7 +56,7 @@ unshare --mount --net --uts --ipc --pid --fork --mount-proc --propagation privat
   hostname bramble-e2e
   ip link set lo up
   if [[ $BRAMBLE_E2E_LAB ]]; then
-    /usr/bin/python3 "$BRAMBLE_E2E_ROOT/tests/e2e/lab/main.py" "$@"
+    /usr/bin/python3 "$BRAMBLE_E2E_ROOT/$BRAMBLE_E2E_LAB" "$@"
     exit
   fi
   ip link add uplink0 type bridge

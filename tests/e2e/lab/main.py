@@ -10,7 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from cluster import BINARY, run  # noqa: E402
 from lab import Lab  # noqa: E402
 
-MODULES = ["hosts"]
+MODULES = ["hosts", "network"]
 
 
 def tests():
