@@ -181,6 +181,7 @@ run_e2e() {
   build_release
   say 'end to end'
   count_lines e2e tests/e2e/run.sh
+  count_lines lab tests/e2e/run.sh --lab
 }
 
 run_machine() {
@@ -206,6 +207,7 @@ run_fresh() {
 run_bench() {
   build_release
   tests/bench/run.sh
+  tests/e2e/run.sh --bench-network
 }
 
 run_long() {

@@ -1,6 +1,6 @@
 #include "cni/netlink/rtnetlink.h"
 
-#include <libmnl/libmnl.h>
+#include <arpa/inet.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
@@ -11,47 +11,25 @@
 #include <cstring>
 #include <utility>
 
+#include "cni/netlink/message.h"
 #include "core/base/strings.h"
 
 namespace bramble {
+
+using namespace netlink_message;
+
 namespace {
 
-constexpr size_t kMessageBytes = 8192;  // MNL_SOCKET_BUFFER_SIZE's bound, and room for a dump's parts
-
-// One request under construction.
-class Message {
- public:
-  Message(uint16_t type, uint16_t flags) {
-    header_ = mnl_nlmsg_put_header(buffer_);
-    header_->nlmsg_type = type;
-    header_->nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags);
-  }
-  template <class T>
-  T* body() {
-    return static_cast<T*>(mnl_nlmsg_put_extra_header(header_, sizeof(T)));
-  }
-  nlmsghdr* header() { return header_; }
-
- private:
-  alignas(8) char buffer_[kMessageBytes] = {};
-  nlmsghdr* header_;
-};
-
-struct Attributes {
-  const nlattr* at[64] = {};
-};
-
-int collect(const nlattr* attr, void* data) {
-  auto* out = static_cast<Attributes*>(data);
-  uint16_t type = mnl_attr_get_type(attr);
-  if (type < 64) out->at[type] = attr;
-  return MNL_CB_OK;
-}
-
-std::string mac_text(const nlattr* attr) {
-  if (!attr || mnl_attr_get_payload_len(attr) != 6) return {};
-  std::string raw = hex(std::string_view(static_cast<const char*>(mnl_attr_get_payload(attr)), 6)), out;
-  for (size_t i = 0; i < raw.size(); i += 2) out += cat(i ? ":" : "", raw.substr(i, 2));
+VxlanFacts read_vxlan(const nlattr* data) {
+  Attributes a;
+  mnl_attr_parse_nested(data, collect, &a);
+  VxlanFacts out;
+  if (a.at[IFLA_VXLAN_ID]) out.vni = mnl_attr_get_u32(a.at[IFLA_VXLAN_ID]);
+  if (a.at[IFLA_VXLAN_PORT]) out.port = ntohs(mnl_attr_get_u16(a.at[IFLA_VXLAN_PORT]));
+  if (a.at[IFLA_VXLAN_LINK]) out.underlay = static_cast<int>(mnl_attr_get_u32(a.at[IFLA_VXLAN_LINK]));
+  out.learning = a.at[IFLA_VXLAN_LEARNING] && mnl_attr_get_u8(a.at[IFLA_VXLAN_LEARNING]);
+  out.local = read_address(a.at[IFLA_VXLAN_LOCAL], false, 32);
+  if (!out.local) out.local = read_address(a.at[IFLA_VXLAN_LOCAL6], true, 128);
   return out;
 }
 
@@ -70,21 +48,10 @@ Link read_link(const nlmsghdr* message) {
     Attributes kind;
     mnl_attr_parse_nested(a.at[IFLA_LINKINFO], collect, &kind);
     if (kind.at[IFLA_INFO_KIND]) out.kind = mnl_attr_get_str(kind.at[IFLA_INFO_KIND]);
+    if (out.kind == "vxlan" && kind.at[IFLA_INFO_DATA]) out.vxlan = read_vxlan(kind.at[IFLA_INFO_DATA]);
   }
   return out;
 }
-
-std::optional<IpPrefix> read_address(const nlattr* attr, bool v6, int length) {
-  size_t want = v6 ? 16 : 4;
-  if (!attr || mnl_attr_get_payload_len(attr) != want) return std::nullopt;
-  IpPrefix out;
-  out.v6 = v6;
-  out.length = length;
-  std::memcpy(out.bytes, mnl_attr_get_payload(attr), want);
-  return out;
-}
-
-void put_address(nlmsghdr* h, uint16_t type, const IpPrefix& p) { mnl_attr_put(h, type, p.v6 ? 16 : 4, p.bytes); }
 
 }  // namespace
 
@@ -112,27 +79,8 @@ Status Rtnetlink::talk(nlmsghdr* request, std::string_view what, int tolerated_e
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return Error::from_errno(errno, what);
     int r = mnl_cb_run(buffer, static_cast<size_t>(n), sequence_, mnl_socket_get_portid(socket_), nullptr, nullptr);
+    if (r < 0 && errno == EOPNOTSUPP) return Error(Code::kUnavailable, Error::from_errno(errno, what).message());  // not in this kernel
     if (r < 0) return errno == tolerated_errno ? ok() : Status(Error::from_errno(errno, what));
-    if (r == MNL_CB_STOP) return ok();
-  }
-}
-
-template <class F>
-Status Rtnetlink::dump(nlmsghdr* request, std::string_view what, F each) {
-  request->nlmsg_flags |= NLM_F_DUMP;
-  request->nlmsg_seq = ++sequence_;
-  if (mnl_socket_sendto(socket_, request, request->nlmsg_len) < 0) return Error::from_errno(errno, what);
-  auto call = [](const nlmsghdr* message, void* data) {
-    (*static_cast<F*>(data))(message);
-    return MNL_CB_OK;
-  };
-  std::vector<char> buffer(32 * 1024);  // the kernel fills what a reader offers; links with many attributes are long
-  for (;;) {
-    ssize_t n = mnl_socket_recvfrom(socket_, buffer.data(), buffer.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return Error::from_errno(errno, what);
-    int r = mnl_cb_run(buffer.data(), static_cast<size_t>(n), sequence_, mnl_socket_get_portid(socket_), call, &each);
-    if (r < 0) return Error::from_errno(errno, what);
     if (r == MNL_CB_STOP) return ok();
   }
 }
@@ -182,6 +130,27 @@ Status Rtnetlink::add_veth(std::string_view name, std::string_view peer, int pee
   mnl_attr_nest_end(h, data);
   mnl_attr_nest_end(h, info);
   return talk(h, cat("veth ", name, ": is the veth module in this kernel?"), 0);
+}
+
+Status Rtnetlink::add_vxlan(std::string_view name, const VxlanFacts& facts, std::string_view mac, int mtu) {
+  Message m(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+  nlmsghdr* h = m.header();
+  m.body<ifinfomsg>()->ifi_family = AF_UNSPEC;
+  mnl_attr_put_strz(h, IFLA_IFNAME, std::string(name).c_str());
+  if (mtu > 0) mnl_attr_put_u32(h, IFLA_MTU, static_cast<uint32_t>(mtu));
+  std::string address = mac_bytes(mac);
+  if (!address.empty()) mnl_attr_put(h, IFLA_ADDRESS, address.size(), address.data());
+  nlattr* info = mnl_attr_nest_start(h, IFLA_LINKINFO);
+  mnl_attr_put_strz(h, IFLA_INFO_KIND, "vxlan");
+  nlattr* data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
+  mnl_attr_put_u32(h, IFLA_VXLAN_ID, facts.vni);
+  mnl_attr_put_u32(h, IFLA_VXLAN_LINK, static_cast<uint32_t>(facts.underlay));
+  if (facts.local) put_address(h, facts.local->v6 ? IFLA_VXLAN_LOCAL6 : IFLA_VXLAN_LOCAL, *facts.local);
+  mnl_attr_put_u16(h, IFLA_VXLAN_PORT, htons(facts.port));
+  mnl_attr_put_u8(h, IFLA_VXLAN_LEARNING, facts.learning ? 1 : 0);
+  mnl_attr_nest_end(h, data);
+  mnl_attr_nest_end(h, info);
+  return talk(h, cat("vxlan ", name, ": is the vxlan module in this kernel?"), 0);
 }
 
 Status Rtnetlink::remove_link(std::string_view name) {

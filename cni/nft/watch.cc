@@ -68,6 +68,12 @@ Result<NftWatch> NftWatch::open(std::string table) {
   return watch;
 }
 
+Result<NftWatch> NftWatch::open_others(std::string own_prefix) {
+  TRY_ASSIGN(NftWatch watch, open(std::move(own_prefix)));
+  watch.others_ = true;
+  return watch;
+}
+
 int NftWatch::fd() const { return mnl_socket_get_fd(socket_.get()); }
 
 void NftWatch::listen(bool on) {
@@ -121,8 +127,9 @@ void NftWatch::read_message(const void* message) {
   }
   auto* family = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(h));
   const nlattr* table = attribute(h, kTableName);
-  if (family->nfgen_family != NFPROTO_IPV4 || !table || mnl_attr_validate(table, MNL_TYPE_NUL_STRING) < 0) return;
-  changed_ = changed_ || table_ == mnl_attr_get_str(table);
+  if ((!others_ && family->nfgen_family != NFPROTO_IPV4) || !table || mnl_attr_validate(table, MNL_TYPE_NUL_STRING) < 0) return;
+  std::string_view name = mnl_attr_get_str(table);
+  changed_ = changed_ || (others_ ? !name.starts_with(table_) : name == table_);
 }
 
 }  // namespace bramble

@@ -17,6 +17,8 @@ class NftWatch {
  public:
   // An IPv4 table, there or not. What happens from here on is told.
   static Result<NftWatch> open(std::string table);
+  // All tables of all families but those whose names begin so.
+  static Result<NftWatch> open_others(std::string own_prefix);
   NftWatch(NftWatch&&) = default;
 
   // Readable when there may be something to tell.
@@ -34,6 +36,7 @@ class NftWatch {
   void read_message(const void* message);
   std::unique_ptr<mnl_socket, int (*)(mnl_socket*)> socket_;
   std::string table_;
+  bool others_ = false;      // table_ is a prefix of what is not watched
   uint32_t generation_ = 0;  // of the rule set: what was told up to here was seen
   bool changed_ = false;
 };

@@ -7,6 +7,8 @@
 #include "cni/ipam/host_local.h"
 #include "cni/netlink/netns.h"
 #include "cni/plugin/bridge.h"
+#include "cni/plugin/network_list.h"
+#include "cni/plugin/portmap.h"
 #include "core/base/limits.h"
 #include "core/base/strings.h"
 #include "core/json/builder.h"
@@ -15,7 +17,7 @@ namespace bramble {
 namespace {
 
 // Error codes of the CNI specification, section 2, "Error".
-enum CniCode { kBadVersion = 1, kBadEnvironment = 4, kIoFailed = 5, kBadContent = 6, kBadConfig = 7, kPluginFailed = 100 };
+enum CniCode { kBadVersion = 1, kBadEnvironment = 4, kIoFailed = 5, kBadContent = 6, kBadConfig = 7, kNotAvailable = 50, kPluginFailed = 100 };
 
 struct Call {
   std::string command, container_id, netns, interface_name, version;
@@ -36,12 +38,8 @@ int fail(int code, std::string_view version, std::string_view message) {
   return 1;
 }
 
-bool known_version(std::string_view v) {
-  return v == "0.3.0" || v == "0.3.1" || v == "0.4.0" || v == "1.0.0" || v == "1.1.0";
-}
-
 int print_versions() {
-  print(R"({"cniVersion":"1.0.0","supportedVersions":["0.3.0","0.3.1","0.4.0","1.0.0","1.1.0"]})");
+  print(R"({"cniVersion":"1.1.0","supportedVersions":["0.3.0","0.3.1","0.4.0","1.0.0","1.1.0"]})");
   return 0;
 }
 
@@ -87,8 +85,28 @@ void add_interface(Mut result, std::string_view name, std::string_view mac, std:
   if (!sandbox.empty()) i.set("sandbox", sandbox);
 }
 
+// GC: the containers of this network that are not in the list any more.
+Result<std::vector<std::string>> leftovers(const Call& call, const HostLocal& ipam) {
+  std::vector<std::string> out;
+  TRY_ASSIGN(auto known, ipam.containers());
+  for (const std::string& id : known) {
+    bool valid = false;
+    for (Value a : call.config["cni.dev/valid-attachments"].items()) valid = valid || a["containerID"].str() == id;
+    if (!valid) out.push_back(id);
+  }
+  return out;
+}
+
 Result<std::string> host_local(const Call& call) {
   TRY_ASSIGN(HostLocal ipam, open_ipam(call));
+  if (call.command == "STATUS") return std::string();
+  if (call.command == "GC") {
+    TRY_ASSIGN(auto gone, leftovers(call, ipam));
+    for (const std::string& id : gone) TRY(ipam.del(id));
+    return std::string();
+  }
+  TRY_ASSIGN(auto before, ipam.find(call.container_id));
+  if (call.command == "CHECK" && !before) return Error(Code::kNotFound, cat("container ", call.container_id, ": has no address"));
   if (call.command == "DEL") {
     TRY(ipam.del(call.container_id));
     return std::string();
@@ -102,6 +120,15 @@ Result<std::string> host_local(const Call& call) {
 
 Result<std::string> bridge(const Call& call) {
   TRY_ASSIGN(HostLocal ipam, open_ipam(call));
+  if (call.command == "STATUS") return std::string();
+  if (call.command == "GC") {
+    TRY_ASSIGN(auto gone, leftovers(call, ipam));
+    for (const std::string& id : gone) {
+      TRY(detach_from_bridge(id, "eth0"));
+      TRY(ipam.del(id));
+    }
+    return std::string();
+  }
   if (call.command == "DEL") {
     TRY(detach_from_bridge(call.container_id, call.interface_name));
     TRY(ipam.del(call.container_id));
@@ -125,8 +152,40 @@ Result<std::string> bridge(const Call& call) {
   return b.dump();
 }
 
+// After another plugin, whose result it passes on: ports of the host for the addresses in it.
+Result<std::string> portmap(const Call& call) {
+  const std::string folder = call.config["dataDir"].text("/var/lib/cni/bramble-portmap");
+  Value previous = call.config["prevResult"];
+  std::optional<IpPrefix> address;
+  for (Value ip : previous["ips"].items())
+    if (auto p = IpPrefix::parse(ip["address"].str()); p && !p->v6 && !address) address = *p;
+  HostPorts ports(folder, previous["interfaces"].item(0)["name"].text("cni0"), address ? address->network() : IpPrefix());
+  if (call.command == "STATUS") return std::string();
+  if (call.command == "DEL") {
+    TRY(ports.del(call.container_id));
+    return std::string();
+  }
+  if (call.command == "GC") {
+    std::vector<std::string> valid;
+    for (Value a : call.config["cni.dev/valid-attachments"].items()) valid.push_back(a["containerID"].text());
+    TRY(ports.keep_only(valid));
+    return std::string();
+  }
+  if (!previous.is_object()) return Error(Code::kInvalidArgument, "portmap must be called as chained plugin");
+  std::vector<PortMapping> wanted;
+  for (Value p : call.config["runtimeConfig"]["portMappings"].items()) {
+    if (p["hostPort"].integer() <= 0) continue;
+    wanted.push_back({lower(p["protocol"].str("tcp")), static_cast<uint16_t>(p["hostPort"].integer()), static_cast<uint16_t>(p["containerPort"].integer()), p["hostIP"].text()});
+  }
+  if (call.command == "ADD" && !wanted.empty()) {
+    if (!address) return Error(Code::kInvalidArgument, "the previous plugin gave no IPv4 address");
+    TRY(ports.add(call.container_id, address->address_text(), wanted));
+  }
+  return previous.dump();
+}
+
 Result<std::string> loopback(const Call& call) {
-  if (call.command == "DEL") return std::string();
+  if (call.command == "DEL" || call.command == "STATUS" || call.command == "GC") return std::string();
   TRY(in_netns(call.netns, []() -> Status {
     TRY_ASSIGN(Rtnetlink rt, Rtnetlink::open());
     TRY_ASSIGN(auto lo, rt.find_link("lo"));
@@ -148,7 +207,15 @@ PluginFn find_plugin(std::string_view name) {
   if (name == "bridge") return bridge;
   if (name == "host-local") return host_local;
   if (name == "loopback") return loopback;
+  if (name == "portmap") return portmap;
   return nullptr;
+}
+
+std::string wrong_parameters(const Call& call) {
+  if (call.container_id.empty() || call.container_id.find('/') != std::string::npos) return "CNI_CONTAINERID is missing or no name";
+  if (call.interface_name.empty() || call.interface_name.size() > 15) return "CNI_IFNAME is missing or longer than 15 characters";
+  if (call.command != "DEL" && call.netns.empty()) return "CNI_NETNS is missing";
+  return {};
 }
 
 }  // namespace
@@ -162,23 +229,25 @@ int run_cni_plugin(std::string_view called_name) {
   call.container_id = environment("CNI_CONTAINERID");
   call.netns = environment("CNI_NETNS");
   call.interface_name = environment("CNI_IFNAME");
-  if (call.command != "ADD" && call.command != "DEL" && call.command != "CHECK")
-    return fail(kBadEnvironment, "", cat("CNI_COMMAND ", go_quote(call.command), " is not ADD, DEL, CHECK or VERSION"));
-  if (call.container_id.empty() || call.container_id.find('/') != std::string::npos)
-    return fail(kBadEnvironment, "", "CNI_CONTAINERID is missing or no name");
-  if (call.interface_name.empty() || call.interface_name.size() > 15)
-    return fail(kBadEnvironment, "", "CNI_IFNAME is missing or longer than 15 characters");
-  if (call.command != "DEL" && call.netns.empty()) return fail(kBadEnvironment, "", "CNI_NETNS is missing");
+  const bool of_container = call.command == "ADD" || call.command == "DEL" || call.command == "CHECK";
+  if (!of_container && call.command != "STATUS" && call.command != "GC")
+    return fail(kBadEnvironment, "", cat("CNI_COMMAND ", go_quote(call.command), " is not ADD, DEL, CHECK, STATUS, GC or VERSION"));
+  if (of_container) {
+    std::string wrong = wrong_parameters(call);
+    if (!wrong.empty()) return fail(kBadEnvironment, "", wrong);
+  }
   auto text = read_config();
   if (!text.ok()) return fail(kIoFailed, "", text.error().message());
   auto config = Document::parse(*text);
   if (!config.ok()) return fail(kBadContent, "", config.error().message());
   call.config = std::move(*config);
   call.version = call.config["cniVersion"].text("1.0.0");
-  if (!known_version(call.version)) return fail(kBadVersion, call.version, cat("incompatible CNI versions: ", call.version));
+  if (!known_cni_version(call.version) || !cni_version_is_at_least(call.version, "0.3.0")) return fail(kBadVersion, call.version, cat("incompatible CNI versions: ", call.version));
   auto result = find_plugin(called_name)(call);
-  if (!result.ok())
-    return fail(result.error().code() == Code::kInvalidArgument ? kBadConfig : kPluginFailed, call.version, result.error().message());
+  if (!result.ok()) {
+    int code = result.error().code() == Code::kInvalidArgument ? kBadConfig : call.command == "STATUS" ? kNotAvailable : kPluginFailed;
+    return fail(code, call.version, result.error().message());
+  }
   if (call.command == "ADD") print(*result);
   return 0;
 }

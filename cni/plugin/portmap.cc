@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -76,7 +78,20 @@ std::vector<std::string> names_of(const std::string& folder) {
 
 }  // namespace
 
-Status HostPorts::restore() { return write_table(names_of(folder_), ""); }
+Result<UniqueFd> HostPorts::lock() const {
+  TRY(make_folders(folder_, 0700));
+  std::string path = folder_ + "/.lock";
+  UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd.valid()) return Error::from_errno(errno, path);
+  while (flock(fd.get(), LOCK_EX) != 0)
+    if (errno != EINTR) return Error::from_errno(errno, path);
+  return fd;
+}
+
+Status HostPorts::restore() {
+  TRY_ASSIGN(UniqueFd held, lock());
+  return write_table(names_of(folder_), "");
+}
 
 // The table of these containers. `last`: the one whose ports go before others'.
 Status HostPorts::write_table(std::vector<std::string> names, const std::string& last) {
@@ -130,7 +145,7 @@ Status HostPorts::add(const std::string& container_id, const std::string& addres
     bool any = p.host_ip.empty() || p.host_ip == "0.0.0.0" || p.host_ip == "::";
     text += cat(p.protocol, " ", p.host_port, " ", p.container_port, " ", address, " ", any ? "-" : p.host_ip, "\n");
   }
-  TRY(make_folders(folder_, 0700));
+  TRY_ASSIGN(UniqueFd held, lock());
   if (read_file_start(file_of(container_id)) == text) return ok();
   TRY(replace_file_durably(file_of(container_id), text, 0600));
   Status written = write_table(names_of(folder_), container_id);
@@ -138,9 +153,13 @@ Status HostPorts::add(const std::string& container_id, const std::string& addres
   return written;
 }
 
-Status HostPorts::del(const std::string& container_id) { return leave_out({container_id}); }
+Status HostPorts::del(const std::string& container_id) {
+  TRY_ASSIGN(UniqueFd held, lock());
+  return leave_out({container_id});
+}
 
 Status HostPorts::keep_only(const std::vector<std::string>& container_ids) {
+  TRY_ASSIGN(UniqueFd held, lock());
   std::vector<std::string> gone;
   for (const auto& name : names_of(folder_))
     if (std::find(container_ids.begin(), container_ids.end(), name) == container_ids.end()) gone.push_back(name);

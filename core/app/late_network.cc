@@ -19,15 +19,22 @@ LateNetwork::LateNetwork(PodNetwork::Options options, Open open, const AlarmFact
   tasks_.start(follow_range());
 }
 
-void LateNetwork::use(const std::string& pod_cidr) {
-  if (options_.pod_cidr == pod_cidr) return;
-  options_.pod_cidr = pod_cidr;
+void LateNetwork::use(const std::string& pod_cidr, int mtu) {
+  if (options_.pod_cidr == pod_cidr && options_.mtu == mtu) return;
+  options_.mtu = mtu;
   retry_ms_ = 0;
-  {
+  if (options_.pod_cidr != pod_cidr) {
+    options_.pod_cidr = pod_cidr;
     std::lock_guard lock(mutex_);
     network_.reset();  // addresses of the old range would be nobody's
     why_not_ = cat("the network of ", pod_cidr, " is not open yet");
   }
+  look_ = true;
+  woke_.pulse();
+}
+
+void LateNetwork::look_again() {
+  retry_ms_ = 0;
   look_ = true;
   woke_.pulse();
 }
@@ -38,19 +45,21 @@ Task<void> LateNetwork::follow_range() {
     look_ = false;
     alarm_->clear();
     PodNetwork::Options options = options_;
-    if (options.pod_cidr == open_range_) continue;
+    bool same_range = options.pod_cidr == open_range_;
+    if (same_range && options.mtu == open_mtu_) continue;
     Task<Status> opening = open_range(options);
     auto done = co_await opening;
     if (options.pod_cidr != options_.pod_cidr) continue;  // there is another one meanwhile
     if (done.ok()) {
       open_range_ = options.pod_cidr;
+      open_mtu_ = options.mtu;
       retry_ms_ = 0;
     } else {
-      {
+      if (!same_range) {
         std::lock_guard lock(mutex_);
         why_not_ = done.error().message();
+        open_range_.clear();
       }
-      open_range_.clear();
       retry_ms_ = std::min(limits::kNetworkRetryMsMax, std::max(limits::kNetworkRetryMsMin, 2 * retry_ms_));
       log_warning("network ", options.pod_cidr, ": ", done.error().message(), "; again in ", retry_ms_, " ms");
       alarm_->set_in_ms(retry_ms_);

@@ -21,8 +21,11 @@ class LateNetwork final : public PodNetwork {
   // changed: called on the loop when ready() may answer differently.
   LateNetwork(PodNetwork::Options options, Open open, const AlarmFactory& alarms, std::function<void()> changed);
 
-  // The node's range from now on. The same again does nothing.
-  void use(const std::string& pod_cidr);
+  // The node's range, and what pods can send at most (0: as much as the link of the default route), from now on. The same again
+  // does nothing. With another MTU the network stays open: pods that come get it.
+  void use(const std::string& pod_cidr, int mtu = 0);
+
+  void look_again();  // what kept it from opening may have changed
 
   // Called on the loop, before whoever asked for it hears of it: a pod has its addresses. Before the first ADD.
   using Added = std::function<void(const PodNetworkRequest&, const PodNetworkResult&)>;
@@ -48,6 +51,7 @@ class LateNetwork final : public PodNetwork {
   std::string why_not_ = "the node has no range of pod addresses yet";
   std::optional<std::vector<std::string>> to_collect_;  // what lives, told before there was a network
   std::string open_range_;                              // of network_
+  int open_mtu_ = 0;
   int64_t retry_ms_ = 0;
   bool look_ = false;
   std::shared_ptr<const Added> added_;

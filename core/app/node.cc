@@ -1,8 +1,12 @@
 #include "core/app/node.h"
 
+#include <filesystem>
+
 #include "cni/netlink/rtnetlink.h"
+#include "cni/plugin/plugin_network.h"
 #include "core/app/carried_runtime.h"
 #include "core/app/host_facts.h"
+#include "core/app/image_folder.h"
 #include "core/app/late_network.h"
 #include "core/app/local_api.h"
 #include "core/app/process_metrics.h"
@@ -14,15 +18,17 @@
 #include "core/http/server.h"
 #include "core/kubelet/kubelet.h"
 #include "core/kubelet/kubelet_port.h"
+#include "core/loop/file_watch.h"
+#include "core/network/firewall_watch.h"
+#include "core/network/node_network.h"
 #include "core/proxy/network_policies.h"
 #include "core/proxy/proxy.h"
-#include "core/runtime/carried_runc.h"
 #include "core/proxy/taken_ports.h"
+#include "core/runtime/carried_runc.h"
 #include "core/runtime/cgroups.h"
 #include "core/runtime/pod_runtime.h"
 #include "images/local_store.h"
 #include "images/pull/image_puller.h"
-#include "core/app/image_folder.h"
 
 namespace bramble {
 namespace {
@@ -86,6 +92,9 @@ struct Node::Parts {
   std::unique_ptr<LocalImageStore> images;
   std::unique_ptr<ImagePuller> puller;
   std::unique_ptr<LateNetwork> network;
+  std::unique_ptr<NodeNetwork> node_network;  // null: --flannel-backend=none
+  std::unique_ptr<FirewallWatch> firewall;
+  std::unique_ptr<FileWatch> cni_folder;  // --flannel-backend=none
   std::unique_ptr<Proxy> proxy;
   std::unique_ptr<TakenPorts> taken_ports;
   std::unique_ptr<NetworkPolicies> policies;
@@ -100,17 +109,32 @@ struct Node::Parts {
 
   Status open_network();
   Status open_kubelet_port(const Credentials& credentials);
-  void follow_own_node();
+  Status follow_nodes();
+  Status follow_plugins(const PluginNetworkOptions& plugins);
   void use_pod_range(const Document& node);
 };
 
 Status Node::Parts::open_network() {
   PodNetwork::Options network_options;
   network_options.state_dir = options.data_dir + "/agent/cni";
-  network = std::make_unique<LateNetwork>(network_options, PodNetwork::open, loop_alarms(), [this] {
+  PluginNetworkOptions plugins;
+  plugins.state_dir = network_options.state_dir + "/attachments";
+  plugins.plugin_dirs = {"/opt/cni/bin", "/usr/lib/cni", network_options.state_dir + "/bin"};
+  const bool own = options.flannel_backend != "none";
+  auto open = [own, plugins](PodNetwork::Options o) -> Result<std::unique_ptr<PodNetwork>> {
+    if (!own) return open_plugin_network(plugins);
+    TRY_ASSIGN(auto bridge, PodNetwork::open(std::move(o)));
+    return with_attachments(std::move(bridge), plugins);
+  };
+  network = std::make_unique<LateNetwork>(network_options, open, loop_alarms(), [this] {
     if (kubelet) kubelet->network_changed();
   });
-  follow_own_node();
+  if (!own) TRY(follow_plugins(plugins));
+  TRY(follow_nodes());
+  if (auto pods = IpPrefix::parse(options.pod_range)) {
+    firewall = std::make_unique<FirewallWatch>(options.name, *pods, *client, clock, loop_alarms());
+    TRY(firewall->start());
+  }
   if (options.dns) TRY(add_dns_address(options.dns_address));
   if (options.proxy) {
     Proxy::Options proxy_options;
@@ -170,11 +194,34 @@ Status Node::Parts::open_kubelet_port(const Credentials& credentials) {
   return ok();
 }
 
-void Node::Parts::follow_own_node() {
+// The folder is there from now on, so that a configuration that comes later is seen.
+Status Node::Parts::follow_plugins(const PluginNetworkOptions& plugins) {
+  std::error_code unreadable;
+  std::string program = std::filesystem::read_symlink("/proc/self/exe", unreadable).string();
+  if (!unreadable) TRY(link_own_plugins(plugins.plugin_dirs.back(), program));
+  TRY(make_folders(plugins.conf_dir, 0755));
+  TRY_ASSIGN(cni_folder, FileWatch::start(plugins.conf_dir, [this](const std::string&) { network->look_again(); }));
+  return ok();
+}
+
+// Pods get their network once other nodes can be reached from it. Without a backend of ours that is somebody else's business.
+Status Node::Parts::follow_nodes() {
+  if (options.flannel_backend != "none") {
+    NodeNetwork::Options o;
+    o.node_name = options.name;
+    o.interface = options.flannel_interface;
+    if (o.interface.empty()) o.address = options.address;
+    if (options.flannel_external_ip && !options.external_addresses.empty()) o.public_address = options.external_addresses.front();
+    o.vxlan = options.flannel_backend == "vxlan";
+    auto ready = [this](const std::string& range, int mtu) { network->use(range, mtu); };
+    node_network = std::make_unique<NodeNetwork>(std::move(o), *client, *proxy_client, clock, loop_alarms(), ready);
+    return node_network->start();
+  }
   own_node = client->subscribe({resource_ids::kNodes}, [this](const Change& c) {
     if (c.after && name_of(c.after) == options.name) use_pod_range(c.after);
   });
   use_pod_range(client->snapshot().get(resource_ids::kNodes, "", options.name));
+  return ok();
 }
 
 void Node::Parts::use_pod_range(const Document& node) {
@@ -242,7 +289,10 @@ void Node::close_ports() {
   parts_->kubelet_port.reset();
   parts_->puller->stop();
 }
-void Node::look_again() { parts_->kubelet->look_again(); }
+void Node::look_again() {
+  parts_->kubelet->look_again();
+  if (parts_->node_network) parts_->node_network->look_again();
+}
 NodeReadings* Node::readings() { return &parts_->kubelet->pages(); }
 NodeStreams* Node::streams() { return parts_->kubelet.get(); }
 

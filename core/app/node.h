@@ -24,6 +24,10 @@ struct NodeOptions {
   std::string data_dir, run_dir, root_dir, log_dir;
   std::string cgroup_root, runtime, resolv_conf, domain;
   std::string pod_range, service_range, dns_address;
+  std::vector<std::string> external_addresses;
+  std::string flannel_backend = "vxlan";  // "vxlan" "host-gw" "none": how pods of other nodes are reached
+  std::string flannel_interface;     // the link to other nodes; empty: the one with the address
+  bool flannel_external_ip = false;  // others reach this node by its external address
   std::vector<std::string> labels, taints;
   std::string registries_path;       // registries.yaml; need not be there
   bool default_registry_endpoint = true;

@@ -81,6 +81,16 @@ Result<std::string> parse_node_address(const std::string& text) {
   return address->address_text();
 }
 
+Status check_external_address(const std::string& text) {
+  auto address = IpPrefix::parse(text);
+  return address && text.find('/') == std::string::npos ? ok() : Status(wrong("node-external-ip", text, "is not an address"));
+}
+
+Status check_flannel_backend(const std::string& backend) {
+  if (backend == "vxlan" || backend == "host-gw" || backend == "none") return ok();
+  return wrong("flannel-backend", backend, "is not known; take vxlan, host-gw or none");
+}
+
 Status check_node_address(const std::string& text) {
   auto address = IpPrefix::parse(text);
   const unsigned char* bytes = address ? address->bytes : nullptr;

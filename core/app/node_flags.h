@@ -20,6 +20,8 @@ Status check_cluster_ranges(const IpPrefix& pods, const IpPrefix& services);
 Result<std::string> parse_node_address(const std::string& text);
 // One by which others reach a host: neither of a loopback nor of many.
 Status check_node_address(const std::string& address);
+Status check_external_address(const std::string& address);  // IPv4 or IPv6
+Status check_flannel_backend(const std::string& backend);
 // One of this machine's interfaces has it. Reads the kernel's tables.
 Status check_own_address(const std::string& address);
 

@@ -172,6 +172,12 @@ Status read_node(const Flags& flags, const OwnAddress& is_own_address, ServerSet
   n.taints = flags.list("node-taint");
   TRY(check_node_labels(n.labels));
   TRY(check_node_taints(n.taints));
+  n.external_addresses = flags.list("node-external-ip");
+  for (const std::string& address : n.external_addresses) TRY(check_external_address(address));
+  n.flannel_backend = flags.text("flannel-backend");
+  TRY(check_flannel_backend(n.flannel_backend));
+  n.flannel_interface = flags.text("flannel-iface");
+  n.flannel_external_ip = flags.on("flannel-external-ip");
   n.proxy = !flags.on("disable-kube-proxy");
   TRY_ASSIGN(n.kubelet_port, parse_port(flags, "kubelet-port"));
   return ok();

@@ -54,25 +54,45 @@ Document range_patch(const std::string& range) {
   return b.finish();
 }
 
-Plan allocate(const Snapshot& snapshot, const Network& cluster) {
+// Free ranges in order, past all that overlaps what nodes have, also where somebody gave a node one of another size.
+class FreeRanges {
+ public:
+  FreeRanges(const Network& cluster, int node_bits) : cluster_(cluster), node_bits_(std::max(cluster.bits, node_bits)) {}
+  void take(const Network& n) {
+    uint64_t first = n.base, last = first + (uint64_t{1} << (32 - n.bits)) - 1;
+    uint64_t low = std::max(first, begin()), high = std::min(last, begin() + (count() << shift()) - 1);
+    for (uint64_t at = low >> shift(); low <= high && at <= high >> shift(); at++) taken_.insert(at);
+  }
+  std::string next() {
+    for (; next_ < count(); next_++) {
+      uint64_t at = (begin() >> shift()) + next_;
+      if (taken_.insert(at).second) return network_text(static_cast<uint32_t>(at << shift()), node_bits_);
+    }
+    return {};
+  }
+
+ private:
+  uint64_t begin() const { return cluster_.base; }
+  uint64_t count() const { return uint64_t{1} << (node_bits_ - cluster_.bits); }
+  int shift() const { return 32 - node_bits_; }
+  Network cluster_;
+  int node_bits_;
+  std::set<uint64_t> taken_;  // bounded by the cluster's ranges
+  uint64_t next_ = 0;
+};
+
+Plan allocate(const Snapshot& snapshot, const Network& cluster, int node_bits) {
   Plan plan;
-  std::set<std::string> taken;
+  FreeRanges ranges(cluster, node_bits);
   std::vector<Document> waiting;
   snapshot.each(kNodes, "", [&](const Document& node) {
     std::string_view range = node["spec"]["podCIDR"].str();
     if (range.empty()) waiting.push_back(node);
-    else taken.insert(std::string(range));
+    else if (auto n = parse_network(range)) ranges.take(*n);
     return true;
   });
-  int node_bits = std::max(cluster.bits, limits::kPodCidrNodeBits);
-  uint32_t count = 1u << (node_bits - cluster.bits);
-  uint32_t next = 0;
   for (const Document& node : waiting) {
-    std::string range;
-    for (; next < count && range.empty(); next++) {
-      std::string candidate = network_text(cluster.base + (next << (32 - node_bits)), node_bits);
-      if (taken.insert(candidate).second) range = candidate;
-    }
+    std::string range = ranges.next();
     if (range.empty()) {
       plan.events.push_back({node, "Normal", "CIDRNotAvailable", cat("Node ", name_of(node), " status is now: CIDRNotAvailable"), {}, {}});
       continue;
@@ -89,7 +109,7 @@ Plan allocate(const Snapshot& snapshot, const Network& cluster) {
 Controller node_ipam_controller(std::string pod_network) {
   std::optional<Network> network = parse_network(pod_network);
   CHECK(network.has_value(), "pod network ", pod_network);  // core/app has checked the flag
-  auto step = [cluster = *network](const Snapshot& snapshot, const ObjectKey&, const Moment&) { return allocate(snapshot, cluster); };
+  auto step = [cluster = *network](const Snapshot& snapshot, const ObjectKey&, const Moment&) { return allocate(snapshot, cluster, limits::kPodCidrNodeBits); };
   return {"node-ipam", "node-controller", "cidrAllocator", {kNodes}, {}, keys, step, {}};
 }
 

@@ -139,9 +139,9 @@ class ApiError(AssertionError):
 class Api:
     """Requests with the kubeconfig's certificate, or with none (anonymous), or with a token. A connection each: simple."""
 
-    def __init__(self, kubeconfig, port, anonymous=False, token=None):
+    def __init__(self, kubeconfig, port, anonymous=False, token=None, host="127.0.0.1"):
         config = parse_kubeconfig(kubeconfig)
-        self.port, self.token = port, token
+        self.host, self.port, self.token = host, port, token
         self.tls = ssl.create_default_context(cadata=config["ca"])
         if not anonymous and not token:
             pair = kubeconfig + ".pair.pem"
@@ -150,7 +150,7 @@ class Api:
             self.tls.load_cert_chain(pair)
 
     def open(self, method, path, body=None, content_type="application/json", timeout=PATIENCE):
-        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls, timeout=timeout)
+        connection = http.client.HTTPSConnection(self.host, self.port, context=self.tls, timeout=timeout)
         headers = {"Accept": "application/json"}
         if self.token:
             headers["Authorization"] = "Bearer " + self.token
@@ -199,9 +199,9 @@ def parse_kubeconfig(path):
 
 
 class Cluster:
-    def __init__(self, state):
+    def __init__(self, state, server=None):
         self.state = state
-        self.server = Server(state)
+        self.server = server or Server(state)
         self.api = None
         self.namespaces = []
         self.env = {"HOME": f"{state}/home", "PATH": f"{BIN}:{os.environ['PATH']}", "KUBECONFIG": self.server.kubeconfig, "LC_ALL": "C",

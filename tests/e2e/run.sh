@@ -1,7 +1,9 @@
 #!/bin/bash
 # End to end: the real binary, real containers, a real kubectl, in namespaces of their own, so that it runs beside a quickstart.
 #
-#   tests/e2e/run.sh [--keep] [WORD...]     tests whose name contains one of the words; all without
+#   tests/e2e/run.sh [--keep] [--lab] [WORD...]     tests whose name contains one of the words; all without
+#
+# --lab: those of lab/, on three hosts instead of one. --bench-network: figures of the network between two.
 #
 # BRAMBLE names the binary (default build/bramble). Prints "ok NAME" or "FAILED NAME" a test, and "N passed, N failed" at the end.
 # Leaves nothing behind but with --keep, which leaves the folder of the state with all logs. Called by tests/run.sh.
@@ -14,6 +16,11 @@ binary=$(readlink -f "${BRAMBLE:-build/bramble}")
 ((EUID == 0)) || { echo 'e2e: run as root' >&2; exit 1; }
 keep=
 if [[ ${1:-} == --keep ]]; then keep=1 && shift; fi
+export BRAMBLE_E2E_LAB=
+case ${1:-} in
+  --lab) BRAMBLE_E2E_LAB=tests/e2e/lab/main.py && shift ;;
+  --bench-network) BRAMBLE_E2E_LAB=tests/bench/network.py && shift ;;
+esac
 
 # overlayfs wants its upper folders on a disk's file system, and socket paths are short (unix(7)).
 state=$(mktemp -d /var/tmp/be2e.XXXXXX)
@@ -48,6 +55,10 @@ unshare --mount --net --uts --ipc --pid --fork --mount-proc --propagation privat
   set -euo pipefail
   hostname bramble-e2e
   ip link set lo up
+  if [[ $BRAMBLE_E2E_LAB ]]; then
+    /usr/bin/python3 "$BRAMBLE_E2E_ROOT/$BRAMBLE_E2E_LAB" "$@"
+    exit
+  fi
   ip link add uplink0 type bridge
   ip address add 192.0.2.10/24 dev uplink0
   ip link set uplink0 up

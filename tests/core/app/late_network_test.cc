@@ -140,6 +140,21 @@ TEST_F(LateNetworkTest, a_new_range_that_cannot_be_opened_does_not_pass_for_the_
   run(task());
 }
 
+TEST_F(LateNetworkTest, another_mtu_is_taken_while_pods_keep_their_network) {
+  auto task = [this]() -> Task<void> {
+    network_->use("10.42.0.0/24", 1450);
+    co_await changed_.wait();
+    network_->use("10.42.0.0/24", 1400);
+    EXPECT_EQ(why(), "ready");
+    EXPECT_EQ(address(), "10.42.0.0/24");
+    co_await changed_.wait();
+    network_->use("10.42.0.0/24", 1400);
+    EXPECT_EQ(asked_->opened.size(), 2u);
+    EXPECT_EQ(why(), "ready");
+  };
+  run(task());
+}
+
 TEST_F(LateNetworkTest, what_was_to_be_collected_before_it_was_open_is_collected_then) {
   auto task = [this]() -> Task<void> {
     EXPECT_TRUE(network_->collect({"a", "b"}).ok());

@@ -1,3 +1,5 @@
+#include <set>
+
 #include "core/controllers/all.h"
 #include "tests/core/controllers/plan_text.h"
 
@@ -113,6 +115,39 @@ TEST(NodeIpam, gives_each_node_the_lowest_free_range) {
                     {R"(patch nodes a {"spec":{"podCIDR":"10.42.1.0/24","podCIDRs":["10.42.1.0/24"]}})", R"(+patch nodes c {"spec":{"podCIDR":"10.42.2.0/24")"}}});
   check_reconcile(node_ipam_controller("10.42.0.0/24"),
                   {{"used up", {node("a", "True", R"({"podCIDR":"10.42.0.0/24"})"), node("b", "True")}, {"", "nodes"}, {"event Normal CIDRNotAvailable: Node b status is now: CIDRNotAvailable"}}});
+  check_reconcile(node_ipam_controller("10.42.0.0/16"),
+                  {{"a node has a wide range of its own", {node("a", "True", R"({"podCIDR":"10.42.0.0/20"})"), node("b", "True")}, {"", "nodes"},
+                    {R"(patch nodes b {"spec":{"podCIDR":"10.42.16.0/24","podCIDRs":["10.42.16.0/24"]}})"}}});
+  check_reconcile(node_ipam_controller("10.42.0.0/23"),
+                  {{"ranges of elsewhere take none away", {node("a", "True", R"({"podCIDR":"192.168.0.0/16"})"), node("b", "True"), node("c", "True")}, {"", "nodes"},
+                    {R"(patch nodes b {"spec":{"podCIDR":"10.42.0.0/24","podCIDRs":["10.42.0.0/24"]}})", R"(+patch nodes c {"spec":{"podCIDR":"10.42.1.0/24")"}}});
+}
+
+TEST(NodeIpam, gives_all_ranges_of_a_cluster_and_the_range_of_a_deleted_node_again) {
+  MapSnapshot all;
+  std::set<std::string> given;
+  Controller ipam = node_ipam_controller("10.42.0.0/16");
+  for (int i = 0; i < 256; i++) all.put(*Document::parse(node(cat("n", 1000 + i), "True")));
+  Moment now{};
+  Plan plan = ipam.reconcile(all, {"", "nodes"}, now);
+  ASSERT_EQ(plan.writes.size(), 256u);
+  for (const Write& w : plan.writes) {
+    given.insert(w.body["spec"]["podCIDR"].text());
+    all.put(*Document::parse(node(w.key.name, "True", w.body["spec"].dump())));
+  }
+  EXPECT_EQ(given.size(), 256u);
+  all.put(*Document::parse(node("n2000", "True")));
+  plan = ipam.reconcile(all, {"", "nodes"}, now);
+  EXPECT_TRUE(plan.writes.empty());
+  ASSERT_EQ(plan.events.size(), 1u);
+  EXPECT_EQ(plan.events[0].reason, "CIDRNotAvailable");
+  Document gone = all.remove(resource_ids::kNodes, {"", "n1007"});
+  std::vector<ObjectKey> woken;
+  ipam.keys(all, {resource_ids::kNodes, gone, {}}, [&](const ObjectKey& k) { woken.push_back(k); });
+  EXPECT_EQ(woken.size(), 1u);
+  plan = ipam.reconcile(all, {"", "nodes"}, now);
+  ASSERT_EQ(plan.writes.size(), 1u);
+  EXPECT_EQ(plan.writes[0].body["spec"]["podCIDR"].str(), gone["spec"]["podCIDR"].str());
 }
 
 }  // namespace
