@@ -15,6 +15,7 @@
 #include "core/client/node_readings.h"
 #include "core/client/node_streams.h"
 #include "core/kubelet/image_gc_plan.h"
+#include "core/kubelet/node_settings.h"
 #include "core/quarantine/quarantine.h"
 
 namespace bramble {
@@ -29,6 +30,7 @@ struct NodeOptions {
   bool default_registry_endpoint = true;
   size_t image_pulls_max = 1;        // at once
   ImageGcPolicy image_gc;
+  NodeSettings settings;             // evictions, reserves, swap, shutdown
   uint16_t kubelet_port = 10250;
   bool proxy = true;
   uint64_t open_files = 0;           // the soft limit of shims; 0: this process's

@@ -37,7 +37,7 @@ static const FlagSpec kServerFlags[] = {
     {"private-registry", 0, "", Kind::kText, "/etc/bramble/registries.yaml", "Node", "file of registries: mirrors, rewrites, credentials, TLS"},
     {"disable-default-registry-endpoint", 0, "", Kind::kSwitch, "false", "Node", "of registries that have mirrors, ask those alone"},
     {"kubelet-arg", 0, "", Kind::kList, "", "Node",
-     "arguments of the kubelet, as NAME=VALUE: serialize-image-pulls, max-parallel-image-pulls, image-gc-high-threshold, image-gc-low-threshold, minimum-image-ttl-duration, maximum-image-ttl-duration"},
+     "arguments of the kubelet, as NAME=VALUE: serialize-image-pulls, max-parallel-image-pulls, image-gc-high-threshold, image-gc-low-threshold, minimum-image-ttl-duration, maximum-image-ttl-duration, eviction-hard, eviction-soft, eviction-soft-grace-period, eviction-minimum-reclaim, eviction-max-pod-grace-period, eviction-pressure-transition-period, system-reserved, kube-reserved, enforce-node-allocatable, fail-swap-on, shutdown-grace-period, config (a KubeletConfiguration)"},
     {"resolv-conf", 0, "BRAMBLE_RESOLV_CONF", Kind::kText, "/etc/resolv.conf", "Node", "where upstream name servers are read"},
     {"runtime", 0, "", Kind::kText, "runc", "Node", "OCI runtime: runc, crun, or a path"},
     {"cgroup-root", 0, "", Kind::kText, "", "Node", "cgroup under which kubepods lives"},
