@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/files.h"
 #include "core/base/log.h"
 #include "core/json/builder.h"
 #include "core/kubelet/pod_worker.h"
@@ -58,6 +59,17 @@ std::vector<ContainerUse> containers_of(Signal signal, const PodView& pod, const
   return out;
 }
 
+// What the kernel could give without swapping (proc(5), MemAvailable).
+std::optional<uint64_t> memory_estimate() {
+  const std::string text = read_file_start("/proc/meminfo");
+  for (std::string_view line : split(text, '\n')) {
+    if (!line.starts_with("MemAvailable:") || !line.ends_with(" kB")) continue;
+    auto kib = parse_int64(trim(line.substr(13, line.size() - 16)));
+    if (kib && *kib >= 0) return static_cast<uint64_t>(*kib) * 1024;
+  }
+  return std::nullopt;
+}
+
 void count_files(std::vector<PodReading>& pods) {
   RealClock clock;
   const int64_t deadline_us = clock.monotonic_us() + limits::kEvictionFolderScanMs * 1000;
@@ -83,7 +95,8 @@ SignalReading read_signals(const Cgroups& cgroups, const std::string& pods_group
   const CgroupUsage root = read_cgroup_usage(cgroups, "/", Detail::kBasic);
   if (machine.memory.total_bytes && root.working_set_bytes) {
     const uint64_t total = *machine.memory.total_bytes;
-    out.states[Signal::kMemory] = {less(total, *root.working_set_bytes), total};
+    // The cgroups do not count what the kernel itself uses, which is much of a small board: its own estimate bounds theirs.
+    out.states[Signal::kMemory] = {std::min(less(total, *root.working_set_bytes), memory_estimate().value_or(total)), total};
     out.reclaimable_bytes = less(root.memory_bytes.value_or(0), *root.working_set_bytes);
     const CgroupUsage pods = read_cgroup_usage(cgroups, pods_group, Detail::kBasic);
     const uint64_t limit = std::min(pods.memory_limit_bytes.value_or(total), total);

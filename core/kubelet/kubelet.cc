@@ -83,6 +83,7 @@ void Kubelet::start() {
   report_ = std::make_unique<NodeReport>(parts_, machine_, beat);
   image_garbage_ = std::make_unique<ImageGarbage>(parts_, parts_.options.image_gc, [this] { return images_in_use(); });
   start_evictions();
+  start_shutdown();
   node_cgroups_->enforce();
   if (parts_.options.watch_kernel_log) oom_watch_ = OomWatch::start("/dev/kmsg", [this](const OomReader::Victim& victim) { tell_oom(victim); });
   std::function<void(const Change&)> changed = [this](const Change& change) { on_change(change); };
@@ -101,7 +102,19 @@ void Kubelet::start_evictions() {
   hooks.remove_unused_images = [this] { return image_garbage_->remove_unused(); };
   evictions_ = std::make_unique<Evictions>(parts_, policy, pages_->usage(), hooks);
   pages_->show_evictions(&evictions_->evicted_by_signal());
-  parts_.pod_released = [this] { evictions_->pod_released(); };
+  parts_.pod_released = [this] {
+    evictions_->pod_released();
+    shutdown_->pod_released();
+  };
+}
+
+void Kubelet::start_shutdown() {
+  NodeShutdown::Hooks hooks;
+  hooks.each_worker = [this](const std::function<void(PodWorker&)>& fn) {
+    for (auto& [uid, worker] : workers_) fn(*worker);
+  };
+  hooks.not_ready = [this](std::string why) { report_->show_not_ready(std::move(why)); };
+  shutdown_ = std::make_unique<NodeShutdown>(parts_, parts_.options.settings.shutdown, hooks);
 }
 
 void Kubelet::tell_oom(const OomReader::Victim& victim) {
@@ -152,6 +165,7 @@ Task<void> Kubelet::begin() {
   adopt_orphans();
   share_cpu();
   evictions_->start();
+  shutdown_->start();
   co_await runtime_->features();
   report_->poke();
 }
@@ -241,6 +255,7 @@ Task<void> Kubelet::load_apparmor_profile() {
 void Kubelet::admit(const Document& pod, PodWorker& worker) {
   PodView view(pod);
   if (view.is_terminal() || view.is_deleting() || view.status().has("startTime")) return;
+  if (shutdown_->now()) return worker.refuse("NodeShutdown", "Pod was rejected: Pod was rejected as the node is shutting down.");
   if (auto why = refusal_under_pressure(view, evictions_->pressures())) return worker.refuse("Evicted", cat("Pod was rejected: ", *why));
   if (auto refusal = refuse_by_security(pod.root(), parts_.host)) return worker.refuse(refusal->reason, refusal->message);
   std::vector<Document> others;
@@ -266,10 +281,10 @@ void Kubelet::follow_manifests() {
     std::string key = PodView(pod).key();
     if (workers_.contains(uid) || shown.contains(key)) continue;
     shown.insert(key);
-    // What the API shows of this very pod is what was known of it.
+    // What the API shows of this very pod is what was known of it; one that the machine's shutdown ended begins anew.
     Document mirror = parts_.client.snapshot().get(kPods, PodView(pod).ns(), PodView(pod).name());
     Builder b(pod.root());
-    if (mirror["metadata"]["annotations"][kConfigMirror].str() == uid && mirror["status"].size() > 0) b.root().set("status", mirror["status"]);
+    if (mirror["metadata"]["annotations"][kConfigMirror].str() == uid && mirror["status"].size() > 0 && mirror["status"]["reason"].str() != kShutdownReason) b.root().set("status", mirror["status"]);
     take_on(b.finish(), false, true);
   }
   std::vector<Document> orphans;

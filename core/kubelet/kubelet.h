@@ -15,6 +15,7 @@
 #include "core/kubelet/node_pages.h"
 #include "core/kubelet/node_report.h"
 #include "core/kubelet/node_reserves.h"
+#include "core/kubelet/node_shutdown.h"
 #include "core/kubelet/oom_watch.h"
 #include "core/kubelet/pod_worker.h"
 #include "core/kubelet/static_pods.h"
@@ -64,6 +65,7 @@ class Kubelet final : public NodeStreams {
   Task<Status> clear_unknown(std::set<std::string> known);
   void admit(const Document& pod, PodWorker& worker);
   void start_evictions();
+  void start_shutdown();
   void tell_oom(const OomReader::Victim& victim);
   void retire(std::string uid);
   Task<void> load_apparmor_profile();
@@ -88,6 +90,7 @@ class Kubelet final : public NodeStreams {
   std::unique_ptr<Evictions> evictions_;
   std::unique_ptr<NodeCgroups> node_cgroups_;
   std::unique_ptr<OomWatch> oom_watch_;
+  std::unique_ptr<NodeShutdown> shutdown_;
   std::unique_ptr<Subscription> subscription_;
   TaskGroup tasks_;
 };
