@@ -122,6 +122,23 @@ def test_reserves(cluster):
         assert ("Warning", "OutOfmemory", pod["status"]["message"].removeprefix("Pod was rejected: ")) in until("its event", lambda: events(cluster, ns, "fits"))
 
 
+def test_swap_limits(cluster):
+    """Where the kernel counts swap by cgroup: none for a pod that is guaranteed its memory."""
+    ns = cluster.namespace("swap")
+    amounts = {"memory": "64Mi", "cpu": "10m"}
+    pod = cluster.pod(ns, "guaranteed", "sleep", "3600", container={"resources": {"requests": amounts, "limits": amounts}})
+    folder = cluster.cgroup_folders(pod, "memory")[-1]  # the container's
+    both = f"{folder}/memory.memsw.limit_in_bytes"
+    if os.path.exists(f"{folder}/memory.swap.max"):
+        with open(f"{folder}/memory.swap.max") as f:
+            assert f.read() == "0\n"
+    elif os.path.exists(both):
+        with open(both) as f:
+            assert int(f.read()) == 64 << 20
+    else:
+        assert not os.path.exists("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes")
+
+
 @contextlib.contextmanager
 def logind(cluster):
     """A message bus and a logind on it, for the server alone."""
@@ -130,7 +147,7 @@ def logind(cluster):
     if not os.path.exists(f"{folder}/say"):
         os.mkfifo(f"{folder}/say")
     with open(f"{folder}/bus.conf", "w") as f:
-        f.write(f'<busconfig><type>system</type><listen>unix:path={folder}/bus</listen><policy context="default"><allow user="*"/><allow own="*"/><allow send_type="method_call"/>'
+        f.write(f'<busconfig><listen>unix:path={folder}/bus</listen><policy context="default"><allow user="*"/><allow own="*"/><allow send_type="method_call"/>'
                 '<allow send_type="signal"/><allow send_type="method_return"/><allow send_type="error"/><allow receive_type="signal"/><allow receive_type="method_call"/>'
                 '<allow receive_type="method_return"/><allow receive_type="error"/></policy></busconfig>')
     bus = subprocess.Popen(["dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork", "--nopidfile"])
