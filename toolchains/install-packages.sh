@@ -25,6 +25,7 @@ test=(
   libgtest-dev libgmock-dev
   clang-19 libclang-rt-19-dev              # libFuzzer and its sanitizers
   crun e2fsprogs strace debootstrap curl procps openssl
+  dbus-daemon python3-jeepney              # a bus and a logind that tests/e2e speaks for
   python3-yaml
   shellcheck
   python3-kubernetes ansible-core python3-jsonpatch   # clients of the API; toolchains/clients.sh brings two more

@@ -30,8 +30,12 @@ Status check_value(const FlagSpec& spec, std::string_view value, std::string_vie
   return ok();
 }
 
-std::vector<std::string> to_list(std::string_view text) {
+std::vector<std::string> to_list(const FlagSpec& spec, std::string_view text) {
   std::vector<std::string> out;
+  if (spec.whole_values) {
+    if (!trim(text).empty()) out.emplace_back(trim(text));
+    return out;
+  }
   for (auto part : split(text, ','))
     if (!trim(part).empty()) out.emplace_back(trim(part));
   return out;
@@ -76,7 +80,7 @@ Status read_file_layer(const std::string& path, std::span<const FlagSpec> specs,
     } else {
       TRY_ASSIGN(std::string one, scalar(value, path, key));
       TRY(check_value(*spec, one, path));
-      if (spec->kind == Kind::kList) values = to_list(one);
+      if (spec->kind == Kind::kList) values = to_list(*spec, one);
       else values.push_back(std::move(one));
     }
     auto& slot = layer->values[key];
@@ -141,7 +145,7 @@ Result<Given> read_argv(const Flags::Source& source) {
     TRY(check_value(*spec, *value, cat("flag --", spec->name)));
     auto& slot = out.values[std::string(spec->name)];
     if (spec->kind == Kind::kList) {
-      for (auto& one : to_list(*value)) slot.push_back(std::move(one));
+      for (auto& one : to_list(*spec, *value)) slot.push_back(std::move(one));
     } else {
       slot = {*value};
     }
@@ -177,13 +181,13 @@ Result<Flags> Flags::read(const Source& source) {
       slot.values = it->second;
     } else if (env && !env->empty()) {
       TRY(check_value(spec, *env, cat("environment ", spec.environment)));
-      slot.values = spec.kind == Kind::kList ? to_list(*env) : std::vector<std::string>{*env};
+      slot.values = spec.kind == Kind::kList ? to_list(spec, *env) : std::vector<std::string>{*env};
     } else if (auto file = files.values.find(spec.name); file != files.values.end()) {
       slot.values = file->second;
     } else {
       slot.given = false;
       if (spec.kind != Kind::kList) slot.values = {std::string(spec.fallback)};
-      else slot.values = to_list(spec.fallback);
+      else slot.values = to_list(spec, spec.fallback);
     }
     out.slots_.emplace(spec.name, std::move(slot));
   }
@@ -216,7 +220,7 @@ std::string flags_help(std::string_view usage, std::string_view about, std::span
     std::string left = cat("  ", s.letter ? cat("-", s.letter, ", ") : std::string("    "), "--", s.name);
     if (s.kind == Kind::kNumber) left += " N";
     if (s.kind == Kind::kText) left += " TEXT";
-    if (s.kind == Kind::kList) left += " A,B";
+    if (s.kind == Kind::kList) left += s.whole_values ? " NAME=VALUE" : " A,B";
     if (left.size() < 38) left.append(38 - left.size(), ' ');
     else left += "  ";
     out += cat(left, s.help);

@@ -24,6 +24,7 @@ struct FlagSpec {
   std::string_view fallback;    // the default, as text
   std::string_view group;       // heading in --help
   std::string_view help;
+  bool whole_values = false;    // of a list: a comma is part of a value, as in --kubelet-arg
 };
 
 class Flags {

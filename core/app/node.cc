@@ -74,6 +74,8 @@ KubeletOptions kubelet_options(const NodeOptions& o) {
   k.labels = o.labels;
   k.taints = o.taints;
   k.image_gc = o.image_gc;
+  k.settings = o.settings;
+  k.watch_kernel_log = true;
   k.metrics = print_process_metrics;
   k.quarantine = o.quarantine;
   return k;

@@ -15,6 +15,7 @@
 #include "core/client/node_readings.h"
 #include "core/client/node_streams.h"
 #include "core/kubelet/image_gc_plan.h"
+#include "core/kubelet/node_settings.h"
 #include "core/quarantine/quarantine.h"
 
 namespace bramble {
@@ -33,6 +34,7 @@ struct NodeOptions {
   bool default_registry_endpoint = true;
   size_t image_pulls_max = 1;        // at once
   ImageGcPolicy image_gc;
+  NodeSettings settings;             // evictions, reserves, swap, shutdown
   uint16_t kubelet_port = 10250;
   bool proxy = true;
   bool dns = true;                   // serves the cluster's DNS at dns_address

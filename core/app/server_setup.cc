@@ -9,6 +9,7 @@
 #include "core/apiserver/static_tokens.h"
 #include "core/app/first_start.h"
 #include "core/app/host_facts.h"
+#include "core/app/kubelet_arguments.h"
 #include "core/app/node_flags.h"
 #include "core/app/server_flags.h"
 #include "core/base/files.h"
@@ -76,37 +77,6 @@ Status read_addresses(const Flags& flags, ServerSetup* s) {
   return ok();
 }
 
-// Of the kubelet's many arguments those that have a meaning here.
-Status read_kubelet_arguments(const Flags& flags, NodeOptions* n) {
-  for (const std::string& argument : flags.list("kubelet-arg")) {
-    auto parts = cut(argument, "=");
-    std::string_view name = parts ? parts->first : std::string_view(argument), value = parts ? parts->second : std::string_view();
-    while (name.substr(0, 1) == "-") name.remove_prefix(1);
-    auto wrong = [&](std::string_view why) { return Error(Code::kInvalidArgument, cat("flag --kubelet-arg: ", go_quote(argument), ": ", why)); };
-    auto number = parse_int64(value);
-    if (name == "serialize-image-pulls") {
-      if (value != "true" && value != "false") return wrong("must be true or false");
-      if (value == "false" && n->image_pulls_max == 1) n->image_pulls_max = limits::kImagePullsMax;
-      if (value == "true") n->image_pulls_max = 1;
-    } else if (name == "max-parallel-image-pulls") {
-      if (!number || *number < 1 || *number > static_cast<int64_t>(limits::kImagePullsMax)) return wrong(cat("must be a number between 1 and ", limits::kImagePullsMax));
-      n->image_pulls_max = static_cast<size_t>(*number);
-    } else if (name == "image-gc-high-threshold" || name == "image-gc-low-threshold") {
-      if (!number || *number < 0 || *number > 100) return wrong("must be a percentage between 0 and 100");
-      (name == "image-gc-high-threshold" ? n->image_gc.high_percent : n->image_gc.low_percent) = static_cast<int>(*number);
-    } else if (name == "minimum-image-ttl-duration" || name == "maximum-image-ttl-duration") {
-      auto ns = parse_go_duration(value);
-      if (!ns || *ns < 0) return wrong("must be a duration like 2m or 24h");
-      (name == "minimum-image-ttl-duration" ? n->image_gc.min_age_us : n->image_gc.max_age_us) = *ns / 1000;
-    } else {
-      return wrong("is not known; see bramble server --help");
-    }
-  }
-  if (n->image_gc.low_percent >= n->image_gc.high_percent)
-    return Error(Code::kInvalidArgument, cat("flag --kubelet-arg: image-gc-low-threshold ", n->image_gc.low_percent, " must be less than image-gc-high-threshold ", n->image_gc.high_percent));
-  return ok();
-}
-
 // --disable, as k3s has it: of what it names some is not here at all, which is as good.
 Status read_disabled(const Flags& flags, ServerSetup* s) {
   for (const std::string& argument : flags.list("disable")) {
@@ -166,7 +136,7 @@ Status read_node(const Flags& flags, const OwnAddress& is_own_address, ServerSet
   TRY(check_cluster_domain(n.domain));
   n.registries_path = flags.text("private-registry");
   n.default_registry_endpoint = !flags.on("disable-default-registry-endpoint");
-  TRY(read_kubelet_arguments(flags, &n));
+  TRY(read_kubelet_arguments(flags.list("kubelet-arg"), &n));
   TRY(read_proxy_arguments(flags, &n));
   n.labels = flags.list("node-label");
   n.taints = flags.list("node-taint");

@@ -85,10 +85,26 @@ void add_resources(const ContainerPlan& p, ContainerSpec& spec) {
   if (p.hugetlb)
     for (auto [name, amount] : limits.members())
       if (auto bytes = quantity(amount); bytes && name.starts_with("hugepages-")) spec.resources.hugepage_bytes[hugepage_name(name.substr(10))] = bytes->value();
+  if (p.counts_swap) spec.resources.swap_bytes = swap_limit(p);
   int adjust = oom_score_of(p);
   if (adjust < 0 && !p.may_lower_oom_score) adjust = 0;
   spec.process.oom_score_adj = adjust;
 }
+
+}  // namespace
+
+// Burstable pods that ask for some memory, but may have more: of swap the same share as of memory. In cgroup version 1 nobody:
+// there a limit of swap needs one of memory.
+int64_t swap_limit(const ContainerPlan& p) {
+  PodView pod(p.pod);
+  if (p.swap == SwapBehavior::kNone || !p.cgroup_v2 || is_critical(pod) || pod.qos() != QosClass::kBurstable) return 0;
+  auto request = quantity(p.container["resources"]["requests"]["memory"]), limit = quantity(p.container["resources"]["limits"]["memory"]);
+  const int64_t requested = request ? request->value() : 0, limited = limit ? limit->value() : 0;
+  if (requested == limited || p.node_memory_bytes <= 0 || requested > p.node_memory_bytes) return 0;  // both 0, too: it asks for none
+  return static_cast<int64_t>(static_cast<double>(requested) / static_cast<double>(p.node_memory_bytes) * static_cast<double>(p.node_swap_bytes));
+}
+
+namespace {
 
 void add_host_devices(ContainerSpec& spec) {
   std::error_code ec;

@@ -240,6 +240,9 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   std::string seccomp_file;
   if (auto choice = seccomp_choice(plan.pod, plan.container); choice && choice->type == "Localhost" && !plan.container["securityContext"]["privileged"].boolean())
     seccomp_file = cat(parts_.options.root_dir, "/seccomp/", choice->localhost);
+  plan.swap = parts_.options.settings.swap;
+  plan.counts_swap = parts_.counts_swap;
+  plan.node_swap_bytes = parts_.swap_bytes;
   if (auto it = parts_.capacity.find("memory"); it != parts_.capacity.end()) plan.node_memory_bytes = it->second.value();
 
   auto resolved = with_claims();

@@ -44,7 +44,7 @@ ImageGarbage::ImageGarbage(NodeParts& parts, ImageGcPolicy policy, std::function
     : parts_(parts), policy_(policy), in_use_(std::move(in_use)) {
   alarm_ = parts_.options.alarms([this] {
     alarm_->set_in_ms(limits::kImageGcPeriodMs);
-    if (!looking_) tasks_.start(look());
+    if (!looking_) tasks_.start(look(false));
   });
   alarm_->set_in_ms(limits::kImageGcPeriodMs);
 }
@@ -68,7 +68,13 @@ void ImageGarbage::tell(std::string reason, std::string message) {
   parts_.recorder.record(note);
 }
 
-Task<void> ImageGarbage::look() {
+Task<void> ImageGarbage::remove_unused() {
+  if (looking_) co_return;
+  Task<void> all = look(true);
+  co_await all;
+}
+
+Task<void> ImageGarbage::look(bool everything) {
   struct Looking {
     explicit Looking(bool* flag) : on(flag) { *on = true; }
     ~Looking() { *on = false; }
@@ -104,7 +110,9 @@ Task<void> ImageGarbage::look() {
   }
   seen_ = std::move(seen);
   if (!found.disk.ok()) co_return tell("ImageGCFailed", cat("failed to get image stats: ", found.disk.error().message()));
-  ImageGcPlan plan = plan_image_gc(std::move(uses), *found.disk, policy_, now);
+  ImageGcPolicy policy = policy_;
+  if (everything) policy.high_percent = policy.low_percent = 0;
+  ImageGcPlan plan = plan_image_gc(std::move(uses), *found.disk, policy, now);
   // Layers of pulls that failed go after a day, and at once when room is wanted.
   bool all = plan.wanted_bytes > 0;
   std::function<Status()> tidy = [store, all] { return store->drop_leftovers(all); };
@@ -122,6 +130,7 @@ Task<void> ImageGarbage::look() {
     else if (removed.error().code() != Code::kNotFound) log_warning("images: ", removed.error().message());
   }
   if (gone > 0) log_info("images: ", gone, " that no container has were removed");
+  if (everything) co_return;
   if (plan.wanted_bytes > plan.found_bytes) {
     std::string text = cat("Failed to garbage collect required amount of images. Attempted to free ", plan.wanted_bytes, " bytes, but only found ", plan.found_bytes, " bytes eligible to free.");
     tell("FreeDiskSpaceFailed", text);

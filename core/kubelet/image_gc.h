@@ -23,9 +23,10 @@ class ImageGarbage {
   ImageGarbage(NodeParts& parts, ImageGcPolicy policy, std::function<std::set<std::string>()> in_use);
   ~ImageGarbage();
   void look_soon();  // something came that takes room
+  Task<void> remove_unused();  // all that no container has, but the youngest, whatever room there is
 
  private:
-  Task<void> look();
+  Task<void> look(bool everything);
   void tell(std::string reason, std::string message);
   NodeParts& parts_;
   ImageGcPolicy policy_;

@@ -29,22 +29,28 @@ Result<std::unique_ptr<Kubelet>> Kubelet::open(KubeletOptions options, Client& c
   auto cgroups = std::make_unique<Cgroups>(std::move(found));
   TRY(cgroups->check_memory());
   MachineFacts machine = read_machine(options.root_dir);
+  if (options.settings.fail_swap_on && machine.swap_bytes > 0)
+    return Error(Code::kUnavailable, "running with swap on is not supported, please disable swap or set --fail-swap-on flag to false");
+  TRY_ASSIGN(std::vector<EvictionThreshold> thresholds, options.settings.thresholds(machine.memory_bytes));
   TRY(cgroups->prepare(cpu_shares_of_milli(machine.cpus * 1000)));
   for (const auto& dir : {options.root_dir, cat(options.root_dir, "/pods"), options.data_dir, cat(options.data_dir, "/pods"), cat(options.data_dir, "/pod-marks"), options.manifest_dir(), options.log_dir}) TRY(make_node_dirs(dir));
   TRY_ASSIGN(auto runtime, PodRuntime::open({options.run_dir, options.data_dir, options.runtime, limits::kRuntimeCommandMs, options.open_files}, *cgroups));
-  std::unique_ptr<Kubelet> kubelet(new Kubelet(std::move(cgroups), std::move(runtime), std::move(options), client, images, network, clock, random, std::move(machine)));
+  std::unique_ptr<Kubelet> kubelet(new Kubelet(std::move(cgroups), std::move(runtime), std::move(options), client, images, network, clock, random, std::move(machine), std::move(thresholds)));
   return kubelet;
 }
 
 Kubelet::Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> runtime, KubeletOptions options, Client& client, ImageStore& images, PodNetwork& network, Clock& clock,
-                 Random& random, MachineFacts machine)
+                 Random& random, MachineFacts machine, std::vector<EvictionThreshold> thresholds)
     : cgroups_(std::move(cgroups)),
       runtime_(std::move(runtime)),
       recorder_(client, clock, "kubelet", options.node_name),
       machine_(std::move(machine)),
-      parts_{std::move(options), client, images, network, clock, random, *cgroups_, *runtime_, recorder_, node_capacity(machine_, 0), {}, {}, may_lower_oom_score(), read_host_security(), {}} {
+      parts_{std::move(options), client, images, network, clock, random, *cgroups_, *runtime_, recorder_, node_capacity(machine_, 0), {}, {}, may_lower_oom_score(), read_host_security(), {}},
+      thresholds_(std::move(thresholds)) {
   parts_.capacity = node_capacity(machine_, parts_.options.max_pods);
-  parts_.allocatable = node_allocatable(machine_, parts_.capacity);
+  parts_.allocatable = less_reserved(node_allocatable(machine_, parts_.capacity), parts_.capacity, parts_.options.settings.reserves, thresholds_);
+  parts_.counts_swap = cgroups_->counts_swap();
+  parts_.swap_bytes = machine_.swap_bytes;
   if (!parts_.options.node_ip.empty()) parts_.node_ips.push_back(parts_.options.node_ip);
   auto retire_now = [this] {
     for (const auto& uid : std::exchange(retired_, {})) workers_.erase(uid);
@@ -58,6 +64,7 @@ Kubelet::Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> r
     for (const auto& [uid, worker] : workers_) fn(*worker);
   };
   pages_ = std::make_unique<NodePages>(parts_, machine_, each_worker);
+  node_cgroups_ = std::make_unique<NodeCgroups>(parts_);
 }
 
 Kubelet::~Kubelet() { parts_.followers->close(); }
@@ -70,11 +77,58 @@ void Kubelet::start() {
   constexpr int64_t kNever_s = 253402300800;  // the year 10000
   clock_set_->set_at_s(kNever_s);
   if (!parts_.may_lower_oom_score) log_warning("kubelet: no CAP_SYS_RESOURCE here, so containers get no negative oom_score_adj");
-  report_ = std::make_unique<NodeReport>(parts_, machine_);
+  auto beat = [this] {
+    if (began_ && evictions_) evictions_->heartbeat();
+  };
+  report_ = std::make_unique<NodeReport>(parts_, machine_, beat);
   image_garbage_ = std::make_unique<ImageGarbage>(parts_, parts_.options.image_gc, [this] { return images_in_use(); });
+  start_evictions();
+  start_shutdown();
+  node_cgroups_->enforce();
+  if (parts_.options.watch_kernel_log) oom_watch_ = OomWatch::start("/dev/kmsg", [this](const OomReader::Victim& victim) { tell_oom(victim); });
   std::function<void(const Change&)> changed = [this](const Change& change) { on_change(change); };
   subscription_ = parts_.client.subscribe({kPods, kNodes, kConfigMaps, kSecrets, kPersistentVolumeClaims}, changed);
   tasks_.start(begin());
+}
+
+void Kubelet::start_evictions() {
+  Evictions::Policy policy{thresholds_, parts_.options.settings.eviction_transition_us, parts_.options.settings.eviction_max_grace_s};
+  Evictions::Hooks hooks;
+  hooks.each_worker = [this](const std::function<void(PodWorker&)>& fn) {
+    for (auto& [uid, worker] : workers_) fn(*worker);
+  };
+  hooks.pods = [this] { return pages_->pods(); };
+  hooks.changed = [this] { report_->show_pressures(evictions_->pressures()); };
+  hooks.remove_unused_images = [this] { return image_garbage_->remove_unused(); };
+  evictions_ = std::make_unique<Evictions>(parts_, policy, pages_->usage(), hooks);
+  pages_->show_evictions(&evictions_->evicted_by_signal());
+  parts_.pod_released = [this] {
+    evictions_->pod_released();
+    shutdown_->pod_released();
+  };
+}
+
+void Kubelet::start_shutdown() {
+  NodeShutdown::Hooks hooks;
+  hooks.each_worker = [this](const std::function<void(PodWorker&)>& fn) {
+    for (auto& [uid, worker] : workers_) fn(*worker);
+  };
+  hooks.not_ready = [this](std::string why) { report_->show_not_ready(std::move(why)); };
+  shutdown_ = std::make_unique<NodeShutdown>(parts_, parts_.options.settings.shutdown, hooks);
+}
+
+void Kubelet::tell_oom(const OomReader::Victim& victim) {
+  Builder about;
+  about.root().set("kind", "Node");
+  about.root().object("metadata").set("name", parts_.options.node_name);
+  about.root().object("metadata").set("uid", parts_.options.node_name);
+  EventNote note;
+  note.about = about.finish();
+  note.type = "Warning";
+  note.reason = "SystemOOM";
+  note.message = oom_message(victim);
+  log_warning("kubelet: ", note.message);
+  parts_.recorder.record(note);
 }
 
 // The uids of this node's pods.
@@ -110,6 +164,8 @@ Task<void> Kubelet::begin() {
   follow_manifests();
   adopt_orphans();
   share_cpu();
+  evictions_->start();
+  shutdown_->start();
   co_await runtime_->features();
   report_->poke();
 }
@@ -199,6 +255,8 @@ Task<void> Kubelet::load_apparmor_profile() {
 void Kubelet::admit(const Document& pod, PodWorker& worker) {
   PodView view(pod);
   if (view.is_terminal() || view.is_deleting() || view.status().has("startTime")) return;
+  if (shutdown_->now()) return worker.refuse("NodeShutdown", "Pod was rejected: Pod was rejected as the node is shutting down.");
+  if (auto why = refusal_under_pressure(view, evictions_->pressures())) return worker.refuse("Evicted", cat("Pod was rejected: ", *why));
   if (auto refusal = refuse_by_security(pod.root(), parts_.host)) return worker.refuse(refusal->reason, refusal->message);
   std::vector<Document> others;
   for (const auto& [uid, other] : workers_)
@@ -223,10 +281,10 @@ void Kubelet::follow_manifests() {
     std::string key = PodView(pod).key();
     if (workers_.contains(uid) || shown.contains(key)) continue;
     shown.insert(key);
-    // What the API shows of this very pod is what was known of it.
+    // What the API shows of this very pod is what was known of it; one that the machine's shutdown ended begins anew.
     Document mirror = parts_.client.snapshot().get(kPods, PodView(pod).ns(), PodView(pod).name());
     Builder b(pod.root());
-    if (mirror["metadata"]["annotations"][kConfigMirror].str() == uid && mirror["status"].size() > 0) b.root().set("status", mirror["status"]);
+    if (mirror["metadata"]["annotations"][kConfigMirror].str() == uid && mirror["status"].size() > 0 && mirror["status"]["reason"].str() != kShutdownReason) b.root().set("status", mirror["status"]);
     take_on(b.finish(), false, true);
   }
   std::vector<Document> orphans;
@@ -375,6 +433,7 @@ void Kubelet::images_changed() {
 void Kubelet::image_pulled() {
   if (report_) report_->poke();
   if (image_garbage_) image_garbage_->look_soon();
+  if (evictions_) evictions_->heartbeat();
 }
 
 std::set<std::string> Kubelet::images_in_use() const {

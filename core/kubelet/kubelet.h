@@ -10,9 +10,13 @@
 
 #include "core/client/node_readings.h"
 #include "core/client/node_streams.h"
+#include "core/kubelet/eviction.h"
 #include "core/kubelet/image_gc.h"
 #include "core/kubelet/node_pages.h"
 #include "core/kubelet/node_report.h"
+#include "core/kubelet/node_reserves.h"
+#include "core/kubelet/node_shutdown.h"
+#include "core/kubelet/oom_watch.h"
 #include "core/kubelet/pod_worker.h"
 #include "core/kubelet/static_pods.h"
 #include "core/loop/wall_alarm.h"
@@ -49,7 +53,7 @@ class Kubelet final : public NodeStreams {
 
  private:
   Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> runtime, KubeletOptions options, Client& client, ImageStore& images, PodNetwork& network, Clock& clock, Random& random,
-          MachineFacts machine);
+          MachineFacts machine, std::vector<EvictionThreshold> thresholds);
   void on_change(const Change& change);
   void on_pod(const Change& change);
   void take_on(const Document& pod, bool gone, bool of_manifest);
@@ -60,6 +64,9 @@ class Kubelet final : public NodeStreams {
   Task<void> begin();
   Task<Status> clear_unknown(std::set<std::string> known);
   void admit(const Document& pod, PodWorker& worker);
+  void start_evictions();
+  void start_shutdown();
+  void tell_oom(const OomReader::Victim& victim);
   void retire(std::string uid);
   Task<void> load_apparmor_profile();
   void share_cpu();
@@ -79,6 +86,11 @@ class Kubelet final : public NodeStreams {
   std::unique_ptr<NodeReport> report_;
   std::unique_ptr<ImageGarbage> image_garbage_;
   std::unique_ptr<NodePages> pages_;
+  std::vector<EvictionThreshold> thresholds_;
+  std::unique_ptr<Evictions> evictions_;
+  std::unique_ptr<NodeCgroups> node_cgroups_;
+  std::unique_ptr<OomWatch> oom_watch_;
+  std::unique_ptr<NodeShutdown> shutdown_;
   std::unique_ptr<Subscription> subscription_;
   TaskGroup tasks_;
 };

@@ -158,6 +158,10 @@ std::string NodePages::own_metrics(const NodeReading& r) const {
   page.family("kubelet_running_containers", "gauge", "ALPHA", "Number of containers currently running");
   for (const auto& [state, count] : containers) page.value(label_text({{"container_state", state}}), count);
   counts_.print(page);
+  if (evictions_ && !evictions_->empty()) {
+    page.family("kubelet_evictions", "counter", "ALPHA", "Cumulative number of pod evictions by eviction signal");
+    for (const auto& [signal, count] : *evictions_) page.value(label_text({{"eviction_signal", signal}}), static_cast<double>(count));
+  }
   print_volumes(page, r);
   if (parts_.options.metrics) parts_.options.metrics(page);
   return page.take();

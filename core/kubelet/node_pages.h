@@ -18,14 +18,18 @@ class NodePages final : public NodeReadings {
   NodePages(NodeParts& parts, const MachineFacts& machine, Workers each_worker);
   Task<Result<NodeSample>> sample() override;
   Task<NodePage> page(std::string method, std::string path, std::string query) override;
+  NodeUsage& usage() { return usage_; }
+  std::vector<PodReading> pods() const;  // those that have not ended, without counts
+  // Evicted pods by signal, for /metrics; outlives it.
+  void show_evictions(const std::map<std::string, uint64_t>* counts) { evictions_ = counts; }
 
  private:
-  std::vector<PodReading> pods() const;
   std::string own_metrics(const NodeReading& reading) const;
 
   NodeParts& parts_;
   const MachineFacts& machine_;
   Workers each_worker_;
+  const std::map<std::string, uint64_t>* evictions_ = nullptr;
   KubeletCounts counts_;
   NodeUsage usage_;
 };

@@ -14,6 +14,7 @@
 #include "core/client/client.h"
 #include "core/client/recorder.h"
 #include "core/kubelet/image_gc_plan.h"
+#include "core/kubelet/node_settings.h"
 #include "core/kubelet/host_security.h"
 #include "core/kubelet/probe_counts.h"
 #include "core/kubelet/log_stream.h"
@@ -44,6 +45,8 @@ struct KubeletOptions {
   int max_pods = 110;
   std::string manifest_dir() const { return cat(data_dir, "/pod-manifests"); }  // of static pods
   ImageGcPolicy image_gc;
+  NodeSettings settings;
+  bool watch_kernel_log = false;                              // for processes that the kernel ended for want of memory
   ImageSource* image_source = nullptr;                        // registries; outlives the kubelet; null: none is asked
   AlarmFactory alarms;                                        // empty: the loop's
   std::function<void(MetricText&)> metrics;                   // what the process adds to /metrics of the kubelet; may be empty
@@ -99,6 +102,9 @@ struct NodeParts {
   std::shared_ptr<LogFollowers> followers = std::make_shared<LogFollowers>();
   std::unique_ptr<ProbeSlots> probe_slots = std::make_unique<ProbeSlots>(options.alarms);
   std::unique_ptr<ProbeCounts> probe_counts = std::make_unique<ProbeCounts>();
+  std::function<void()> pod_released = {};  // called when a pod has given back what it had on this node
+  bool counts_swap = false;                 // the kernel does, by cgroup
+  int64_t swap_bytes = 0;                   // of the machine
 
   std::string pod_root(const std::string& uid) const { return cat(options.root_dir, "/pods/", uid); }
   std::string container_disk(const std::string& uid, const std::string& id) const { return cat(options.data_dir, "/pods/", uid, "/", id); }

@@ -87,6 +87,7 @@ MachineFacts read_machine(const std::string& root_dir) {
   struct sysinfo info{};
   sysinfo(&info);
   m.memory_bytes = static_cast<int64_t>(info.totalram) * info.mem_unit;
+  m.swap_bytes = static_cast<int64_t>(info.totalswap) * info.mem_unit;
   m.cpus = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
   struct statvfs disk{};
   std::string at = root_dir;
@@ -160,7 +161,7 @@ Document node_status(const KubeletOptions& options, const MachineFacts& m, const
   };
   pressure("MemoryPressure", health.memory_pressure, "KubeletHasInsufficientMemory", "KubeletHasSufficientMemory", "kubelet has insufficient memory available", "kubelet has sufficient memory available");
   pressure("DiskPressure", health.disk_pressure, "KubeletHasDiskPressure", "KubeletHasNoDiskPressure", "kubelet has disk pressure", "kubelet has no disk pressure");
-  pressure("PIDPressure", false, "", "KubeletHasSufficientPID", "", "kubelet has sufficient PID available");
+  pressure("PIDPressure", health.pid_pressure, "KubeletHasInsufficientPID", "KubeletHasSufficientPID", "kubelet has insufficient PID available", "kubelet has sufficient PID available");
   bool ready = health.not_ready.empty();
   heartbeat(conditions, {"Ready", ready ? "True" : "False", ready ? "KubeletReady" : "KubeletNotReady", ready ? "kubelet is posting ready status" : std::string_view(health.not_ready)}, now);
   s.remove("addresses");
@@ -184,6 +185,8 @@ Document node_status(const KubeletOptions& options, const MachineFacts& m, const
   info.set("kubeProxyVersion", "");
   info.set("operatingSystem", "linux");
   info.set("architecture", m.architecture);
+  if (m.swap_bytes) info.object("swap").set("capacity", m.swap_bytes);
+  else info.remove("swap");
   s.object("features").set("supplementalGroupsPolicy", true);
   if (features) {  // until the runtime has told, what was told before stays
     s.remove("runtimeHandlers");
@@ -214,7 +217,7 @@ Error network_not_ready(const Error& why) {
   return Error(why.code(), cat("container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:", why.message()));
 }
 
-NodeReport::NodeReport(NodeParts& parts, MachineFacts machine) : parts_(parts), machine_(std::move(machine)) {
+NodeReport::NodeReport(NodeParts& parts, MachineFacts machine, std::function<void()> beat) : parts_(parts), machine_(std::move(machine)), beat_(std::move(beat)) {
   auto fire = [this] { woke_.pulse(); };
   alarm_ = parts_.options.alarms(fire);
   tasks_.start(report_statuses());
@@ -271,6 +274,11 @@ Task<bool> NodeReport::report_once() {
   NodeHealth health;
   Status network = parts_.network.ready();
   if (!network.ok()) health.not_ready = network_not_ready(network.error()).message();
+  if (!not_ready_.empty()) health.not_ready = health.not_ready.empty() ? not_ready_ : cat("[", health.not_ready, ", ", not_ready_, "]");
+  auto has = [this](std::string_view type) { return std::find(pressures_.begin(), pressures_.end(), type) != pressures_.end(); };
+  health.memory_pressure = has("MemoryPressure");
+  health.disk_pressure = has("DiskPressure");
+  health.pid_pressure = has("PIDPressure");
   int64_t now = parts_.clock.wall_us();
   Document status = node_status(parts_.options, machine_, parts_.capacity, parts_.allocatable, node.root(), list, health, now, parts_.runtime.known_features());
   bool heartbeat_due = parts_.clock.monotonic_us() - last_us_ >= limits::kNodeStatusMs * 1000 - 1000000 || last_us_ == 0;
@@ -289,14 +297,19 @@ Task<bool> NodeReport::report_once() {
     co_return false;
   }
   last_us_ = parts_.clock.monotonic_us();
-  note_readiness(node.root(), status.root());
+  note_conditions(node.root(), status.root());
   co_return true;
 }
 
-// An Event when Ready changes, as upstream's kubelet records it: about the node by its name, not by its object's uid.
-void NodeReport::note_readiness(Value node, Value status) {
-  std::string_view before = find_condition(node["status"]["conditions"], "Ready")["status"].str(), after = find_condition(status["conditions"], "Ready")["status"].str();
-  if (before.empty() || before == after) return;
+// An Event when a condition changes, as upstream's kubelet records it: about the node by its name, not by its object's uid.
+void NodeReport::note_conditions(Value node, Value status) {
+  struct Noted {
+    const char *type, *begins, *ends;
+  };
+  constexpr Noted kNoted[] = {{"MemoryPressure", "NodeHasInsufficientMemory", "NodeHasSufficientMemory"},
+                              {"DiskPressure", "NodeHasDiskPressure", "NodeHasNoDiskPressure"},
+                              {"PIDPressure", "NodeHasInsufficientPID", "NodeHasSufficientPID"},
+                              {"Ready", "NodeReady", "NodeNotReady"}};
   const std::string& name = parts_.options.node_name;
   Builder about;
   about.root().set("kind", "Node");
@@ -305,9 +318,13 @@ void NodeReport::note_readiness(Value node, Value status) {
   EventNote note;
   note.about = about.finish();
   note.type = "Normal";
-  note.reason = after == "True" ? "NodeReady" : "NodeNotReady";
-  note.message = cat("Node ", name, " status is now: ", note.reason);
-  parts_.recorder.record(note);
+  for (const Noted& c : kNoted) {
+    std::string_view before = find_condition(node["status"]["conditions"], c.type)["status"].str(), after = find_condition(status["conditions"], c.type)["status"].str();
+    if (before.empty() || before == after) continue;
+    note.reason = after == "True" ? c.begins : c.ends;
+    note.message = cat("Node ", name, " status is now: ", note.reason);
+    parts_.recorder.record(note);
+  }
 }
 
 Task<void> NodeReport::renew_lease() {
@@ -347,6 +364,7 @@ Task<void> NodeReport::renew_lease() {
       good = made.ok();
       if (!good) log_debug("lease ", name, ": ", made.error().message());
     }
+    if (good) beat_();
     co_await sleep_ms(good ? limits::kLeaseRenewMs : limits::kNodeRetryMs);
   }
 }

@@ -43,7 +43,8 @@ bool PodWorker::any_lives() const {
 int64_t PodWorker::pod_grace_ms() const {
   PodView pod(pod_);
   if (gone_ && !of_manifest_) return limits::kGraceMsMin;
-  return std::max(limits::kGraceMsMin, (pod.is_deleting() ? pod.deletion_grace_seconds() : pod.grace_seconds()) * 1000);
+  const int64_t own_ms = (pod.is_deleting() ? pod.deletion_grace_seconds() : pod.grace_seconds()) * 1000;
+  return std::max(limits::kGraceMsMin, std::min(own_ms, end_grace_ms_.value_or(own_ms)));
 }
 
 // A probe may give the container another time to end than the pod.
@@ -258,6 +259,7 @@ Task<void> PodWorker::release() {
     co_return try_end_again(limits::kSetupRetryFirstMs, limits::kSetupRetryMaxMs);
   }
   end_retry_ms_ = 0;
+  if (parts_.pod_released) parts_.pod_released();
   if (!ending()) {  // an ended pod stays known until the API lets it go
     Status made = make_node_dirs(parts_.runtime.pod_dir(uid_));
     if (made.ok()) save();

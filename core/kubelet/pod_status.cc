@@ -286,6 +286,10 @@ Document pod_status(Value pod_value, const PodStatusFacts& facts, int64_t now_us
   if (!containers_ready) put("Ready", false, unready_reason, unready_message);
   else put("Ready", gates.empty(), "ReadinessGatesNotReady", gates);
   put("ContainersReady", containers_ready, unready_reason, unready_message);
+  if (facts.disruption) {
+    set_condition(conditions, {"DisruptionTarget", "True", "TerminationByKubelet", facts.failed_message}, now);
+    if (generation) find_condition(conditions, "DisruptionTarget").set("observedGeneration", generation);
+  }
   if (!pod.condition("PodScheduled")) put("PodScheduled", true, "", "");
 
   if (!facts.host_ips.empty()) {

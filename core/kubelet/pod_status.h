@@ -28,6 +28,7 @@ struct PodStatusFacts {
   bool terminating = false;  // its end has been asked for
   bool all_stopped = false;  // with terminating: nothing runs any more
   std::string failed_reason, failed_message;  // the node refused or evicted it
+  bool disruption = false;   // with these: the condition DisruptionTarget says so too
   int64_t start_us = 0;      // when the node first saw it
 };
 

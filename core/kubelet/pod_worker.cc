@@ -49,10 +49,22 @@ void PodWorker::update(Document pod) {
   poke();
 }
 
+// The Event says the reason only; that the pod was rejected is said in its status.
 void PodWorker::refuse(std::string reason, std::string message) {
-  event("Warning", reason, message);
+  constexpr std::string_view kRejected = "Pod was rejected: ";
+  event("Warning", reason, message.starts_with(kRejected) ? message.substr(kRejected.size()) : message);
   facts_.failed_reason = std::move(reason);
   facts_.failed_message = std::move(message);
+}
+
+void PodWorker::evict(std::string reason, std::string message, int64_t grace_s, bool disruption, bool tell) {
+  if (is_refused() || PodView(pod_).is_terminal()) return;
+  if (tell) event("Warning", reason, message);
+  facts_.failed_reason = std::move(reason);
+  facts_.failed_message = std::move(message);
+  facts_.disruption = disruption;
+  end_grace_ms_ = grace_s * 1000;
+  poke();
 }
 
 void PodWorker::gone() {

@@ -43,7 +43,10 @@ class PodWorker {
   void images_changed() { image_retries_.clear(), poke(); }
   void network_changed() { next_setup_us_ = setup_retry_ms_ = next_end_us_ = 0, poke(); }
   void refuse(std::string reason, std::string message);
+  // The node ends it, within so many seconds: its status says why. disruption: as a condition as well. tell: with an Event.
+  void evict(std::string reason, std::string message, int64_t grace_s, bool disruption, bool tell = true);
   bool is_refused() const { return !facts_.failed_reason.empty(); }
+  bool is_released() const { return released_; }  // nothing of it is left but its records and logs
   // A pod of a manifest on this node: the API only shows it, as a mirror pod.
   void is_of_manifest(bool yes) { of_manifest_ = yes; }
   bool is_of_manifest() const { return of_manifest_; }
@@ -191,6 +194,7 @@ class PodWorker {
   PodProbes probes_;
   bool gone_ = false, of_manifest_ = false, launching_ = false, network_loss_told_ = false, released_ = false, finished_ = false, volumes_ready_ = false, shim_watched_ = false, shim_lost_ = false, synced_ = false, network_lost_ = false;
   size_t payload_hash_ = 0;
+  std::optional<int64_t> end_grace_ms_;  // what the node leaves it, at most
   int64_t setup_retry_ms_ = 0, next_setup_us_ = 0, payload_retry_ms_ = 0, end_retry_ms_ = 0, next_end_us_ = 0;
   std::map<std::string, Stopping> stopping_;  // by container id
 

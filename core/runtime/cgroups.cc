@@ -148,6 +148,26 @@ Status Cgroups::set_burstable_shares(uint64_t shares) {
   return write_limits(cat("/", options_.root, "/burstable"), limits);
 }
 
+Status Cgroups::limit_pods(const GroupLimits& limits) { return limit_group(cat("/", options_.root), limits); }
+
+Status Cgroups::limit_group(const std::string& path, const GroupLimits& l) {
+  struct Limit {
+    const char *controller, *v1, *v2;
+    std::optional<int64_t> value;
+  };
+  std::optional<int64_t> weight;
+  if (l.cpu_shares) weight = static_cast<int64_t>(v2_ ? cpu_weight_of_shares(*l.cpu_shares) : std::clamp<uint64_t>(*l.cpu_shares, 2, 262144));
+  for (const Limit& limit : {Limit{"cpu", "cpu.shares", "cpu.weight", weight}, Limit{"memory", "memory.limit_in_bytes", "memory.max", l.memory_bytes}, Limit{"pids", "pids.max", "pids.max", l.pids}}) {
+    if (!limit.value || !has_controller(limit.controller)) continue;
+    TRY(write_text(cat(dir(limit.controller, path), "/", v2_ ? limit.v2 : limit.v1), cat(*limit.value)));
+  }
+  return ok();
+}
+
+bool Cgroups::counts_swap() const {
+  return has_controller("memory") && path_exists(cat(dir("memory", cat("/", options_.root)), v2_ ? "/memory.swap.max" : "/memory.memsw.limit_in_bytes"));
+}
+
 Status Cgroups::write_limits(const std::string& path, const PodCgroupLimits& l) {
   if (v2_) {
     std::string at = dir("", path);

@@ -42,6 +42,16 @@ class Cgroups {
   // Makes <root> and its QoS folders, and the shims' folder.
   Status prepare(uint64_t node_cpu_shares);
   Status set_burstable_shares(uint64_t shares);
+  // What all pods together may have; what is absent stays as it is. kUnavailable while they use more.
+  struct GroupLimits {
+    std::optional<uint64_t> cpu_shares;
+    std::optional<int64_t> memory_bytes, pids;
+  };
+  Status limit_pods(const GroupLimits& limits);
+  // The same of a cgroup of somebody else's ("/system.slice"). kNotFound when it is not there.
+  Status limit_group(const std::string& path, const GroupLimits& limits);
+  // Whether the kernel keeps count of swap by cgroup; prepare() was called before.
+  bool counts_swap() const;
 
   // qos: "Guaranteed" "Burstable" "BestEffort".
   std::string pod_path(std::string_view qos, std::string_view pod_uid) const;  // "/kubepods/burstable/pod<uid>"

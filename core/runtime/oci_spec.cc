@@ -125,6 +125,8 @@ void add_resources(Mut linux_part, const ContainerSpec& spec) {
     // Version 2 kills all of a container when one of its processes is out of memory, as the kubelet asks for.
     if (spec.cgroup_v2) out.object("unified").set("memory.oom.group", "1");
   }
+  if (r.swap_bytes && spec.cgroup_v2) out.object("unified").set("memory.swap.max", cat(*r.swap_bytes));
+  else if (r.swap_bytes && r.memory_bytes) out.object("memory").set("swap", *r.memory_bytes + *r.swap_bytes);
   if (r.pids) out.object("pids").set("limit", *r.pids);
   for (const auto& [size, bytes] : r.hugepage_bytes) {
     Mut limit = out.array("hugepageLimits").append_object();

@@ -42,6 +42,7 @@ struct OciProcess {
 struct OciResources {
   std::optional<uint64_t> cpu_shares;
   std::optional<int64_t> cpu_quota_us, memory_bytes, pids;
+  std::optional<int64_t> swap_bytes;  // beside the memory; in cgroup version 1 it needs memory_bytes
   uint64_t cpu_period_us = 100000;
   std::map<std::string, int64_t> hugepage_bytes;  // by page size as the kernel writes it: "2MB"
 };

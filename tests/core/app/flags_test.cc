@@ -50,6 +50,14 @@ TEST_F(FlagSources, flags_win_over_environment_over_drop_ins_over_the_file_over_
   EXPECT_EQ(read({"-d=/letter"})->text("data-dir"), "/letter");
 }
 
+TEST_F(FlagSources, a_comma_is_part_of_a_components_argument) {
+  file("config.yaml", "kubelet-arg: [\"eviction-hard=memory.available<1Mi,nodefs.available<5%\"]\nkube-apiserver-arg: \"a=1,b\"\n");
+  EXPECT_EQ(read({})->list("kubelet-arg"), std::vector<std::string>{"eviction-hard=memory.available<1Mi,nodefs.available<5%"});
+  EXPECT_EQ(read({})->list("kube-apiserver-arg"), std::vector<std::string>{"a=1,b"});
+  EXPECT_EQ(read({"--kubelet-arg=system-reserved=cpu=1,memory=2", "--kubelet-arg", "x=1"})->list("kubelet-arg"), (std::vector<std::string>{"system-reserved=cpu=1,memory=2", "x=1"}));
+  EXPECT_EQ(read({"--tls-san", "z,q"})->list("tls-san"), (std::vector<std::string>{"z", "q"}));
+}
+
 TEST_F(FlagSources, a_plus_appends_and_a_plain_key_replaces) {
   file("config.yaml", "tls-san: [a]\nnode-label: x=1\n");
   file("config.yaml.d/1.yaml", "tls-san+: [b, c]\nnode-label: [y=2]\n");

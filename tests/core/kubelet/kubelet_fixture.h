@@ -293,6 +293,7 @@ class KubeletTest : public testing::Test {
     o.alarms = clock_.alarms();
     o.quarantine = quarantine_;
     o.image_source = image_source_;
+    o.settings = settings_;
     if (!runtime_.empty()) o.runtime = runtime_;
     auto k = Kubelet::open(o, client_, *images_, network_, clock_, random_);
     ASSERT_TRUE(k.ok()) << k.error().message();
@@ -393,6 +394,7 @@ class KubeletTest : public testing::Test {
   bool late_ = false;
   Quarantine* quarantine_ = nullptr;
   std::string runtime_;  // runc, when empty
+  NodeSettings settings_;
   Document node_;
   Loop loop_;
   MemoryClient client_;
