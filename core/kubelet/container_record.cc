@@ -36,6 +36,7 @@ Document ContainerRecord::to_json() const {
   r.set("replaced", replaced);
   r.set("restart", restart);
   r.set("removed", removed);
+  if (resources) r.set("resources", resources.root());
   return b.finish();
 }
 
@@ -71,6 +72,7 @@ std::optional<ContainerRecord> ContainerRecord::from_json(Value v) {
   r.replaced = v["replaced"].boolean();
   r.restart = v["restart"].boolean();
   r.removed = v["removed"].boolean();
+  if (v.has("resources")) r.resources = Document::of(v["resources"]);
   return r;
 }
 

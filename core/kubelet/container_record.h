@@ -27,6 +27,7 @@ struct ContainerRecord {
   std::string reason, message;  // of the end: "Completed" "Error" "OOMKilled", and the termination message
   bool replaced = false;        // it ends because its definition changed: another takes its place whatever the restart policy
   bool restart = false;         // it is ended for a probe's sake, to be started again however it ends
+  Document resources;           // what its cgroup was given last, as its spec has it; absent: not known
   bool removed = false;         // its runtime state and root file system are gone; the record and the log stay
 
   Document to_json() const;

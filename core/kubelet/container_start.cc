@@ -66,7 +66,7 @@ Task<void> PodWorker::go_on_with_post_start(std::string id, std::string name) {
 }
 
 Task<void> PodWorker::start_container(PodActions::Start start) {
-  Document container = Document::of(PodView(pod_).container(start.container));
+  Document container = Document::of(PodView(allocated_).container(start.container));
   std::string name = start.container;
   EnvFiles files = co_await read_env_files(container);
   auto env = container_environment(parts_.client.snapshot(), downward(), container.root(), files);
@@ -205,8 +205,8 @@ static Status mount_image_volumes(ImageStore& images, const MountWork& mounting)
 Task<Status> PodWorker::create_and_start(ContainerRecord record, Document container, ImageInfo image, Environment env) {
   const std::string id = record.id, name = record.name;
   ContainerPlan plan;
-  plan.pod = pod_.root();
-  Document pod = pod_;  // keeps what plan borrows
+  Document pod = allocated_;  // keeps what plan borrows
+  plan.pod = pod.root();
   plan.container = container.root();
   plan.image = &image.config;
   plan.env = std::move(env);
@@ -311,6 +311,7 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   create_retries_.erase(name);
   record.user = spec->process.user;
   record.recursive_read_only = mounting.recursive_read_only;
+  record.resources = resources_of(container.root());
   facts_.records.push_back(record);
   save();
   ContainerStreams streams{container["tty"].boolean(), container["stdin"].boolean(), container["stdinOnce"].boolean()};

@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
+#include <tuple>
 
 #include "core/base/files.h"
 #include "core/base/limits.h"
@@ -11,7 +13,6 @@
 #include "core/kubelet/container_spec.h"
 #include "core/kubelet/security_admission.h"
 #include "core/kubelet/node_files.h"
-#include "core/kubelet/pod_admission.h"
 #include "core/kubelet/volumes.h"
 #include "core/loop/loop.h"
 #include "core/runtime/apparmor.h"
@@ -50,6 +51,7 @@ Kubelet::Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> r
     for (const auto& uid : std::exchange(retired_, {})) workers_.erase(uid);
     parts_.followers->wake();
     follow_manifests();
+    look_at_resizes();
   };
   retire_alarm_ = parts_.options.alarms(retire_now);
   auto manifests_changed = [this] { follow_manifests(); };
@@ -110,6 +112,7 @@ Task<void> Kubelet::begin() {
   follow_manifests();
   adopt_orphans();
   share_cpu();
+  look_at_resizes();
   co_await runtime_->features();
   report_->poke();
 }
@@ -127,7 +130,7 @@ void Kubelet::on_change(const Change& change) {
   }
   if (change.resource == kNodes) {
     if (name_of(change.after ? change.after : change.before) != parts_.options.node_name) return;
-    if (change.after) report_->node_changed(change.after);
+    if (change.after) report_->node_changed(change.after), look_at_resizes();
     else report_->poke();  // somebody removed our Node: register again
     return;
   }
@@ -152,6 +155,7 @@ void Kubelet::on_pod(const Change& change) {
   if (it != workers_.end()) {
     if (change.after) it->second->update(change.after);
     else it->second->gone();
+    look_at_resizes();  // its own, or others' for which there is room now
     return;
   }
   if (PodView(pod).node_name() != parts_.options.node_name) return;
@@ -200,12 +204,46 @@ void Kubelet::admit(const Document& pod, PodWorker& worker) {
   PodView view(pod);
   if (view.is_terminal() || view.is_deleting() || view.status().has("startTime")) return;
   if (auto refusal = refuse_by_security(pod.root(), parts_.host)) return worker.refuse(refusal->reason, refusal->message);
+  if (auto refusal = weigh(pod, nullptr, worker.is_of_manifest())) worker.refuse(refusal->reason, refusal->message);
+}
+
+// Against the node's other pods, with what has been allocated to them.
+std::optional<PodRefusal> Kubelet::weigh(const Document& pod, const PodWorker* but_for, bool of_manifest) const {
   std::vector<Document> others;
   for (const auto& [uid, other] : workers_)
-    if (!PodView(other->pod()).is_terminal() && !other->is_refused()) others.push_back(other->pod());
+    if (other.get() != but_for && !PodView(other->pod()).is_terminal() && !other->is_refused()) others.push_back(other->held());
   Document node = parts_.client.snapshot().get(kNodes, "", parts_.options.node_name);
   AdmissionNode here{node.root(), parts_.allocatable, parts_.options.max_pods};
-  if (auto refusal = refuse_pod(pod.root(), here, others, worker.is_of_manifest())) worker.refuse(refusal->reason, refusal->message);
+  return refuse_pod(pod.root(), here, others, of_manifest);
+}
+
+// Pods that ask for other resources than they have: those first that ask for no more, then by priority, then Guaranteed ones, then
+// whoever waits longest. One that does not fit is looked at again when something changes on the node.
+void Kubelet::look_at_resizes() {
+  if (!began_) return;
+  struct Asking {
+    PodWorker* worker;
+    bool more, guaranteed;
+    int64_t priority, since_us;
+  };
+  std::vector<Asking> asking;
+  for (auto& [uid, worker] : workers_) {
+    if (!worker->wants_resize()) continue;
+    PodView pod(worker->pod());
+    asking.push_back({worker.get(), increases_requests(worker->allocated().root(), worker->pod().root()), pod.qos() == QosClass::kGuaranteed, pod.spec()["priority"].integer(),
+                      worker->resize_pending_since_us()});
+  }
+  auto key = [](const Asking& a) { return std::make_tuple(a.more, -a.priority, !a.guaranteed, a.since_us); };
+  std::stable_sort(asking.begin(), asking.end(), [&key](const Asking& a, const Asking& b) { return key(a) < key(b); });
+  for (const Asking& a : asking) {
+    auto about = [&a] { return PodWorker::about(a.worker->pod(), false); };
+    Quarantine::Step step(parts_.options.quarantine, "kubelet", Quarantine::key_of("pods", a.worker->pod()), about);
+    if (!step.allowed()) continue;
+    auto refusal = weigh(a.worker->pod(), a.worker, a.worker->is_of_manifest());
+    if (!refusal) a.worker->allow_resize();
+    else a.worker->put_off_resize(refusal->reason, refusal->message.starts_with(kPodRejected) ? refusal->message.substr(kPodRejected.size()) : refusal->message);
+  }
+  if (!asking.empty()) share_cpu();
 }
 
 // Static pods are what the manifests say: new ones begin, those that are gone or changed end. One of the same name waits until
@@ -358,7 +396,7 @@ void Kubelet::share_cpu() {
   for (const auto& [uid, worker] : workers_) {
     auto about = [&worker] { return PodWorker::about(worker->pod(), false); };
     Quarantine::Step step(parts_.options.quarantine, "kubelet", Quarantine::key_of("pods", worker->pod()), about);
-    PodView pod(worker->pod());
+    PodView pod(worker->allocated());
     if (pod.is_terminal() || pod.qos() != QosClass::kBurstable) continue;
     auto requests = pod.requests();
     if (auto it = requests.find("cpu"); it != requests.end()) milli += it->second.milli();

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "core/kubelet/image_gc.h"
 #include "core/kubelet/node_pages.h"
 #include "core/kubelet/node_report.h"
+#include "core/kubelet/pod_admission.h"
 #include "core/kubelet/pod_worker.h"
 #include "core/kubelet/static_pods.h"
 #include "core/loop/wall_alarm.h"
@@ -62,6 +64,8 @@ class Kubelet final : public NodeStreams {
   void admit(const Document& pod, PodWorker& worker);
   void retire(std::string uid);
   Task<void> load_apparmor_profile();
+  void look_at_resizes();
+  std::optional<PodRefusal> weigh(const Document& pod, const PodWorker* but_for, bool of_manifest) const;
   void share_cpu();
   PodWorker* worker_of(const ObjectKey& pod) const;
 

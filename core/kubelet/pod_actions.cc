@@ -101,11 +101,13 @@ struct Planner {
     if (changed) what = "definition changed";
     else if (health.liveness_failed) what = "failed liveness probe", end.why = PodActions::End::kLiveness;
     else if (health.startup_failed) what = "failed startup probe", end.why = PodActions::End::kStartup;
+    else if (moment.resizing.contains(r.id)) what = "resize requires restart", end.why = PodActions::End::kResize;
     else return;
     end.container = r.name;
     end.id = r.id;
-    end.again = changed || init || restarts_after(pod.root(), container, 137);
-    end.message = init ? cat("Init container ", r.name, " ", what) : cat("Container ", r.name, " ", what, end.again ? ", will be restarted" : "");
+    bool resize = end.why == PodActions::End::kResize;
+    end.again = changed || resize || init || restarts_after(pod.root(), container, 137);
+    end.message = resize ? cat("Container ", r.name, " ", what) : init ? cat("Init container ", r.name, " ", what) : cat("Container ", r.name, " ", what, end.again ? ", will be restarted" : "");
     out.end.push_back(std::move(end));
   }
 

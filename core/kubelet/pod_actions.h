@@ -42,7 +42,7 @@ struct PodActions {
   std::vector<Start> start;         // now, in order
   struct End {
     std::string container, id, message;  // of the event Killing
-    enum Why { kDefinition, kLiveness, kStartup } why = kDefinition;
+    enum Why { kDefinition, kLiveness, kStartup, kResize } why = kDefinition;
     bool again = true;                   // another takes its place however it ends
   };
   std::vector<End> end;              // run, but of another definition or not well
@@ -63,6 +63,7 @@ struct PodMoment {
   std::set<std::string, std::less<>> starting;  // names of containers whose start is under way
   std::set<std::string, std::less<>> ending;    // ids of containers that are being ended
   std::map<std::string, ContainerHealth, std::less<>> health;  // by id; absent: nobody probes it
+  std::set<std::string, std::less<>> resizing{};  // ids of containers that can be resized by a restart only
 };
 
 // now_us is monotonic, as the records' ended_us.

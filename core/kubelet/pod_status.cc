@@ -74,13 +74,17 @@ struct StatusWriter {
     }
   }
 
-  // What the container has been given; a later resize may differ from what it asks for. (KEP 1287.)
-  void add_resources(Mut status, Value container) {
-    Value wanted = container["resources"];
-    if (wanted["requests"].size()) status.set("allocatedResources", wanted["requests"]);
+  // What has been allocated to the container, and of CPU and memory what it has while it runs. (KEP 1287.)
+  void add_resources(Mut status, std::string_view name, const ContainerRecord& r) {
+    Value allocated = (facts.allocated ? PodView(facts.allocated) : pod).container(name)["resources"];
+    if (allocated["requests"].size()) status.set("allocatedResources", allocated["requests"]);
     Mut given = status.object("resources");
-    for (const char* part : {"limits", "requests"})
-      if (wanted[part].size()) given.set(part, wanted[part]);
+    for (const char* part : {"limits", "requests"}) {
+      if (!allocated[part].size()) continue;
+      given.set(part, allocated[part]);
+      for (const char* resource : {"cpu", "memory"})
+        if (r.phase == ContainerRecord::Phase::kRunning && r.resources[part].has(resource)) given[part].set(resource, r.resources[part][resource]);
+    }
   }
 
   void add_container(Mut list, Value container, bool is_init, bool ephemeral = false) {
@@ -139,7 +143,7 @@ struct StatusWriter {
     else if (!old["containerID"].str().empty()) s.set("containerID", old["containerID"].str());
     if (!ephemeral) s.set("started", started);
     if (r && container["lifecycle"].has("stopSignal")) s.set("stopSignal", r->stop_signal);
-    if (running) add_resources(s, container);
+    if (r) add_resources(s, name, *r);
     add_mounts(s, container, r);
     add_user(s, r);
   }
@@ -212,6 +216,49 @@ std::string_view phase_of(const PodView& pod, const PodStatusFacts& facts, Value
   return "Pending";
 }
 
+void set_amounts(Mut holder, std::string_view key, const ResourceAmounts& amounts) {
+  if (amounts.empty()) return;
+  Mut out = holder.object(key);
+  for (const auto& [name, amount] : amounts) out.set(name, amount.text());
+}
+
+// Of the pod as a whole: what has been allocated to its containers together, and what its cgroup has. (KEP 5419.)
+void add_pod_resources(Mut status, const PodView& pod, const PodStatusFacts& facts) {
+  PodView allocated = facts.allocated ? PodView(facts.allocated) : pod;
+  ResourceAmounts requests = allocated.requests(), limits = allocated.limits();
+  set_amounts(status, "allocatedResources", requests);
+  Mut given = status.object("resources");
+  if (pod.phase() == "Running" && facts.cgroup) {
+    // As upstream reads them back: at or below the least that the kernel takes, what the pod asks for itself is told.
+    constexpr int64_t kLeastRequest = 2, kLeastLimit = 10;
+    const PodCgroupLimits& has = *facts.cgroup;
+    ResourceAmounts all = requests;
+    requests = resource_amounts(allocated.spec()["resources"]["requests"]);
+    limits = resource_amounts(allocated.spec()["resources"]["limits"]);
+    int64_t shares_milli = (static_cast<int64_t>(has.cpu_shares) * 1000 + 1023) / 1024;
+    if (shares_milli > kLeastRequest || requests["cpu"].milli() > kLeastRequest) requests["cpu"] = Quantity::of_milli(shares_milli);
+    if (all.contains("memory")) requests["memory"] = all["memory"];
+    int64_t quota_milli = has.cpu_quota_us ? *has.cpu_quota_us * 1000 / has.cpu_period_us : 0;
+    if (quota_milli > kLeastLimit || (quota_milli && limits["cpu"].milli() > kLeastLimit)) limits["cpu"] = Quantity::of_milli(quota_milli);
+    if (has.memory_bytes) limits["memory"] = Quantity::of_bytes(*has.memory_bytes);
+    for (ResourceAmounts* amounts : {&requests, &limits}) std::erase_if(*amounts, [](const auto& entry) { return entry.second.is_zero(); });
+  }
+  set_amounts(given, "limits", limits);
+  set_amounts(given, "requests", requests);
+}
+
+void add_resize_condition(Mut conditions, std::string_view type, const std::optional<ResizeCondition>& c) {
+  if (!c) return;
+  Mut row = conditions.append_object();
+  row.set("type", type);
+  row.set("status", "True");
+  if (c->generation) row.set("observedGeneration", c->generation);
+  row.set("lastProbeTime", format_rfc3339(c->seen_us));
+  row.set("lastTransitionTime", format_rfc3339(c->since_us));
+  if (!c->reason.empty()) row.set("reason", c->reason);
+  if (!c->message.empty()) row.set("message", c->message);
+}
+
 std::string names_where(Value containers, Value statuses, bool (*bad)(Value)) {
   std::string out;
   for (size_t i = 0; i < containers.size(); ++i)
@@ -258,7 +305,12 @@ Document pod_status(Value pod_value, const PodStatusFacts& facts, int64_t now_us
   }
 
   Mut conditions = root.array("conditions");
-  for (Value c : pod.status()["conditions"].items()) conditions.append(c);
+  for (Value c : pod.status()["conditions"].items())
+    if (c["type"].str() != "PodResizePending" && c["type"].str() != "PodResizeInProgress") conditions.append(c);
+  if (!done) {
+    add_resize_condition(conditions, "PodResizePending", facts.resize_pending);
+    add_resize_condition(conditions, "PodResizeInProgress", facts.resize_in_progress);
+  }
   int64_t generation = pod.metadata()["generation"].integer();
   auto put = [&](std::string_view type, bool good, std::string_view reason, std::string_view message) {
     set_condition(conditions, {type, good ? "True" : "False", good && reason != "PodCompleted" ? "" : reason, good ? "" : message}, now);
@@ -305,6 +357,7 @@ Document pod_status(Value pod_value, const PodStatusFacts& facts, int64_t now_us
   if (pod.status().has("startTime")) root.set("startTime", pod.status()["startTime"]);
   else root.set("startTime", format_rfc3339(facts.start_us ? facts.start_us : now_us));
   root.set("qosClass", qos_name(pod.qos()));
+  add_pod_resources(root, pod, facts);
   if (generation) root.set("observedGeneration", generation);
   for (const char* kept : {"nominatedNodeName", "resourceClaimStatuses", "resize", "extendedResourceClaimStatus"})
     if (pod.status().has(kept)) root.set(kept, pod.status()[kept]);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -10,12 +11,20 @@
 #include "core/json/builder.h"
 #include "core/kubelet/container_record.h"
 #include "core/kubelet/pod_actions.h"
+#include "core/runtime/cgroups.h"
 
 namespace bramble {
 
 struct WaitingReason {
   std::string reason, message;
   bool operator==(const WaitingReason&) const = default;
+};
+
+// PodResizePending, PodResizeInProgress.
+struct ResizeCondition {
+  std::string reason, message;
+  int64_t generation = 0;             // of the spec that it is about
+  int64_t since_us = 0, seen_us = 0;  // wall time: of this reason, of this condition
 };
 
 struct PodStatusFacts {
@@ -29,6 +38,9 @@ struct PodStatusFacts {
   bool all_stopped = false;  // with terminating: nothing runs any more
   std::string failed_reason, failed_message;  // the node refused or evicted it
   int64_t start_us = 0;      // when the node first saw it
+  Document allocated;        // the pod with the resources that it has been allocated; absent: what it asks for
+  std::optional<PodCgroupLimits> cgroup;  // what the pod's own cgroup has been given
+  std::optional<ResizeCondition> resize_pending, resize_in_progress;
 };
 
 // The whole status object; conditions of others and lastTransitionTime of unchanged ones are kept from pod.status.

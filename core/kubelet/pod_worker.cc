@@ -17,6 +17,8 @@ namespace bramble {
 PodWorker::PodWorker(NodeParts& parts, Document pod, std::function<void()> retired)
     : parts_(parts),
       pod_(std::move(pod)),
+      allocation_(allocation_of(pod_.root())),
+      allocated_(pod_),
       uid_(uid_of(pod_)),
       qos_(qos_name(PodView(pod_).qos())),
       retired_(std::move(retired)),
@@ -46,6 +48,7 @@ void PodWorker::start() {
 
 void PodWorker::update(Document pod) {
   pod_ = std::move(pod);
+  look_at_allocation();
   poke();
 }
 
@@ -152,6 +155,7 @@ Task<void> PodWorker::step() {
     }
   }
   co_await refresh_payloads();
+  co_await actuate_resize();
   carry_out_plan();
   co_await go_on_stopping();
   publish();
@@ -175,6 +179,7 @@ void PodWorker::carry_out_plan() {
   moment.starting = facts_.starting;
   for (const auto& [id, stopping] : stopping_) moment.ending.insert(id);
   moment.health = probes_.health(pod_, facts_.records);
+  moment.resizing = restart_to_resize_;
   PodActions plan = plan_pod(pod_.root(), facts_.records, backoff_, now, moment);
   for (const auto& name : plan.waiting) {
     std::string who = cat(PodView(pod_).name(), "_", PodView(pod_).ns(), "(", uid_, ")");
@@ -189,7 +194,7 @@ void PodWorker::carry_out_plan() {
   for (const auto& end : plan.end) {
     ContainerRecord* r = find_record(end.id);
     if (!r) continue;
-    r->replaced = end.why == PodActions::End::kDefinition;
+    r->replaced = end.why == PodActions::End::kDefinition || end.why == PodActions::End::kResize;
     r->restart = end.again && !r->replaced;
     stop_container(*r, grace_ms_of(end), end.message, false);
   }
@@ -212,6 +217,7 @@ Task<void> PodWorker::adopt() {
     set_up = (*stored)["setUp"].boolean(!facts_.records.empty());  // an older bramble does not say
     if (!(*stored)["qos"].str().empty()) qos_ = (*stored)["qos"].text();
   }
+  adopt_allocation(stored.ok() ? stored->root() : Value());
   for (const auto& r : facts_.records)
     if (r.phase == ContainerRecord::Phase::kExited && !r.removed) unsettled_.try_emplace(r.id);
   co_await meet_shim();
@@ -463,6 +469,14 @@ void PodWorker::save() {
   b.root().set("qos", qos_);
   b.root().set("released", released_);
   b.root().set("setUp", facts_.sandbox_ready);
+  b.root().set("allocation", allocation_.root());
+  if (actuated_pod_resources_) b.root().set("actuated", actuated_pod_resources_.root());
+  if (facts_.cgroup) {
+    Mut has = b.root().object("cgroup");
+    has.set("cpuShares", static_cast<int64_t>(facts_.cgroup->cpu_shares));
+    if (facts_.cgroup->cpu_quota_us) has.set("cpuQuotaUs", *facts_.cgroup->cpu_quota_us);
+    if (facts_.cgroup->memory_bytes) has.set("memoryBytes", *facts_.cgroup->memory_bytes);
+  }
   std::string dir = parts_.runtime.pod_dir(uid_);
   Status saved = write_node_file(cat(dir, "/records.json"), b.dump(), 0600);
   if (saved.ok()) saved = write_node_file(cat(dir, "/pod.json"), *pod_.bytes(), 0600);
@@ -513,6 +527,7 @@ Task<void> PodWorker::write_statuses() {
       Builder own(pod_.root());
       own.root().set("status", status.root());
       pod_ = own.finish();
+      look_at_allocation();
       Task<Status> showing = show_in_mirror();
       written = co_await showing;
     } else if (!equal(status.root(), pod_["status"])) {
@@ -544,7 +559,7 @@ Task<Status> PodWorker::write_status(Document shown, Document status) {
   Document patch = b.finish();
   auto written = co_await parts_.client.patch(resource_ids::kPods, key, PatchType::kMerge, patch, options);
   if (!written.ok()) co_return written.error();
-  if (uid_of(*written) == uid_) pod_ = *written;
+  if (uid_of(*written) == uid_) pod_ = *written, look_at_allocation();
   co_return ok();
 }
 

@@ -8,7 +8,7 @@
 // every step, so that no earlier wake-up makes a later one be forgotten.
 //   pod_worker.cc  the loop, state and adoption     pod_setup.cc  volumes, cgroup, namespaces, network
 //   container_start.cc  image to running container  pod_end.cc    stopping and removing
-//   image_step.cc  the image, from a registry where need be
+//   image_step.cc  the image, from a registry where need be     pod_resizing.cc  resize in place
 #pragma once
 
 #include <functional>
@@ -25,6 +25,7 @@
 #include "core/kubelet/payloads.h"
 #include "core/kubelet/pod_actions.h"
 #include "core/kubelet/pod_probes.h"
+#include "core/kubelet/pod_resize.h"
 #include "core/kubelet/pod_status.h"
 
 namespace bramble {
@@ -53,6 +54,15 @@ class PodWorker {
   static Quarantine::About about(const Document& pod, bool gone);
 
   const Document& pod() const { return pod_; }
+  // With the resources that it has been allocated (pod_resize.h).
+  const Document& allocated() const { return allocated_; }
+  // So that nobody is given what a container still has.
+  Document held() const;
+  // It asks for other resources than it has been allocated; its owner weighs that against the other pods, and says how it went.
+  bool wants_resize() const;
+  void allow_resize();
+  void put_off_resize(const std::string& reason, const std::string& message);
+  int64_t resize_pending_since_us() const { return facts_.resize_pending ? facts_.resize_pending->since_us : INT64_MAX; }
   const std::vector<ContainerRecord>& records() const { return facts_.records; }
   const std::string& uid() const { return uid_; }
 
@@ -104,6 +114,13 @@ class PodWorker {
   Task<void> refresh_payloads();
   PodNetworkRequest network_request() const;
   void note_setup_failure(std::string reason, const Error& error);
+
+  // Resize in place.
+  void adopt_allocation(Value stored);
+  void look_at_allocation();
+  Task<void> actuate_resize();
+  void note_actuated(const ResizeStep& step, Value target);
+  void fail_resize(const std::string& why);
 
   // Containers.
   void begin_starts(const std::vector<PodActions::Start>& starts);
@@ -178,7 +195,10 @@ class PodWorker {
   std::string_view container_list(std::string_view name) const;  // of the spec: "initContainers" ...
 
   NodeParts& parts_;
-  Document pod_;
+  Document pod_, allocation_, allocated_;  // as the API has it; what it has been allocated; itself with that
+  Document actuated_pod_resources_;        // of its spec.resources
+  std::set<std::string, std::less<>> restart_to_resize_;  // ids of containers
+  Retry resize_retry_;
   std::string uid_, qos_;
   std::function<void()> retired_;
   PodStatusFacts facts_;
