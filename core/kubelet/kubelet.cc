@@ -274,7 +274,8 @@ void Kubelet::follow_manifests() {
     return true;
   };
   parts_.client.snapshot().each(kPods, "", orphan);
-  for (const auto& pod : orphans) tasks_.start(remove_mirror(pod));
+  for (const auto& pod : orphans)
+    if (removing_mirrors_.insert(std::string(uid_of(pod))).second) tasks_.start(remove_mirror(pod));
   share_cpu();
 }
 
@@ -283,8 +284,13 @@ Task<void> Kubelet::remove_mirror(Document pod) {
   options.grace_period_s = 0;
   options.uid = std::string(uid_of(pod));
   ObjectKey key{std::string(PodView(pod).ns()), std::string(PodView(pod).name())};
-  auto removed = co_await parts_.client.remove(kPods, key, options);
-  if (!removed.ok() && removed.error().code() != Code::kNotFound) log_warning("mirror pod ", key.text(), ": ", removed.error().message());
+  for (int64_t retry_ms = limits::kStatusRetryMs;; retry_ms = std::min(2 * retry_ms, limits::kStatusRetryMaxMs)) {
+    auto removed = co_await parts_.client.remove(kPods, key, options);
+    if (removed.ok() || removed.error().code() == Code::kNotFound || removed.error().code() == Code::kConflict) break;
+    log_warning("mirror pod ", key.text(), ": ", removed.error().message());
+    co_await sleep_ms(retry_ms);
+  }
+  removing_mirrors_.erase(std::string(uid_of(pod)));
 }
 
 // What runs on this node for pods that the API does not know: ended and removed.
@@ -417,19 +423,34 @@ void Kubelet::image_pulled() {
 
 std::set<std::string> Kubelet::images_in_use() const {
   std::set<std::string> out;
-  for (const auto& [uid, worker] : workers_) {
-    for (const ContainerRecord& r : worker->records()) {
-      // A record names what the user asked for, and the image by its registry's digest or its own.
-      for (const std::string& name : {r.image_id, r.image})
-        if (auto image = parts_.images.find(name)) out.insert(image->id);
-    }
-    // Those that are about to start.
-    if (PodView(worker->pod()).is_terminal()) continue;
+  auto use = [this, &out](std::string_view name) {
+    if (auto image = parts_.images.find(name)) out.insert(image->id);
+  };
+  // A record names what the user asked for, and the image by its registry's digest or its own.
+  auto use_record = [&use](const ContainerRecord& r) { use(r.image_id), use(r.image); };
+  // Those that are about to start.
+  auto use_spec = [&use](const Document& pod) {
+    if (PodView(pod).is_terminal()) return;
     for (std::string_view list : {"initContainers", "containers", "ephemeralContainers"})
-      for (Value c : worker->pod()["spec"][list].items())
-        if (auto image = parts_.images.find(c["image"].str())) out.insert(image->id);
-    for (Value v : worker->pod()["spec"]["volumes"].items())
-      if (auto image = parts_.images.find(v["image"]["reference"].str())) out.insert(image->id);
+      for (Value c : pod["spec"][list].items()) use(c["image"].str());
+    for (Value v : pod["spec"]["volumes"].items()) use(v["image"]["reference"].str());
+  };
+  for (const auto& [uid, worker] : workers_) {
+    for (const ContainerRecord& r : worker->records()) use_record(r);
+    use_spec(worker->pod());
+  }
+  // Those that were set aside have no worker, but what runs of them goes on.
+  auto each = [this, &use_spec](const Document& pod) {
+    if (PodView(pod).node_name() == parts_.options.node_name && !workers_.contains(std::string(uid_of(pod)))) use_spec(pod);
+    return true;
+  };
+  parts_.client.snapshot().each(kPods, "", each);
+  for (const auto& uid : runtime_->pod_uids()) {
+    if (workers_.contains(uid)) continue;
+    auto stored = Document::parse(read_node_file(cat(runtime_->pod_dir(uid), "/records.json")));
+    if (!stored.ok()) continue;
+    for (Value v : (*stored)["containers"].items())
+      if (auto r = ContainerRecord::from_json(v)) use_record(*r);
   }
   return out;
 }

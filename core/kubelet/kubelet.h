@@ -76,6 +76,7 @@ class Kubelet final : public NodeStreams {
   NodeParts parts_;
   std::map<std::string, std::unique_ptr<PodWorker>> workers_;  // by pod uid
   std::vector<std::string> retired_;
+  std::set<std::string> removing_mirrors_;  // by uid
   bool began_ = false;
   std::unique_ptr<Alarm> retire_alarm_;
   std::unique_ptr<WallAlarm> clock_set_;

@@ -21,6 +21,8 @@ class NodePages final : public NodeReadings {
 
  private:
   std::vector<PodReading> pods() const;
+  NodePage pod_list(bool running) const;
+  NodePage configuration() const;
   std::string own_metrics(const NodeReading& reading) const;
 
   NodeParts& parts_;

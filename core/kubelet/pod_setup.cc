@@ -169,7 +169,8 @@ Task<Status> PodWorker::write_volumes(std::map<std::string, Payload> payloads, b
   auto pod = all ? with_claims() : Result<Document>(pod_);
   if (!pod.ok()) co_return pod.error();
   VolumeWork work{parts_.pod_root(uid_), *pod, std::move(payloads), format_rfc3339_micro(parts_.clock.wall_us()), memory_for_volumes(), !all};
-  Task<Status> making = offload([work = std::move(work)] { return set_up_volumes(work); });
+  OffloadLane lane = all ? lane_of_volumes(*pod) : OffloadLane::kShort;
+  Task<Status> making = offload([work = std::move(work)] { return set_up_volumes(work); }, lane);
   auto made = co_await making;
   if (made.ok()) payload_hash_ = hash;
   if (made.ok() && all) {

@@ -1,6 +1,7 @@
 #include "core/kubelet/pod_status.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "core/base/clock.h"
 #include "core/resources/conditions.h"
@@ -57,6 +58,26 @@ struct StatusWriter {
     w.set("reason", for_init ? "PodInitializing" : "ContainerCreating");
   }
 
+  // All containers begin anew: this one has made way. (KEP 5532.)
+  void tell_reset(Mut status, Mut state, Mut last, int restarts) {
+    constexpr std::string_view kReason = "RestartingAllContainers", kMessage = "The container is removed because RestartAllContainers in place";
+    Mut w = state.object("waiting");
+    w.set("reason", kReason);
+    w.set("message", kMessage);
+    tell_was_reset(last);
+    status.set("ready", false);
+    status.set("started", false);
+    status.set("restartCount", restarts);
+  }
+  void tell_was_reset(Mut last) {
+    Mut t = last.object("terminated");
+    t.set("exitCode", 137);
+    t.set("reason", "RestartingAllContainers");
+    t.set("message", "The container is removed because RestartAllContainers in place");
+    t.set_null("startedAt");
+    t.set_null("finishedAt");
+  }
+
   void add_mounts(Mut status, Value container, const ContainerRecord* r) {
     Value mounts = container["volumeMounts"];
     if (mounts.size() == 0) return;
@@ -105,6 +126,13 @@ struct StatusWriter {
       started = health->second.started;
       ready = started && health->second.ready && !makes_room;
     }
+    bool reset = r && !ephemeral && !waits && r->phase == ContainerRecord::Phase::kExited && (r->reset || (facts.resetting && !makes_room));
+    if (reset) {
+      tell_reset(s, state, last, r->attempt + 1);
+      s.set("image", container["image"].str());
+      s.set("imageID", "");
+      return;
+    }
     int restarts = r ? r->attempt : static_cast<int>(old["restartCount"].integer());
     if (running) {
       state.object("running").set("startedAt", format_rfc3339(r->started_us));
@@ -133,6 +161,7 @@ struct StatusWriter {
       }
     }
     if (r && r->phase == ContainerRecord::Phase::kExited && waits) add_terminated(last, *r);
+    else if (before && before->reset && !ephemeral) tell_was_reset(last);
     else if (before && before->phase == ContainerRecord::Phase::kExited) add_terminated(last, *before);
     else if (!r && last.size() == 0 && old["lastState"].size()) s.set("lastState", old["lastState"]);
     s.set("ready", ready && !ephemeral);
@@ -162,6 +191,8 @@ struct Counts {
   int waiting = 0, running = 0, stopped = 0, succeeded = 0, restarting = 0, total = 0;
 };
 
+constexpr std::string_view kResetting = "RestartingAllContainers";
+
 // The phase, as upstream's getPhase has it.
 std::string_view phase_of(const PodView& pod, const PodStatusFacts& facts, Value statuses, Value init_statuses) {
   if (!facts.failed_reason.empty()) return "Failed";
@@ -178,7 +209,8 @@ std::string_view phase_of(const PodView& pod, const PodStatusFacts& facts, Value
     if (!end || (!s["state"].has("terminated") && end["exitCode"].integer() == 0)) ++pending_init;
     else if (end["exitCode"].integer() != 0) {
       ++failed_init;
-      failed_for_good += restarts_after(pod.root(), c, static_cast<int>(end["exitCode"].integer())) ? 0 : 1;
+      bool again = s["state"]["waiting"]["reason"].str() == kResetting || restarts_after(pod.root(), c, static_cast<int>(end["exitCode"].integer()));
+      failed_for_good += again ? 0 : 1;
     }
   }
   Counts n;
@@ -195,7 +227,7 @@ std::string_view phase_of(const PodView& pod, const PodStatusFacts& facts, Value
       int code = static_cast<int>(end["exitCode"].integer());
       ++n.stopped;
       n.succeeded += code == 0 ? 1 : 0;
-      n.restarting += restarts_after(pod.root(), container, code) ? 1 : 0;
+      n.restarting += state["waiting"]["reason"].str() == kResetting || restarts_after(pod.root(), container, code) ? 1 : 0;
     } else {
       ++n.waiting;
     }
@@ -248,7 +280,7 @@ void add_pod_resources(Mut status, const PodView& pod, const PodStatusFacts& fac
 }
 
 void add_resize_condition(Mut conditions, std::string_view type, const std::optional<ResizeCondition>& c) {
-  if (!c) return;
+  if (!c || find_condition(conditions, type)) return;
   Mut row = conditions.append_object();
   row.set("type", type);
   row.set("status", "True");
@@ -305,12 +337,16 @@ Document pod_status(Value pod_value, const PodStatusFacts& facts, int64_t now_us
   }
 
   Mut conditions = root.array("conditions");
-  for (Value c : pod.status()["conditions"].items())
-    if (c["type"].str() != "PodResizePending" && c["type"].str() != "PodResizeInProgress") conditions.append(c);
-  if (!done) {
-    add_resize_condition(conditions, "PodResizePending", facts.resize_pending);
-    add_resize_condition(conditions, "PodResizeInProgress", facts.resize_in_progress);
+  auto resize_condition = [&](std::string_view type) {
+    static const std::optional<ResizeCondition> kNone;
+    return std::cref(done ? kNone : type == "PodResizePending" ? facts.resize_pending : facts.resize_in_progress);
+  };
+  for (Value c : pod.status()["conditions"].items()) {
+    std::string_view type = c["type"].str();
+    if (type == "PodResizePending" || type == "PodResizeInProgress") add_resize_condition(conditions, type, resize_condition(type));
+    else conditions.append(c);
   }
+  for (std::string_view type : {"PodResizePending", "PodResizeInProgress"}) add_resize_condition(conditions, type, resize_condition(type));
   int64_t generation = pod.metadata()["generation"].integer();
   auto put = [&](std::string_view type, bool good, std::string_view reason, std::string_view message) {
     set_condition(conditions, {type, good ? "True" : "False", good && reason != "PodCompleted" ? "" : reason, good ? "" : message}, now);
@@ -338,6 +374,11 @@ Document pod_status(Value pod_value, const PodStatusFacts& facts, int64_t now_us
   if (!containers_ready) put("Ready", false, unready_reason, unready_message);
   else put("Ready", gates.empty(), "ReadinessGatesNotReady", gates);
   put("ContainersReady", containers_ready, unready_reason, unready_message);
+  if (may_reset(pod.root())) {
+    bool under_way = facts.resetting && !done;
+    set_condition(conditions, {"AllContainersRestarting", under_way ? "True" : "False", under_way ? "RestartAllContainersStarted" : phase == "Succeeded" ? "PodCompleted" : phase == "Failed" ? "PodFailed" : "",
+                               under_way ? "container exited with restart policy rule" : ""}, now);
+  }
   if (!pod.condition("PodScheduled")) put("PodScheduled", true, "", "");
 
   if (!facts.host_ips.empty()) {
@@ -361,6 +402,50 @@ Document pod_status(Value pod_value, const PodStatusFacts& facts, int64_t now_us
   if (generation) root.set("observedGeneration", generation);
   for (const char* kept : {"nominatedNodeName", "resourceClaimStatuses", "resize", "extendedResourceClaimStatus"})
     if (pod.status().has(kept)) root.set(kept, pod.status()[kept]);
+  return b.finish();
+}
+
+Document status_patch(Value shown, Value status) {
+  Builder b;
+  b.root().object("metadata").set("uid", meta(shown, "uid"));
+  Mut out = b.root().object("status");
+  Value was = shown["status"];
+  for (auto [key, value] : was.members())
+    if (!status.has(key)) out.set_null(key);
+  for (auto [key, value] : status.members()) {
+    if (equal(value, was[key])) continue;
+    if (key == "conditions") {
+      Mut list = out.array(key);
+      for (Value c : value.items())
+        if (!equal(c, find_condition(was[key], c["type"].str()))) {
+          Mut row = list.append_copy(c);
+          Value before = find_condition(was[key], c["type"].str());
+          for (auto [field, old] : before.members())
+            if (!c.has(field)) row.set_null(field);
+        }
+      for (Value c : was[key].items()) {
+        if (find_condition(value, c["type"].str())) continue;
+        Mut gone = list.append_object();
+        gone.set("$patch", "delete");
+        gone.set("type", c["type"].str());
+      }
+    } else if (value.is_array() && was[key].size() > 0 && (key == "podIPs" || key == "hostIPs")) {
+      Mut list = out.array(key);
+      list.append_object().set("$patch", "replace");
+      for (Value v : value.items()) list.append(v);
+    } else if (value.is_object()) {
+      out.set(key, value);
+      auto drop = [](auto& self, Mut to, Value now, Value before) -> void {
+        for (auto [field, old] : before.members()) {
+          if (!now.has(field)) to.set_null(field);
+          else if (old.is_object() && now[field].is_object()) self(self, to[field], now[field], old);
+        }
+      };
+      drop(drop, out[key], value, was[key]);
+    } else {
+      out.set(key, value);
+    }
+  }
   return b.finish();
 }
 

@@ -10,7 +10,7 @@
 
 #include "core/json/builder.h"
 #include "core/kubelet/container_record.h"
-#include "core/kubelet/pod_actions.h"
+#include "core/kubelet/pod_plan.h"
 #include "core/runtime/cgroups.h"
 
 namespace bramble {
@@ -34,6 +34,7 @@ struct PodStatusFacts {
   std::map<std::string, ContainerHealth, std::less<>> health;  // by container id; absent: nobody probes it
   std::vector<std::string> pod_ips, host_ips;
   bool sandbox_ready = false;
+  bool resetting = false;    // all containers are being ended, to begin anew
   bool terminating = false;  // its end has been asked for
   bool all_stopped = false;  // with terminating: nothing runs any more
   std::string failed_reason, failed_message;  // the node refused or evicted it
@@ -45,5 +46,9 @@ struct PodStatusFacts {
 
 // The whole status object; conditions of others and lastTransitionTime of unchanged ones are kept from pod.status.
 Document pod_status(Value pod, const PodStatusFacts& facts, int64_t now_us);
+
+// The strategic merge patch of a pod that makes the status of `shown` (the pod as the API was last seen) that one. Of the conditions
+// only those that are another are in it: one that somebody else writes meanwhile stays as it is.
+Document status_patch(Value shown, Value status);
 
 }  // namespace bramble

@@ -180,7 +180,9 @@ void PodWorker::carry_out_plan() {
   for (const auto& [id, stopping] : stopping_) moment.ending.insert(id);
   moment.health = probes_.health(pod_, facts_.records);
   moment.resizing = restart_to_resize_;
-  PodActions plan = plan_pod(pod_.root(), facts_.records, backoff_, now, moment);
+  moment.resetting = facts_.resetting;
+  PodPlan plan = plan_pod(pod_.root(), facts_.records, backoff_, now, moment);
+  if (plan.reset) return reset_all();
   for (const auto& name : plan.waiting) {
     std::string who = cat(PodView(pod_).name(), "_", PodView(pod_).ns(), "(", uid_, ")");
     WaitingReason reason{"CrashLoopBackOff", cat("back-off ", go_duration(backoff_.delay_us(name)), " restarting failed container=", name, " pod=", who)};
@@ -194,7 +196,7 @@ void PodWorker::carry_out_plan() {
   for (const auto& end : plan.end) {
     ContainerRecord* r = find_record(end.id);
     if (!r) continue;
-    r->replaced = end.why == PodActions::End::kDefinition || end.why == PodActions::End::kResize;
+    r->replaced = end.why == PodPlan::End::kDefinition || end.why == PodPlan::End::kResize;
     r->restart = end.again && !r->replaced;
     stop_container(*r, grace_ms_of(end), end.message, false);
   }
@@ -214,6 +216,7 @@ Task<void> PodWorker::adopt() {
     for (Value ip : (*stored)["podIPs"].items()) facts_.pod_ips.push_back(ip.text());
     if (int64_t start = (*stored)["startUs"].integer()) facts_.start_us = start;
     released_ = (*stored)["released"].boolean();
+    facts_.resetting = (*stored)["resetting"].boolean();
     set_up = (*stored)["setUp"].boolean(!facts_.records.empty());  // an older bramble does not say
     if (!(*stored)["qos"].str().empty()) qos_ = (*stored)["qos"].text();
   }
@@ -225,6 +228,7 @@ Task<void> PodWorker::adopt() {
   facts_.sandbox_ready = set_up && !released_;
   volumes_ready_ = facts_.sandbox_ready;
   network_lost_ = facts_.sandbox_ready && network_lost();
+  go_on_with_hooks();
   log_info("pod ", PodView(pod_).key(), ": adopted");
 }
 
@@ -246,6 +250,16 @@ Task<void> PodWorker::meet_shim() {
     }
     try_later(retry, limits::kSetupRetryFirstMs, limits::kSetupRetryMaxMs);
     while (put_off(retry)) co_await next_wake();
+  }
+}
+
+// postStart hooks in which an earlier bramble ended are run again: at least once is what is promised.
+void PodWorker::go_on_with_hooks() {
+  if (over_with()) return;
+  for (const auto& r : facts_.records) {
+    if (!r.post_start_due || r.phase != ContainerRecord::Phase::kRunning || !facts_.starting.insert(r.name).second) continue;
+    std::string id = r.id, name = r.name;
+    start_tasks_.start(go_on_with_post_start(id, name));
   }
 }
 
@@ -279,10 +293,11 @@ Task<void> PodWorker::go_on_starting(std::string id) {
     unsettled_.try_emplace(id);
     co_return;
   }
-  save();
   std::string name = r->name;
+  r->post_start_due = PodView(pod_).container(name)["lifecycle"].has("postStart");
+  save();
   event("Normal", "Started", "Container started", name);
-  if (!wanted || !PodView(pod_).container(name)["lifecycle"].has("postStart")) co_return;
+  if (!wanted || !r->post_start_due) co_return;
   facts_.starting.insert(name);
   start_tasks_.start(go_on_with_post_start(id, name));
 }
@@ -469,6 +484,7 @@ void PodWorker::save() {
   b.root().set("qos", qos_);
   b.root().set("released", released_);
   b.root().set("setUp", facts_.sandbox_ready);
+  if (facts_.resetting) b.root().set("resetting", true);
   b.root().set("allocation", allocation_.root());
   if (actuated_pod_resources_) b.root().set("actuated", actuated_pod_resources_.root());
   if (facts_.cgroup) {
@@ -548,16 +564,11 @@ Task<void> PodWorker::write_statuses() {
 
 // shown: the pod as the API has it.
 Task<Status> PodWorker::write_status(Document shown, Document status) {
-  Builder b;
-  b.root().object("metadata").set("uid", uid_of(shown));
-  b.root().set("status", status.root());
-  for (auto [key, value] : shown["status"].members())
-    if (!status.root().has(key)) b.root()["status"].set_null(key);
   ObjectKey key{std::string(PodView(pod_).ns()), std::string(PodView(pod_).name())};
   WriteOptions options;
   options.subresource = "status";
-  Document patch = b.finish();
-  auto written = co_await parts_.client.patch(resource_ids::kPods, key, PatchType::kMerge, patch, options);
+  Document patch = status_patch(shown.root(), status.root());
+  auto written = co_await parts_.client.patch(resource_ids::kPods, key, PatchType::kStrategic, patch, options);
   if (!written.ok()) co_return written.error();
   if (uid_of(*written) == uid_) pod_ = *written, look_at_allocation();
   co_return ok();
