@@ -4,7 +4,7 @@
 #include "core/apiserver/admission_certificates.h"
 #include "core/apiserver/admission_defaults.h"
 #include "core/apiserver/admission_devices.h"
-#include "core/apiserver/admission_limits.h"
+#include "core/apiserver/admission_limit_range.h"
 #include "core/apiserver/admission_owner_references.h"
 #include "core/apiserver/admission_pod_security.h"
 #include "core/apiserver/admission_runtime_class.h"
@@ -184,16 +184,40 @@ Status Admission::run_inspect(const AdmissionCall& call, Value object, Value old
 
 Status Admission::inspect_pod(const AdmissionCall& call, Value pod, Value old) const {
   auto refuse = [&](const std::string& why) { return api_forbidden({"", "pods"}, meta(pod, "name"), why); };
-  const bool create = call.subresource.empty() && !old, ephemeral = call.subresource == "ephemeralcontainers";
-  if (!create && !ephemeral) return ok();
+  const bool create = call.subresource.empty() && !old, ephemeral = call.subresource == "ephemeralcontainers", resize = call.subresource == "resize";
+  if (!create && !ephemeral && !resize) return ok();
   auto plugin = [&](Plugin which, const auto& fn) { return timed(which, AdmissionMetrics::kValidate, call.operation, fn); };
   auto unless_empty = [&](const std::string& why) { return why.empty() ? ok() : Status(refuse(why)); };
-  if (create) TRY(plugin(AdmissionMetrics::kLimitRanger, [&] { return unless_empty(broken_pod_limits(limit_ranges(call.ns), pod)); }));
+  if (create || resize) TRY(plugin(AdmissionMetrics::kLimitRanger, [&] { return unless_empty(broken_pod_limits(limit_ranges(call.ns), pod)); }));
+  if (resize) return plugin(AdmissionMetrics::kPodResize, [&] { return forbidden_resize(pod, old); });
   return plugin(AdmissionMetrics::kServiceAccount, [&] {
     if (create && pod["metadata"]["annotations"].has("kubernetes.io/config.mirror")) return unless_empty(forbidden_in_mirror(pod));
     Document account = find("", "v1", "serviceaccounts", call.ns, pod["spec"]["serviceAccountName"].str());
     return unless_empty(forbidden_secrets(account.root(), pod, ephemeral));
   });
+}
+
+// PodResizeValidator: what no node of this size can give is refused at once; what it cannot give now, it gives later.
+Status Admission::forbidden_resize(Value pod, Value old) const {
+  const std::string node_name = pod["spec"]["nodeName"].text();
+  if (node_name.empty() || equal(pod["spec"], old["spec"])) return ok();
+  auto refuse = [&](const std::string& why, const char* cause) -> Status {
+    StatusDetails details;
+    details.present = true;
+    details.name = meta(pod, "name");
+    details.kind = "pods";
+    details.causes.push_back({cause, "", ""});
+    return status_failure(Code::kPermissionDenied, cat("pods \"", meta(pod, "name"), "\" is forbidden: ", why), details);
+  };
+  Document node = find("", "v1", "nodes", "", node_name);
+  if (!node) return api_forbidden({"", "pods"}, meta(pod, "name"), cat("node ", go_quote(node_name), " not found"));
+  std::string_view os = node["metadata"]["labels"]["kubernetes.io/os"].str("linux");
+  if (os != "linux") return refuse(cat("pod resize is only supported on linux nodes, node ", go_quote(node_name), " is ", go_quote(os)), "UnsupportedPlatform");
+  ResourceAmounts has = resource_amounts(node["status"]["allocatable"]), wants = PodView(pod).requests();
+  std::vector<std::string> lacks;
+  if (wants["cpu"] > has["cpu"]) lacks.push_back(cat("cpu, requested: ", wants["cpu"].milli(), ", allocatable: ", has["cpu"].milli()));
+  if (wants["memory"] > has["memory"]) lacks.push_back(cat("memory, requested: ", wants["memory"].value(), ", allocatable: ", has["memory"].value()));
+  return lacks.empty() ? ok() : refuse(cat("node didn't have enough allocatable resources: ", join(lacks, "; ")), "NodeCapacity");
 }
 
 Status Admission::inspect_security(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings,

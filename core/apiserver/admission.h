@@ -51,6 +51,7 @@ class Admission {
   Status check_namespace(const AdmissionCall& call, Mut object) const;
   Status admit_pod(const AdmissionCall& call, Mut pod, Value old) const;
   Status inspect_pod(const AdmissionCall& call, Value pod, Value old) const;
+  Status forbidden_resize(Value pod, Value old) const;
   Status inspect_security(const AdmissionCall& call, Value object, Value old, std::vector<std::string>* warnings, AuditAnnotations* annotations) const;
   std::string forbidden_priority_class(Value priority_class) const;
   std::string forbidden_growth(Value claim, Value old) const;

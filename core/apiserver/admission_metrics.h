@@ -18,7 +18,7 @@ class AdmissionMetrics {
   enum Plugin {
     kStep,  // all of them
     kNamespaceLifecycle, kTaintNodes, kLimitRanger, kServiceAccount, kPriority, kDefaultTolerationSeconds, kDefaultStorageClass, kDefaultIngressClass,
-    kRuntimeClass, kPodTopologyLabels, kPodSecurity, kOwnerReferences, kClaimResize, kCertificates, kResourceQuota, kPlugins
+    kRuntimeClass, kPodTopologyLabels, kPodSecurity, kOwnerReferences, kClaimResize, kCertificates, kPodResize, kResourceQuota, kPlugins
   };
   enum Type { kAdmit, kValidate, kTypes };
 

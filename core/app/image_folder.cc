@@ -18,20 +18,16 @@
 namespace bramble {
 namespace {
 
-struct Entry {
-  std::string name;
-  int64_t bytes = 0, time_ns = 0;
-  std::string mark() const { return cat(bytes, " ", time_ns); }
-};
-
 bool is_archive(std::string_view name) {
   for (std::string_view end : {".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.zstd"})
     if (name.ends_with(end)) return true;
   return false;
 }
 
+}  // namespace
+
 // What is to be taken, by name.
-std::vector<Entry> entries_of(const std::string& folder) {
+std::vector<ImageFolder::Entry> ImageFolder::entries_of(const std::string& folder) {
   std::vector<Entry> out;
   DIR* d = opendir(folder.c_str());
   if (!d) return out;
@@ -46,6 +42,8 @@ std::vector<Entry> entries_of(const std::string& folder) {
   std::sort(out.begin(), out.end(), [](const Entry& a, const Entry& b) { return a.name < b.name; });
   return out;
 }
+
+namespace {
 
 Result<std::string> sha256_of_file(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -68,35 +66,44 @@ ImageFolder::ImageFolder(std::string folder, LocalImageStore& images, ImageSourc
         wanted_ = true;
         look_.pulse();
       }) {
-  auto text = read_file(state_, kNoLimit);
-  auto parsed = text.ok() ? Document::parse(*text) : Result<Document>(text.error());
-  if (parsed.ok()) {
-    for (auto [name, file] : parsed->root().members()) {
-      File f;
-      f.bytes = file["bytes"].integer();
-      f.time_ns = file["time"].integer();
-      f.sha256 = file["sha256"].text();
-      for (Value id : file["images"].items()) f.images.push_back(id.text());
-      known_[std::string(name)] = std::move(f);
-    }
-  }
   tasks_.start(follow());
+}
+
+ImageFolder::Known ImageFolder::read_known(const std::string& state) {
+  Known out;
+  auto text = read_file(state, kNoLimit);
+  auto parsed = text.ok() ? Document::parse(*text) : Result<Document>(text.error());
+  if (!parsed.ok()) return out;
+  for (auto [name, file] : parsed->root().members()) {
+    File f;
+    f.bytes = file["bytes"].integer();
+    f.time_ns = file["time"].integer();
+    f.sha256 = file["sha256"].text();
+    for (Value id : file["images"].items()) f.images.push_back(id.text());
+    out[std::string(name)] = std::move(f);
+  }
+  return out;
 }
 
 ImageFolder::~ImageFolder() = default;
 
 void ImageFolder::watch() {
-  // A folder that is made later is seen at the next start; the folder is ours, so it is made here.
-  Status made = make_folders(folder_, 0700);
-  if (!made.ok()) return log_warning("images: ", made.error().message());
   auto started = FileWatch::start(folder_, [this](const std::string&) { settle_.arm_ms(limits::kImagesFolderSettleMs); });
   if (started.ok()) watch_ = std::move(*started);
   else log_warning("images: ", folder_, ": ", started.error().message(), "; what comes there is seen at the next start");
 }
 
 Task<void> ImageFolder::follow() {
-  co_await sleep_ms(0);  // never inside the constructor
-  watch();
+  // A folder that is made later is seen at the next start; the folder is ours, so it is made here.
+  std::function<std::pair<Status, Known>()> begin = [folder = folder_, state = state_] {
+    Known known = read_known(state);
+    return std::make_pair(make_folders(folder, 0700), std::move(known));
+  };
+  Task<std::pair<Status, Known>> beginning = offload(std::move(begin));
+  auto begun = co_await beginning;
+  known_ = std::move(begun.second);
+  if (begun.first.ok()) watch();
+  else log_warning("images: ", begun.first.error().message());
   for (;;) {
     while (!wanted_) co_await look_.wait();
     wanted_ = false;
@@ -123,28 +130,31 @@ Task<void> ImageFolder::take_all() {
     bool same = known != known_.end() && known->second.bytes == e.bytes && known->second.time_ns == e.time_ns;
     if (same && std::all_of(known->second.images.begin(), known->second.images.end(), [this](const std::string& id) { return images_.find(id).has_value(); })) continue;
     failed_[e.name] = e.mark();
-    if (is_archive(e.name)) co_await import_file(e.name);
+    if (is_archive(e.name)) co_await import_file(e);
     else co_await pull_list(e.name);
     if (auto now = known_.find(e.name); now != known_.end() && now->second.bytes == e.bytes && now->second.time_ns == e.time_ns) failed_.erase(e.name);
   }
 }
 
-Task<void> ImageFolder::import_file(std::string name) {
-  std::string path = cat(folder_, "/", name);
+Task<void> ImageFolder::import_file(Entry entry) {
+  std::string name = entry.name, path = cat(folder_, "/", name);
   struct Taken {
     Result<File> file = File{};
     bool anew = false;
   };
-  struct stat st {};
-  if (stat(path.c_str(), &st) != 0) co_return;
-  std::string mark = cat(st.st_size, " ", st.st_mtim.tv_sec, " ", st.st_mtim.tv_nsec);
+  std::string mark = entry.mark();
   auto about = [&mark] { return Quarantine::About{content_mark(mark), {}}; };
   Quarantine::Step step(quarantine_, "images", cat("archive ", path), about);
   if (!step.allowed()) co_return log_error("images: ", path, ": it is quarantined: importing it ended bramble twice; make it anew, or see bramble check-config");
   LocalImageStore* images = &images_;
   Known known = known_;
-  std::function<Taken()> work = [images, path, known, st] {
+  std::function<Taken()> work = [images, path, known] {
     Taken t;
+    struct stat st {};
+    if (stat(path.c_str(), &st) != 0) {
+      t.file = Error::from_errno(errno, path);
+      return t;
+    }
     auto sum = sha256_of_file(path);
     if (!sum.ok()) {
       t.file = sum.error();
@@ -174,16 +184,25 @@ Task<void> ImageFolder::import_file(std::string name) {
   if (!taken.file.ok()) co_return log_error("images: ", taken.file.error().message());
   if (taken.anew) log_info("images: ", path, ": ", taken.file->images.size(), " images imported");
   known_[name] = std::move(*taken.file);
-  save();
+  co_await save();
   if (taken.anew) changed_();
 }
 
 // Names, one a line; what follows # is a note. Each is tried once; the pods that want one pull it themselves.
 Task<void> ImageFolder::pull_list(std::string name) {
   std::string path = cat(folder_, "/", name);
-  struct stat st {};
-  if (stat(path.c_str(), &st) != 0) co_return;
-  auto text = read_file(path);
+  struct Read {
+    struct stat st {};
+    Result<std::string> text = std::string();
+  };
+  std::function<Read()> read = [path] {
+    Read r;
+    r.text = stat(path.c_str(), &r.st) == 0 ? read_file(path) : Result<std::string>(Error::from_errno(errno, path));
+    return r;
+  };
+  Task<Read> reading = offload(std::move(read));
+  Read found = co_await reading;
+  const auto& [st, text] = found;
   if (!text.ok()) co_return log_error("images: ", text.error().message());
   File f{st.st_size, st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec, sha256_hex(*text), {}};
   std::vector<std::string> wanted;
@@ -207,10 +226,10 @@ Task<void> ImageFolder::pull_list(std::string name) {
   }
   if (!all) co_return;
   known_[name] = std::move(f);
-  save();
+  co_await save();
 }
 
-void ImageFolder::save() {
+Task<void> ImageFolder::save() {
   Builder b;
   for (const auto& [name, file] : known_) {
     Mut one = b.root().object(name);
@@ -220,7 +239,9 @@ void ImageFolder::save() {
     Mut ids = one.array("images");
     for (const std::string& id : file.images) ids.append(id);
   }
-  Status saved = replace_file(state_, b.dump(), 0600);
+  std::function<Status()> write = [state = state_, text = b.dump()] { return replace_file(state, text, 0600); };
+  Task<Status> writing = offload(std::move(write));
+  Status saved = co_await writing;
   if (!saved.ok()) log_warning("images: ", saved.error().message());
 }
 

@@ -36,10 +36,17 @@ class ImageFolder {
   using Known = std::map<std::string, File>;  // by name
   Task<void> follow();
   Task<void> take_all();
-  Task<void> import_file(std::string name);
+  struct Entry {
+    std::string name;
+    int64_t bytes = 0, time_ns = 0;
+    std::string mark() const { return cat(bytes, " ", time_ns); }
+  };
+  static std::vector<Entry> entries_of(const std::string& folder);
+  static Known read_known(const std::string& state);
+  Task<void> import_file(Entry entry);
   Task<void> pull_list(std::string name);
   void watch();
-  void save();
+  Task<void> save();
 
   std::string folder_, state_;
   LocalImageStore& images_;

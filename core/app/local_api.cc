@@ -183,22 +183,25 @@ Task<void> LocalApi::export_images(std::vector<std::string> names, std::string p
 }
 
 Task<void> LocalApi::prune_images(std::shared_ptr<Responder> responder) {
-  std::set<std::string> used = hooks_.in_use();
   LocalImageStore* images = &images_;
-  std::function<Result<std::vector<ImageInfo>>()> work = [images, used]() -> Result<std::vector<ImageInfo>> {
-    std::vector<ImageInfo> gone;
-    for (const ImageInfo& i : images->list()) {
-      if (i.pinned || used.contains(i.id)) continue;
-      TRY(images->remove(i.id));
-      gone.push_back(i);
-    }
-    TRY(images->drop_leftovers(true));
-    return gone;
-  };
-  Task<Result<std::vector<ImageInfo>>> pruning = offload(std::move(work), OffloadLane::kLong);
-  auto pruned = co_await pruning;
-  if (pruned.ok()) hooks_.changed();
-  answer(*responder, pruned.ok() ? 200 : 500, pruned.ok() ? images_json(*pruned) : error_json(pruned.error().message()));
+  std::vector<ImageInfo> gone;
+  Status done = ok();
+  for (const ImageInfo& i : images->list()) {
+    if (!done.ok()) break;
+    if (i.pinned || hooks_.in_use().contains(i.id)) continue;  // asked for each: removing takes a while, and pods come meanwhile
+    std::function<Status()> work = [images, id = i.id] { return images->remove(id); };
+    Task<Status> removing = offload(std::move(work), OffloadLane::kLong);
+    Status removed = co_await removing;
+    if (removed.ok()) gone.push_back(i);
+    else if (removed.error().code() != Code::kNotFound) done = removed;
+  }
+  if (done.ok()) {
+    std::function<Status()> work = [images] { return images->drop_leftovers(true); };
+    Task<Status> tidying = offload(std::move(work), OffloadLane::kLong);
+    done = co_await tidying;
+  }
+  if (!gone.empty()) hooks_.changed();
+  answer(*responder, done.ok() ? 200 : 500, done.ok() ? images_json(gone) : error_json(done.error().message()));
 }
 
 Task<void> LocalApi::remove_image(std::string name, std::shared_ptr<Responder> responder) {

@@ -36,6 +36,9 @@ Document ContainerRecord::to_json() const {
   r.set("replaced", replaced);
   r.set("restart", restart);
   r.set("removed", removed);
+  if (reset) r.set("reset", true);
+  if (post_start_due) r.set("postStartDue", true);
+  if (resources) r.set("resources", resources.root());
   return b.finish();
 }
 
@@ -71,6 +74,9 @@ std::optional<ContainerRecord> ContainerRecord::from_json(Value v) {
   r.replaced = v["replaced"].boolean();
   r.restart = v["restart"].boolean();
   r.removed = v["removed"].boolean();
+  r.reset = v["reset"].boolean();
+  r.post_start_due = v["postStartDue"].boolean();
+  if (v.has("resources")) r.resources = Document::of(v["resources"]);
   return r;
 }
 

@@ -27,6 +27,9 @@ struct ContainerRecord {
   std::string reason, message;  // of the end: "Completed" "Error" "OOMKilled", and the termination message
   bool replaced = false;        // it ends because its definition changed: another takes its place whatever the restart policy
   bool restart = false;         // it is ended for a probe's sake, to be started again however it ends
+  Document resources;           // what its cgroup was given last, as its spec has it; absent: not known
+  bool post_start_due = false;  // it runs, and its postStart hook has not come to its end
+  bool reset = false;           // all containers of the pod begin anew: it counts for nothing but its number (KEP 5532)
   bool removed = false;         // its runtime state and root file system are gone; the record and the log stay
 
   Document to_json() const;

@@ -10,6 +10,7 @@
 
 #include "core/kubelet/container_security.h"
 #include "core/kubelet/expansion.h"
+#include "core/kubelet/pod_resize.h"
 #include "core/resources/pod_view.h"
 
 namespace bramble {
@@ -76,14 +77,12 @@ int oom_score_of(const ContainerPlan& p) {
 }
 
 void add_resources(const ContainerPlan& p, ContainerSpec& spec) {
-  Value requests = p.container["resources"]["requests"], limits = p.container["resources"]["limits"];
-  auto cpu_limit = quantity(limits["cpu"]), cpu_request = quantity(requests["cpu"]);
-  if (!cpu_request) cpu_request = cpu_limit;
-  spec.resources.cpu_shares = cpu_shares_of_milli(cpu_request ? cpu_request->milli() : 0);
-  if (cpu_limit && cpu_limit->milli() > 0) spec.resources.cpu_quota_us = cpu_quota_of_milli(cpu_limit->milli(), static_cast<int64_t>(spec.resources.cpu_period_us));
-  if (auto memory = quantity(limits["memory"]); memory && memory->value() > 0) spec.resources.memory_bytes = memory->value();
+  PodCgroupLimits limits = container_limits(cpu_memory(p.pod["spec"]["resources"], p.container["resources"]));
+  spec.resources.cpu_shares = limits.cpu_shares;
+  spec.resources.cpu_quota_us = limits.cpu_quota_us;
+  spec.resources.memory_bytes = limits.memory_bytes;
   if (p.hugetlb)
-    for (auto [name, amount] : limits.members())
+    for (auto [name, amount] : p.container["resources"]["limits"].members())
       if (auto bytes = quantity(amount); bytes && name.starts_with("hugepages-")) spec.resources.hugepage_bytes[hugepage_name(name.substr(10))] = bytes->value();
   if (p.counts_swap) spec.resources.swap_bytes = swap_limit(p);
   int adjust = oom_score_of(p);

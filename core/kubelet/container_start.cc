@@ -42,7 +42,7 @@ void PodWorker::fail_create(const std::string& name, std::string reason, const E
 // Each start has its own task, so that a slow one (a pull, a hook) holds up nothing of what runs already. A container that never
 // ran waits for the starts before it, as upstream's kubelet starts them in order: people hold up an application by the postStart
 // hook of the container before it.
-void PodWorker::begin_starts(const std::vector<PodActions::Start>& starts) {
+void PodWorker::begin_starts(const std::vector<PodPlan::Start>& starts) {
   launching_ = true;
   for (const auto& start : starts) {
     bool first = start.kind != ContainerRecord::Kind::kEphemeral && !latest_record(facts_.records, start.container);
@@ -53,7 +53,7 @@ void PodWorker::begin_starts(const std::vector<PodActions::Start>& starts) {
   launching_ = false;
 }
 
-Task<void> PodWorker::start_beside(PodActions::Start start) {
+Task<void> PodWorker::start_beside(PodPlan::Start start) {
   co_await start_container(start);
   facts_.starting.erase(start.container);
   if (!launching_) poke();  // else it was put off, and has asked for its time
@@ -62,11 +62,12 @@ Task<void> PodWorker::start_beside(PodActions::Start start) {
 Task<void> PodWorker::go_on_with_post_start(std::string id, std::string name) {
   co_await run_post_start(id, name);
   facts_.starting.erase(name);
+  facts_.waiting.erase(name);
   poke();
 }
 
-Task<void> PodWorker::start_container(PodActions::Start start) {
-  Document container = Document::of(PodView(pod_).container(start.container));
+Task<void> PodWorker::start_container(PodPlan::Start start) {
+  Document container = Document::of(PodView(allocated_).container(start.container));
   std::string name = start.container;
   EnvFiles files = co_await read_env_files(container);
   auto env = container_environment(parts_.client.snapshot(), downward(), container.root(), files);
@@ -139,6 +140,7 @@ Task<void> PodWorker::run_post_start(std::string id, std::string name) {
     if (r && r->phase == ContainerRecord::Phase::kRunning) co_await post_start.over.wait();
   }
   post_starts_.erase(id);
+  if (ContainerRecord* done = find_record(id); done && std::exchange(done->post_start_due, false)) save();
 }
 
 // Hooks that have ended, and those that nobody waits for any more.
@@ -205,8 +207,8 @@ static Status mount_image_volumes(ImageStore& images, const MountWork& mounting)
 Task<Status> PodWorker::create_and_start(ContainerRecord record, Document container, ImageInfo image, Environment env) {
   const std::string id = record.id, name = record.name;
   ContainerPlan plan;
-  plan.pod = pod_.root();
-  Document pod = pod_;  // keeps what plan borrows
+  Document pod = allocated_;  // keeps what plan borrows
+  plan.pod = pod.root();
   plan.container = container.root();
   plan.image = &image.config;
   plan.env = std::move(env);
@@ -215,7 +217,12 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   plan.cgroups_path = cat(parts_.cgroups.pod_path(qos_, uid_), "/", id);
   plan.pod_run_dir = parts_.runtime.pod_dir(uid_);
   if (pod["spec"]["shareProcessNamespace"].boolean()) {
+    // One after another: whether there is a first process, and making one, are several steps.
+    while (sharing_) co_await shared_.wait();
+    sharing_ = true;
     auto shared = co_await parts_.runtime.share_processes(uid_);
+    sharing_ = false;
+    shared_.pulse();
     if (!shared.ok()) {
       std::string none;
       fail_create(name, "CreateContainerError", shared.error(), id, none);
@@ -293,7 +300,7 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
     }
     return p;
   };
-  Task<Prepared> preparing = offload(std::move(work));
+  Task<Prepared> preparing = offload(std::move(work), lane_of_volumes(mounting.pod));
   Prepared prepared = co_await preparing;
   auto spec = prepared.status.ok() ? Result<ContainerSpec>(ContainerSpec{}) : Result<ContainerSpec>(prepared.status.error());
   if (prepared.status.ok()) {
@@ -314,6 +321,7 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   create_retries_.erase(name);
   record.user = spec->process.user;
   record.recursive_read_only = mounting.recursive_read_only;
+  record.resources = resources_of(container.root());
   facts_.records.push_back(record);
   save();
   ContainerStreams streams{container["tty"].boolean(), container["stdin"].boolean(), container["stdinOnce"].boolean()};
@@ -343,6 +351,7 @@ Task<Status> PodWorker::create_and_start(ContainerRecord record, Document contai
   }
   if (r->phase == ContainerRecord::Phase::kCreated) r->phase = ContainerRecord::Phase::kRunning;
   if (!r->started_us) r->started_us = parts_.clock.wall_us();
+  r->post_start_due = container["lifecycle"].has("postStart");
   save();
   event("Normal", "Started", "Container started", name);
   co_return ok();

@@ -27,7 +27,17 @@ Task<Status> run_command(PodRuntime* runtime, HookPlace place, Document handler)
 
 Task<Status> send_request(HookPlace place, Document handler) {
   CO_TRY_ASSIGN(HttpGet get, http_get(handler["httpGet"], place.container.root(), place.pod_ip, "lifecycle"));
-  auto connection = co_await HttpClientConnection::open(get.target);
+  std::string host = get.target.address;
+  Task<Result<std::vector<SocketAddress>>> looking_up = look_up(host, get.target.port);
+  auto addresses = co_await looking_up;
+  if (!addresses.ok()) co_return addresses.error();
+  if (get.target.server_name.empty()) get.target.server_name = host;
+  Result<std::unique_ptr<HttpClientConnection>> connection = Error(Code::kUnavailable, "no address");
+  for (const SocketAddress& address : *addresses) {
+    get.target.address = address.host();
+    connection = co_await HttpClientConnection::open(get.target);
+    if (connection.ok()) break;
+  }
   if (!connection.ok()) co_return connection.error();
   auto answer = co_await (*connection)->start(get.request);
   if (!answer.ok()) co_return answer.error();

@@ -1,6 +1,7 @@
 #include "core/kubelet/http_get.h"
 
 #include "core/http/message.h"
+#include "core/loop/resolve.h"
 
 namespace bramble {
 
@@ -20,6 +21,21 @@ Result<std::shared_ptr<TlsClientContext>> unchecked_tls() {
 
 std::string host_and_port(const std::string& host, uint16_t port) {
   return host.find(':') == host.npos ? cat(host, ":", static_cast<int>(port)) : cat("[", host, "]:", static_cast<int>(port));
+}
+
+Task<Result<std::vector<SocketAddress>>> look_up(std::string host, uint16_t port) {
+  std::vector<SocketAddress> out;
+  auto numeric = SocketAddress::ip(host, port);
+  if (numeric.ok()) {
+    out.push_back(*numeric);
+    co_return out;
+  }
+  auto found = co_await resolve_host(host);
+  if (!found.ok()) co_return found.error();
+  for (const std::string& text : *found)
+    if (auto address = SocketAddress::ip(text, port); address.ok()) out.push_back(*address);
+  if (out.empty()) co_return Error(Code::kNotFound, cat("lookup ", host, ": no such host"));
+  co_return out;
 }
 
 Result<uint16_t> container_port(Value port, Value container) {

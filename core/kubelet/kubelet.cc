@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
+#include <tuple>
 
 #include "core/base/files.h"
 #include "core/base/limits.h"
@@ -11,7 +13,6 @@
 #include "core/kubelet/container_spec.h"
 #include "core/kubelet/security_admission.h"
 #include "core/kubelet/node_files.h"
-#include "core/kubelet/pod_admission.h"
 #include "core/kubelet/volumes.h"
 #include "core/loop/loop.h"
 #include "core/runtime/apparmor.h"
@@ -56,6 +57,7 @@ Kubelet::Kubelet(std::unique_ptr<Cgroups> cgroups, std::unique_ptr<PodRuntime> r
     for (const auto& uid : std::exchange(retired_, {})) workers_.erase(uid);
     parts_.followers->wake();
     follow_manifests();
+    look_at_resizes();
   };
   retire_alarm_ = parts_.options.alarms(retire_now);
   auto manifests_changed = [this] { follow_manifests(); };
@@ -166,6 +168,7 @@ Task<void> Kubelet::begin() {
   share_cpu();
   evictions_->start();
   shutdown_->start();
+  look_at_resizes();
   co_await runtime_->features();
   report_->poke();
 }
@@ -183,7 +186,7 @@ void Kubelet::on_change(const Change& change) {
   }
   if (change.resource == kNodes) {
     if (name_of(change.after ? change.after : change.before) != parts_.options.node_name) return;
-    if (change.after) report_->node_changed(change.after);
+    if (change.after) report_->node_changed(change.after), look_at_resizes();
     else report_->poke();  // somebody removed our Node: register again
     return;
   }
@@ -208,6 +211,7 @@ void Kubelet::on_pod(const Change& change) {
   if (it != workers_.end()) {
     if (change.after) it->second->update(change.after);
     else it->second->gone();
+    look_at_resizes();  // its own, or others' for which there is room now
     return;
   }
   if (PodView(pod).node_name() != parts_.options.node_name) return;
@@ -258,12 +262,46 @@ void Kubelet::admit(const Document& pod, PodWorker& worker) {
   if (shutdown_->now()) return worker.refuse("NodeShutdown", "Pod was rejected: Pod was rejected as the node is shutting down.");
   if (auto why = refusal_under_pressure(view, evictions_->pressures())) return worker.refuse("Evicted", cat("Pod was rejected: ", *why));
   if (auto refusal = refuse_by_security(pod.root(), parts_.host)) return worker.refuse(refusal->reason, refusal->message);
+  if (auto refusal = weigh(pod, nullptr, worker.is_of_manifest())) worker.refuse(refusal->reason, refusal->message);
+}
+
+// Against the node's other pods, with what has been allocated to them.
+std::optional<PodRefusal> Kubelet::weigh(const Document& pod, const PodWorker* but_for, bool of_manifest) const {
   std::vector<Document> others;
   for (const auto& [uid, other] : workers_)
-    if (!PodView(other->pod()).is_terminal() && !other->is_refused()) others.push_back(other->pod());
+    if (other.get() != but_for && !PodView(other->pod()).is_terminal() && !other->is_refused()) others.push_back(other->held());
   Document node = parts_.client.snapshot().get(kNodes, "", parts_.options.node_name);
   AdmissionNode here{node.root(), parts_.allocatable, parts_.options.max_pods};
-  if (auto refusal = refuse_pod(pod.root(), here, others, worker.is_of_manifest())) worker.refuse(refusal->reason, refusal->message);
+  return refuse_pod(pod.root(), here, others, of_manifest);
+}
+
+// Pods that ask for other resources than they have: those first that ask for no more, then by priority, then Guaranteed ones, then
+// whoever waits longest. One that does not fit is looked at again when something changes on the node.
+void Kubelet::look_at_resizes() {
+  if (!began_) return;
+  struct Asking {
+    PodWorker* worker;
+    bool more, guaranteed;
+    int64_t priority, since_us;
+  };
+  std::vector<Asking> asking;
+  for (auto& [uid, worker] : workers_) {
+    if (!worker->wants_resize()) continue;
+    PodView pod(worker->pod());
+    asking.push_back({worker.get(), increases_requests(worker->allocated().root(), worker->pod().root()), pod.qos() == QosClass::kGuaranteed, pod.spec()["priority"].integer(),
+                      worker->resize_pending_since_us()});
+  }
+  auto key = [](const Asking& a) { return std::make_tuple(a.more, -a.priority, !a.guaranteed, a.since_us); };
+  std::stable_sort(asking.begin(), asking.end(), [&key](const Asking& a, const Asking& b) { return key(a) < key(b); });
+  for (const Asking& a : asking) {
+    auto about = [&a] { return PodWorker::about(a.worker->pod(), false); };
+    Quarantine::Step step(parts_.options.quarantine, "kubelet", Quarantine::key_of("pods", a.worker->pod()), about);
+    if (!step.allowed()) continue;
+    auto refusal = weigh(a.worker->pod(), a.worker, a.worker->is_of_manifest());
+    if (!refusal) a.worker->allow_resize();
+    else a.worker->put_off_resize(refusal->reason, refusal->message.starts_with(kPodRejected) ? refusal->message.substr(kPodRejected.size()) : refusal->message);
+  }
+  if (!asking.empty()) share_cpu();
 }
 
 // Static pods are what the manifests say: new ones begin, those that are gone or changed end. One of the same name waits until
@@ -294,7 +332,8 @@ void Kubelet::follow_manifests() {
     return true;
   };
   parts_.client.snapshot().each(kPods, "", orphan);
-  for (const auto& pod : orphans) tasks_.start(remove_mirror(pod));
+  for (const auto& pod : orphans)
+    if (removing_mirrors_.insert(std::string(uid_of(pod))).second) tasks_.start(remove_mirror(pod));
   share_cpu();
 }
 
@@ -303,8 +342,13 @@ Task<void> Kubelet::remove_mirror(Document pod) {
   options.grace_period_s = 0;
   options.uid = std::string(uid_of(pod));
   ObjectKey key{std::string(PodView(pod).ns()), std::string(PodView(pod).name())};
-  auto removed = co_await parts_.client.remove(kPods, key, options);
-  if (!removed.ok() && removed.error().code() != Code::kNotFound) log_warning("mirror pod ", key.text(), ": ", removed.error().message());
+  for (int64_t retry_ms = limits::kStatusRetryMs;; retry_ms = std::min(2 * retry_ms, limits::kStatusRetryMaxMs)) {
+    auto removed = co_await parts_.client.remove(kPods, key, options);
+    if (removed.ok() || removed.error().code() == Code::kNotFound || removed.error().code() == Code::kConflict) break;
+    log_warning("mirror pod ", key.text(), ": ", removed.error().message());
+    co_await sleep_ms(retry_ms);
+  }
+  removing_mirrors_.erase(std::string(uid_of(pod)));
 }
 
 // What runs on this node for pods that the API does not know: ended and removed.
@@ -416,7 +460,7 @@ void Kubelet::share_cpu() {
   for (const auto& [uid, worker] : workers_) {
     auto about = [&worker] { return PodWorker::about(worker->pod(), false); };
     Quarantine::Step step(parts_.options.quarantine, "kubelet", Quarantine::key_of("pods", worker->pod()), about);
-    PodView pod(worker->pod());
+    PodView pod(worker->allocated());
     if (pod.is_terminal() || pod.qos() != QosClass::kBurstable) continue;
     auto requests = pod.requests();
     if (auto it = requests.find("cpu"); it != requests.end()) milli += it->second.milli();
@@ -438,19 +482,34 @@ void Kubelet::image_pulled() {
 
 std::set<std::string> Kubelet::images_in_use() const {
   std::set<std::string> out;
-  for (const auto& [uid, worker] : workers_) {
-    for (const ContainerRecord& r : worker->records()) {
-      // A record names what the user asked for, and the image by its registry's digest or its own.
-      for (const std::string& name : {r.image_id, r.image})
-        if (auto image = parts_.images.find(name)) out.insert(image->id);
-    }
-    // Those that are about to start.
-    if (PodView(worker->pod()).is_terminal()) continue;
+  auto use = [this, &out](std::string_view name) {
+    if (auto image = parts_.images.find(name)) out.insert(image->id);
+  };
+  // A record names what the user asked for, and the image by its registry's digest or its own.
+  auto use_record = [&use](const ContainerRecord& r) { use(r.image_id), use(r.image); };
+  // Those that are about to start.
+  auto use_spec = [&use](const Document& pod) {
+    if (PodView(pod).is_terminal()) return;
     for (std::string_view list : {"initContainers", "containers", "ephemeralContainers"})
-      for (Value c : worker->pod()["spec"][list].items())
-        if (auto image = parts_.images.find(c["image"].str())) out.insert(image->id);
-    for (Value v : worker->pod()["spec"]["volumes"].items())
-      if (auto image = parts_.images.find(v["image"]["reference"].str())) out.insert(image->id);
+      for (Value c : pod["spec"][list].items()) use(c["image"].str());
+    for (Value v : pod["spec"]["volumes"].items()) use(v["image"]["reference"].str());
+  };
+  for (const auto& [uid, worker] : workers_) {
+    for (const ContainerRecord& r : worker->records()) use_record(r);
+    use_spec(worker->pod());
+  }
+  // Those that were set aside have no worker, but what runs of them goes on.
+  auto each = [this, &use_spec](const Document& pod) {
+    if (PodView(pod).node_name() == parts_.options.node_name && !workers_.contains(std::string(uid_of(pod)))) use_spec(pod);
+    return true;
+  };
+  parts_.client.snapshot().each(kPods, "", each);
+  for (const auto& uid : runtime_->pod_uids()) {
+    if (workers_.contains(uid)) continue;
+    auto stored = Document::parse(read_node_file(cat(runtime_->pod_dir(uid), "/records.json")));
+    if (!stored.ok()) continue;
+    for (Value v : (*stored)["containers"].items())
+      if (auto r = ContainerRecord::from_json(v)) use_record(*r);
   }
   return out;
 }

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "core/kubelet/node_reserves.h"
 #include "core/kubelet/node_shutdown.h"
 #include "core/kubelet/oom_watch.h"
+#include "core/kubelet/pod_admission.h"
 #include "core/kubelet/pod_worker.h"
 #include "core/kubelet/static_pods.h"
 #include "core/loop/wall_alarm.h"
@@ -69,6 +71,8 @@ class Kubelet final : public NodeStreams {
   void tell_oom(const OomReader::Victim& victim);
   void retire(std::string uid);
   Task<void> load_apparmor_profile();
+  void look_at_resizes();
+  std::optional<PodRefusal> weigh(const Document& pod, const PodWorker* but_for, bool of_manifest) const;
   void share_cpu();
   PodWorker* worker_of(const ObjectKey& pod) const;
 
@@ -79,6 +83,7 @@ class Kubelet final : public NodeStreams {
   NodeParts parts_;
   std::map<std::string, std::unique_ptr<PodWorker>> workers_;  // by pod uid
   std::vector<std::string> retired_;
+  std::set<std::string> removing_mirrors_;  // by uid
   bool began_ = false;
   std::unique_ptr<Alarm> retire_alarm_;
   std::unique_ptr<WallAlarm> clock_set_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/kubelet/claims.h"
 #include "core/kubelet/pod_worker.h"
 #include "core/kubelet/stats_summary.h"
 #include "core/kubelet/usage_metrics.h"
@@ -25,15 +26,18 @@ bool asks_for(std::string_view query, std::string_view key) {
 }
 
 // Volumes that live on this node; what a host path leads to is not the pod's, and a server of exports may never answer.
-std::vector<VolumeReading> volumes_of(const PodView& pod, const std::string& pod_root) {
+// resolved: the pod with its claims' volumes.
+std::vector<VolumeReading> volumes_of(const PodView& pod, const Document& resolved, const std::string& pod_root) {
   std::vector<VolumeReading> out;
-  for (Value volume : pod.volumes().items()) {
+  size_t index = 0;
+  for (Value asked : pod.volumes().items()) {
+    Value volume = resolved["spec"]["volumes"].item(index++);
     if (volume.has("hostPath") || volume.has("nfs")) continue;
     VolumeReading v;
     v.folder.path = volume_path(pod_root, volume);
     if (v.folder.path.empty()) continue;
     v.name = volume["name"].text();
-    v.claim = volume["persistentVolumeClaim"]["claimName"].text();
+    v.claim = asked.has("ephemeral") ? cat(pod.name(), "-", v.name) : asked["persistentVolumeClaim"]["claimName"].text();
     v.in_pod = v.claim.empty() && (volume.has("emptyDir") || volume.has("configMap") || volume.has("gitRepo"));
     out.push_back(std::move(v));
   }
@@ -97,7 +101,8 @@ std::vector<PodReading> NodePages::pods() const {
       reading.pid = record.pid;
       reading.containers.push_back(std::move(c));
     }
-    reading.volumes = volumes_of(pod, parts_.pod_root(worker.uid()));
+    auto resolved = resolve_claims(parts_.client.snapshot(), worker.pod(), true);
+    reading.volumes = volumes_of(pod, resolved.ok() ? *resolved : worker.pod(), parts_.pod_root(worker.uid()));
     out.push_back(std::move(reading));
   });
   std::sort(out.begin(), out.end(), [](const PodReading& a, const PodReading& b) { return std::tie(a.ns, a.name, a.uid) < std::tie(b.ns, b.name, b.uid); });
@@ -171,6 +176,9 @@ Task<NodePage> NodePages::page(std::string method, std::string path, std::string
   while (path.size() > 1 && path.back() == '/') path.pop_back();
   const bool metrics = path == "/metrics" || path == "/metrics/cadvisor" || path == "/metrics/resource" || path == "/metrics/probes";
   if (path == "/healthz" || path == "/healthz/ping") co_return text_page(200, "ok");
+  if ((path == "/pods" || path == "/runningpods" || path == "/configz") && method != "GET" && method != "HEAD") co_return text_page(405, "405: Method Not Allowed");
+  if (path == "/pods" || path == "/runningpods") co_return pod_list(path == "/runningpods");
+  if (path == "/configz") co_return configuration();
   if (path != "/stats/summary" && !metrics) co_return text_page(404, "404 page not found\n");
   if (method != "GET" && method != "HEAD" && !(path == "/stats/summary" && method == "POST")) co_return text_page(405, "405: Method Not Allowed");
   NodeUsage::Wanted wanted;

@@ -24,6 +24,8 @@ class NodePages final : public NodeReadings {
   void show_evictions(const std::map<std::string, uint64_t>* counts) { evictions_ = counts; }
 
  private:
+  NodePage pod_list(bool running) const;
+  NodePage configuration() const;
   std::string own_metrics(const NodeReading& reading) const;
 
   NodeParts& parts_;

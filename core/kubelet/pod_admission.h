@@ -10,6 +10,9 @@
 
 namespace bramble {
 
+// What every message of a refusal begins with, but for that of a resize.
+inline constexpr std::string_view kPodRejected = "Pod was rejected: ";
+
 struct PodRefusal {
   std::string reason, message;  // of the pod's status and of an event
 };

@@ -48,11 +48,11 @@ int64_t PodWorker::pod_grace_ms() const {
 }
 
 // A probe may give the container another time to end than the pod.
-int64_t PodWorker::grace_ms_of(const PodActions::End& end) const {
+int64_t PodWorker::grace_ms_of(const PodPlan::End& end) const {
   Value container = PodView(pod_).container(end.container);
   Value own;
-  if (end.why == PodActions::End::kLiveness) own = container["livenessProbe"]["terminationGracePeriodSeconds"];
-  if (end.why == PodActions::End::kStartup) own = container["startupProbe"]["terminationGracePeriodSeconds"];
+  if (end.why == PodPlan::End::kLiveness) own = container["livenessProbe"]["terminationGracePeriodSeconds"];
+  if (end.why == PodPlan::End::kStartup) own = container["startupProbe"]["terminationGracePeriodSeconds"];
   return own && !ending() ? std::max(limits::kGraceMsMin, own.integer() * 1000) : pod_grace_ms();
 }
 
@@ -69,6 +69,27 @@ void PodWorker::stop_container(const ContainerRecord& r, int64_t grace_ms, std::
 void PodWorker::stop_all(int64_t grace_ms) {
   for (const auto& r : facts_.records)
     if (r.phase == ContainerRecord::Phase::kRunning && !facts_.starting.contains(r.name)) stop_container(r, grace_ms, "", true);
+}
+
+// All containers of the pod end, and when they have, begin anew. (KEP 5532: RestartAllContainers.)
+void PodWorker::reset_all() {
+  if (!std::exchange(facts_.resetting, true)) save();
+  bool any = !facts_.starting.empty();
+  for (const auto& r : facts_.records) {
+    if (r.kind == ContainerRecord::Kind::kEphemeral || r.phase == ContainerRecord::Phase::kExited) continue;
+    any = true;
+    if (r.phase != ContainerRecord::Phase::kRunning || facts_.starting.contains(r.name)) continue;
+    stop_container(r, limits::kGraceMsMin, "killing", false);
+    stopping_[r.id].no_hook = true;
+  }
+  if (any || !unsettled_.empty()) return;
+  for (auto& r : facts_.records)
+    if (r.kind != ContainerRecord::Kind::kEphemeral) r.reset = true;
+  facts_.resetting = false;
+  for (Value list : {PodView(pod_).init_containers(), PodView(pod_).containers()})
+    for (Value c : list.items()) facts_.waiting.erase(c["name"].text());
+  save();
+  poke();
 }
 
 // Sidecars end after the pod's own containers, the last one first. (Kubernetes: "Sidecar Containers", termination.)
@@ -116,6 +137,7 @@ Task<void> PodWorker::go_on_stopping_one(std::string id) {
     s.begun = true;
     event("Normal", "Killing", s.why.empty() ? cat("Stopping container ", name) : s.why, name);
     Value hook = PodView(pod_).container(name)["lifecycle"]["preStop"];
+    if (s.no_hook) hook = Value();
     s.hook_over = !hook;
     if (hook) {
       s.hook = std::make_unique<TaskGroup>();
@@ -268,9 +290,10 @@ Task<void> PodWorker::release() {
 
 Task<bool> PodWorker::delete_from_api() {
   if (of_manifest_) {
+    // What is left of it in the API is the kubelet's to remove: a changed manifest does not wait for a server that is away.
     Task<bool> removing = remove_mirror();
-    bool done = co_await removing;
-    co_return done;
+    co_await removing;
+    co_return true;
   }
   if (gone_ || !PodView(pod_).is_deleting()) co_return gone_;
   DeleteOptions options;

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "core/kubelet/node_parts.h"
-#include "core/kubelet/pod_actions.h"
+#include "core/kubelet/pod_plan.h"
 #include "core/kubelet/probe_check.h"
 #include "core/kubelet/probe_state.h"
 

@@ -70,7 +70,7 @@ std::string token_key_text(const Document& pod, const std::string& audience, int
 
 }  // namespace
 
-DownwardContext PodWorker::downward() const { return {pod_.root(), facts_.pod_ips, parts_.node_ips, parts_.options.node_name, parts_.allocatable}; }
+DownwardContext PodWorker::downward() const { return {allocated_.root(), facts_.pod_ips, parts_.node_ips, parts_.options.node_name, parts_.allocatable}; }
 
 PodNetworkRequest PodWorker::network_request() const {
   PodView pod(pod_);
@@ -155,7 +155,7 @@ int64_t PodWorker::memory_for_volumes() const {
   int64_t bytes = 0;
   auto allocatable = parts_.allocatable.find("memory");
   if (allocatable != parts_.allocatable.end()) bytes = allocatable->second.value();
-  auto limits = PodView(pod_).limits();
+  auto limits = PodView(allocated_).limits();
   auto limit = limits.find("memory");
   if (limit != limits.end() && limit->second.value() > 0 && (bytes == 0 || limit->second.value() < bytes)) bytes = limit->second.value();
   return bytes;
@@ -169,7 +169,8 @@ Task<Status> PodWorker::write_volumes(std::map<std::string, Payload> payloads, b
   auto pod = all ? with_claims() : Result<Document>(pod_);
   if (!pod.ok()) co_return pod.error();
   VolumeWork work{parts_.pod_root(uid_), *pod, std::move(payloads), format_rfc3339_micro(parts_.clock.wall_us()), memory_for_volumes(), !all};
-  Task<Status> making = offload([work = std::move(work)] { return set_up_volumes(work); });
+  OffloadLane lane = all ? lane_of_volumes(*pod) : OffloadLane::kShort;
+  Task<Status> making = offload([work = std::move(work)] { return set_up_volumes(work); }, lane);
   auto made = co_await making;
   if (made.ok()) payload_hash_ = hash;
   if (made.ok() && all) {
@@ -282,30 +283,14 @@ Task<Status> PodWorker::set_up() {
     }
     volumes_ready_ = true;
   }
-  PodCgroupLimits limits;
-  auto requests = pod.requests(), maximums = pod.limits();
-  auto amount = [](const ResourceAmounts& from, const char* name) -> std::optional<Quantity> {
-    auto it = from.find(name);
-    return it == from.end() ? std::nullopt : std::optional<Quantity>(it->second);
-  };
-  auto cpu = amount(requests, "cpu");
-  limits.cpu_shares = cpu_shares_of_milli(cpu ? cpu->milli() : 0);
-  bool all_cpu = true, all_memory = true;  // a pod is limited only when each container is
-  for (Value list : {pod.containers(), pod.init_containers()})
-    for (Value c : list.items()) {
-      all_cpu = all_cpu && c["resources"]["limits"].has("cpu");
-      all_memory = all_memory && c["resources"]["limits"].has("memory");
-    }
-  Value of_pod = pod_["spec"]["resources"]["limits"];
-  all_cpu = all_cpu || of_pod.has("cpu");
-  all_memory = all_memory || of_pod.has("memory");
-  if (auto q = amount(maximums, "cpu"); q && all_cpu) limits.cpu_quota_us = cpu_quota_of_milli(q->milli(), limits.cpu_period_us);
-  if (auto q = amount(maximums, "memory"); q && all_memory) limits.memory_bytes = q->value();
+  PodCgroupLimits limits = pod_limits(allocated_.root());
   Status cgroup = parts_.cgroups.make_pod(qos_, uid_, limits);
   if (!cgroup.ok()) {
     note_setup_failure("FailedCreatePodContainer", cgroup.error().prefixed("unable to ensure pod container exists"));
     co_return cgroup;
   }
+  facts_.cgroup = limits;
+  actuated_pod_resources_ = resources_of(allocated_["spec"]);
   auto hostname = kernel_name();
   Status ready = hostname.ok() ? ok() : Status(hostname.error());
   if (ready.ok()) {

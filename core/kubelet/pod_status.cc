@@ -1,6 +1,7 @@
 #include "core/kubelet/pod_status.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "core/base/clock.h"
 #include "core/resources/conditions.h"
@@ -57,6 +58,26 @@ struct StatusWriter {
     w.set("reason", for_init ? "PodInitializing" : "ContainerCreating");
   }
 
+  // All containers begin anew: this one has made way. (KEP 5532.)
+  void tell_reset(Mut status, Mut state, Mut last, int restarts) {
+    constexpr std::string_view kReason = "RestartingAllContainers", kMessage = "The container is removed because RestartAllContainers in place";
+    Mut w = state.object("waiting");
+    w.set("reason", kReason);
+    w.set("message", kMessage);
+    tell_was_reset(last);
+    status.set("ready", false);
+    status.set("started", false);
+    status.set("restartCount", restarts);
+  }
+  void tell_was_reset(Mut last) {
+    Mut t = last.object("terminated");
+    t.set("exitCode", 137);
+    t.set("reason", "RestartingAllContainers");
+    t.set("message", "The container is removed because RestartAllContainers in place");
+    t.set_null("startedAt");
+    t.set_null("finishedAt");
+  }
+
   void add_mounts(Mut status, Value container, const ContainerRecord* r) {
     Value mounts = container["volumeMounts"];
     if (mounts.size() == 0) return;
@@ -74,13 +95,17 @@ struct StatusWriter {
     }
   }
 
-  // What the container has been given; a later resize may differ from what it asks for. (KEP 1287.)
-  void add_resources(Mut status, Value container) {
-    Value wanted = container["resources"];
-    if (wanted["requests"].size()) status.set("allocatedResources", wanted["requests"]);
+  // What has been allocated to the container, and of CPU and memory what it has while it runs. (KEP 1287.)
+  void add_resources(Mut status, std::string_view name, const ContainerRecord& r) {
+    Value allocated = (facts.allocated ? PodView(facts.allocated) : pod).container(name)["resources"];
+    if (allocated["requests"].size()) status.set("allocatedResources", allocated["requests"]);
     Mut given = status.object("resources");
-    for (const char* part : {"limits", "requests"})
-      if (wanted[part].size()) given.set(part, wanted[part]);
+    for (const char* part : {"limits", "requests"}) {
+      if (!allocated[part].size()) continue;
+      given.set(part, allocated[part]);
+      for (const char* resource : {"cpu", "memory"})
+        if (r.phase == ContainerRecord::Phase::kRunning && r.resources[part].has(resource)) given[part].set(resource, r.resources[part][resource]);
+    }
   }
 
   void add_container(Mut list, Value container, bool is_init, bool ephemeral = false) {
@@ -100,6 +125,13 @@ struct StatusWriter {
     if (auto health = r ? facts.health.find(r->id) : facts.health.end(); running && health != facts.health.end()) {
       started = health->second.started;
       ready = started && health->second.ready && !makes_room;
+    }
+    bool reset = r && !ephemeral && !waits && r->phase == ContainerRecord::Phase::kExited && (r->reset || (facts.resetting && !makes_room));
+    if (reset) {
+      tell_reset(s, state, last, r->attempt + 1);
+      s.set("image", container["image"].str());
+      s.set("imageID", "");
+      return;
     }
     int restarts = r ? r->attempt : static_cast<int>(old["restartCount"].integer());
     if (running) {
@@ -129,6 +161,7 @@ struct StatusWriter {
       }
     }
     if (r && r->phase == ContainerRecord::Phase::kExited && waits) add_terminated(last, *r);
+    else if (before && before->reset && !ephemeral) tell_was_reset(last);
     else if (before && before->phase == ContainerRecord::Phase::kExited) add_terminated(last, *before);
     else if (!r && last.size() == 0 && old["lastState"].size()) s.set("lastState", old["lastState"]);
     s.set("ready", ready && !ephemeral);
@@ -139,7 +172,7 @@ struct StatusWriter {
     else if (!old["containerID"].str().empty()) s.set("containerID", old["containerID"].str());
     if (!ephemeral) s.set("started", started);
     if (r && container["lifecycle"].has("stopSignal")) s.set("stopSignal", r->stop_signal);
-    if (running) add_resources(s, container);
+    if (r) add_resources(s, name, *r);
     add_mounts(s, container, r);
     add_user(s, r);
   }
@@ -158,6 +191,8 @@ struct Counts {
   int waiting = 0, running = 0, stopped = 0, succeeded = 0, restarting = 0, total = 0;
 };
 
+constexpr std::string_view kResetting = "RestartingAllContainers";
+
 // The phase, as upstream's getPhase has it.
 std::string_view phase_of(const PodView& pod, const PodStatusFacts& facts, Value statuses, Value init_statuses) {
   if (!facts.failed_reason.empty()) return "Failed";
@@ -174,7 +209,8 @@ std::string_view phase_of(const PodView& pod, const PodStatusFacts& facts, Value
     if (!end || (!s["state"].has("terminated") && end["exitCode"].integer() == 0)) ++pending_init;
     else if (end["exitCode"].integer() != 0) {
       ++failed_init;
-      failed_for_good += restarts_after(pod.root(), c, static_cast<int>(end["exitCode"].integer())) ? 0 : 1;
+      bool again = s["state"]["waiting"]["reason"].str() == kResetting || restarts_after(pod.root(), c, static_cast<int>(end["exitCode"].integer()));
+      failed_for_good += again ? 0 : 1;
     }
   }
   Counts n;
@@ -191,7 +227,7 @@ std::string_view phase_of(const PodView& pod, const PodStatusFacts& facts, Value
       int code = static_cast<int>(end["exitCode"].integer());
       ++n.stopped;
       n.succeeded += code == 0 ? 1 : 0;
-      n.restarting += restarts_after(pod.root(), container, code) ? 1 : 0;
+      n.restarting += state["waiting"]["reason"].str() == kResetting || restarts_after(pod.root(), container, code) ? 1 : 0;
     } else {
       ++n.waiting;
     }
@@ -210,6 +246,49 @@ std::string_view phase_of(const PodView& pod, const PodStatusFacts& facts, Value
     return n.stopped == n.succeeded ? "Succeeded" : "Failed";
   }
   return "Pending";
+}
+
+void set_amounts(Mut holder, std::string_view key, const ResourceAmounts& amounts) {
+  if (amounts.empty()) return;
+  Mut out = holder.object(key);
+  for (const auto& [name, amount] : amounts) out.set(name, amount.text());
+}
+
+// Of the pod as a whole: what has been allocated to its containers together, and what its cgroup has. (KEP 5419.)
+void add_pod_resources(Mut status, const PodView& pod, const PodStatusFacts& facts) {
+  PodView allocated = facts.allocated ? PodView(facts.allocated) : pod;
+  ResourceAmounts requests = allocated.requests(), limits = allocated.limits();
+  set_amounts(status, "allocatedResources", requests);
+  Mut given = status.object("resources");
+  if (pod.phase() == "Running" && facts.cgroup) {
+    // As upstream reads them back: at or below the least that the kernel takes, what the pod asks for itself is told.
+    constexpr int64_t kLeastRequest = 2, kLeastLimit = 10;
+    const PodCgroupLimits& has = *facts.cgroup;
+    ResourceAmounts all = requests;
+    requests = resource_amounts(allocated.spec()["resources"]["requests"]);
+    limits = resource_amounts(allocated.spec()["resources"]["limits"]);
+    int64_t shares_milli = (static_cast<int64_t>(has.cpu_shares) * 1000 + 1023) / 1024;
+    if (shares_milli > kLeastRequest || requests["cpu"].milli() > kLeastRequest) requests["cpu"] = Quantity::of_milli(shares_milli);
+    if (all.contains("memory")) requests["memory"] = all["memory"];
+    int64_t quota_milli = has.cpu_quota_us ? *has.cpu_quota_us * 1000 / has.cpu_period_us : 0;
+    if (quota_milli > kLeastLimit || (quota_milli && limits["cpu"].milli() > kLeastLimit)) limits["cpu"] = Quantity::of_milli(quota_milli);
+    if (has.memory_bytes) limits["memory"] = Quantity::of_bytes(*has.memory_bytes);
+    for (ResourceAmounts* amounts : {&requests, &limits}) std::erase_if(*amounts, [](const auto& entry) { return entry.second.is_zero(); });
+  }
+  set_amounts(given, "limits", limits);
+  set_amounts(given, "requests", requests);
+}
+
+void add_resize_condition(Mut conditions, std::string_view type, const std::optional<ResizeCondition>& c) {
+  if (!c || find_condition(conditions, type)) return;
+  Mut row = conditions.append_object();
+  row.set("type", type);
+  row.set("status", "True");
+  if (c->generation) row.set("observedGeneration", c->generation);
+  row.set("lastProbeTime", format_rfc3339(c->seen_us));
+  row.set("lastTransitionTime", format_rfc3339(c->since_us));
+  if (!c->reason.empty()) row.set("reason", c->reason);
+  if (!c->message.empty()) row.set("message", c->message);
 }
 
 std::string names_where(Value containers, Value statuses, bool (*bad)(Value)) {
@@ -258,7 +337,16 @@ Document pod_status(Value pod_value, const PodStatusFacts& facts, int64_t now_us
   }
 
   Mut conditions = root.array("conditions");
-  for (Value c : pod.status()["conditions"].items()) conditions.append(c);
+  auto resize_condition = [&](std::string_view type) {
+    static const std::optional<ResizeCondition> kNone;
+    return std::cref(done ? kNone : type == "PodResizePending" ? facts.resize_pending : facts.resize_in_progress);
+  };
+  for (Value c : pod.status()["conditions"].items()) {
+    std::string_view type = c["type"].str();
+    if (type == "PodResizePending" || type == "PodResizeInProgress") add_resize_condition(conditions, type, resize_condition(type));
+    else conditions.append(c);
+  }
+  for (std::string_view type : {"PodResizePending", "PodResizeInProgress"}) add_resize_condition(conditions, type, resize_condition(type));
   int64_t generation = pod.metadata()["generation"].integer();
   auto put = [&](std::string_view type, bool good, std::string_view reason, std::string_view message) {
     set_condition(conditions, {type, good ? "True" : "False", good && reason != "PodCompleted" ? "" : reason, good ? "" : message}, now);
@@ -290,6 +378,11 @@ Document pod_status(Value pod_value, const PodStatusFacts& facts, int64_t now_us
     set_condition(conditions, {"DisruptionTarget", "True", "TerminationByKubelet", facts.failed_message}, now);
     if (generation) find_condition(conditions, "DisruptionTarget").set("observedGeneration", generation);
   }
+  if (may_reset(pod.root())) {
+    bool under_way = facts.resetting && !done;
+    set_condition(conditions, {"AllContainersRestarting", under_way ? "True" : "False", under_way ? "RestartAllContainersStarted" : phase == "Succeeded" ? "PodCompleted" : phase == "Failed" ? "PodFailed" : "",
+                               under_way ? "container exited with restart policy rule" : ""}, now);
+  }
   if (!pod.condition("PodScheduled")) put("PodScheduled", true, "", "");
 
   if (!facts.host_ips.empty()) {
@@ -309,9 +402,54 @@ Document pod_status(Value pod_value, const PodStatusFacts& facts, int64_t now_us
   if (pod.status().has("startTime")) root.set("startTime", pod.status()["startTime"]);
   else root.set("startTime", format_rfc3339(facts.start_us ? facts.start_us : now_us));
   root.set("qosClass", qos_name(pod.qos()));
+  add_pod_resources(root, pod, facts);
   if (generation) root.set("observedGeneration", generation);
   for (const char* kept : {"nominatedNodeName", "resourceClaimStatuses", "resize", "extendedResourceClaimStatus"})
     if (pod.status().has(kept)) root.set(kept, pod.status()[kept]);
+  return b.finish();
+}
+
+Document status_patch(Value shown, Value status) {
+  Builder b;
+  b.root().object("metadata").set("uid", meta(shown, "uid"));
+  Mut out = b.root().object("status");
+  Value was = shown["status"];
+  for (auto [key, value] : was.members())
+    if (!status.has(key)) out.set_null(key);
+  for (auto [key, value] : status.members()) {
+    if (equal(value, was[key])) continue;
+    if (key == "conditions") {
+      Mut list = out.array(key);
+      for (Value c : value.items())
+        if (!equal(c, find_condition(was[key], c["type"].str()))) {
+          Mut row = list.append_copy(c);
+          Value before = find_condition(was[key], c["type"].str());
+          for (auto [field, old] : before.members())
+            if (!c.has(field)) row.set_null(field);
+        }
+      for (Value c : was[key].items()) {
+        if (find_condition(value, c["type"].str())) continue;
+        Mut gone = list.append_object();
+        gone.set("$patch", "delete");
+        gone.set("type", c["type"].str());
+      }
+    } else if (value.is_array() && was[key].size() > 0 && (key == "podIPs" || key == "hostIPs")) {
+      Mut list = out.array(key);
+      list.append_object().set("$patch", "replace");
+      for (Value v : value.items()) list.append(v);
+    } else if (value.is_object()) {
+      out.set(key, value);
+      auto drop = [](auto& self, Mut to, Value now, Value before) -> void {
+        for (auto [field, old] : before.members()) {
+          if (!now.has(field)) to.set_null(field);
+          else if (old.is_object() && now[field].is_object()) self(self, to[field], now[field], old);
+        }
+      };
+      drop(drop, out[key], value, was[key]);
+    } else {
+      out.set(key, value);
+    }
+  }
   return b.finish();
 }
 

@@ -17,6 +17,8 @@ namespace bramble {
 PodWorker::PodWorker(NodeParts& parts, Document pod, std::function<void()> retired)
     : parts_(parts),
       pod_(std::move(pod)),
+      allocation_(allocation_of(pod_.root())),
+      allocated_(pod_),
       uid_(uid_of(pod_)),
       qos_(qos_name(PodView(pod_).qos())),
       retired_(std::move(retired)),
@@ -46,6 +48,7 @@ void PodWorker::start() {
 
 void PodWorker::update(Document pod) {
   pod_ = std::move(pod);
+  look_at_allocation();
   poke();
 }
 
@@ -164,6 +167,7 @@ Task<void> PodWorker::step() {
     }
   }
   co_await refresh_payloads();
+  co_await actuate_resize();
   carry_out_plan();
   co_await go_on_stopping();
   publish();
@@ -187,7 +191,10 @@ void PodWorker::carry_out_plan() {
   moment.starting = facts_.starting;
   for (const auto& [id, stopping] : stopping_) moment.ending.insert(id);
   moment.health = probes_.health(pod_, facts_.records);
-  PodActions plan = plan_pod(pod_.root(), facts_.records, backoff_, now, moment);
+  moment.resizing = restart_to_resize_;
+  moment.resetting = facts_.resetting;
+  PodPlan plan = plan_pod(pod_.root(), facts_.records, backoff_, now, moment);
+  if (plan.reset) return reset_all();
   for (const auto& name : plan.waiting) {
     std::string who = cat(PodView(pod_).name(), "_", PodView(pod_).ns(), "(", uid_, ")");
     WaitingReason reason{"CrashLoopBackOff", cat("back-off ", go_duration(backoff_.delay_us(name)), " restarting failed container=", name, " pod=", who)};
@@ -201,7 +208,7 @@ void PodWorker::carry_out_plan() {
   for (const auto& end : plan.end) {
     ContainerRecord* r = find_record(end.id);
     if (!r) continue;
-    r->replaced = end.why == PodActions::End::kDefinition;
+    r->replaced = end.why == PodPlan::End::kDefinition || end.why == PodPlan::End::kResize;
     r->restart = end.again && !r->replaced;
     stop_container(*r, grace_ms_of(end), end.message, false);
   }
@@ -221,9 +228,11 @@ Task<void> PodWorker::adopt() {
     for (Value ip : (*stored)["podIPs"].items()) facts_.pod_ips.push_back(ip.text());
     if (int64_t start = (*stored)["startUs"].integer()) facts_.start_us = start;
     released_ = (*stored)["released"].boolean();
+    facts_.resetting = (*stored)["resetting"].boolean();
     set_up = (*stored)["setUp"].boolean(!facts_.records.empty());  // an older bramble does not say
     if (!(*stored)["qos"].str().empty()) qos_ = (*stored)["qos"].text();
   }
+  adopt_allocation(stored.ok() ? stored->root() : Value());
   for (const auto& r : facts_.records)
     if (r.phase == ContainerRecord::Phase::kExited && !r.removed) unsettled_.try_emplace(r.id);
   co_await meet_shim();
@@ -231,6 +240,7 @@ Task<void> PodWorker::adopt() {
   facts_.sandbox_ready = set_up && !released_;
   volumes_ready_ = facts_.sandbox_ready;
   network_lost_ = facts_.sandbox_ready && network_lost();
+  go_on_with_hooks();
   log_info("pod ", PodView(pod_).key(), ": adopted");
 }
 
@@ -252,6 +262,16 @@ Task<void> PodWorker::meet_shim() {
     }
     try_later(retry, limits::kSetupRetryFirstMs, limits::kSetupRetryMaxMs);
     while (put_off(retry)) co_await next_wake();
+  }
+}
+
+// postStart hooks in which an earlier bramble ended are run again: at least once is what is promised.
+void PodWorker::go_on_with_hooks() {
+  if (over_with()) return;
+  for (const auto& r : facts_.records) {
+    if (!r.post_start_due || r.phase != ContainerRecord::Phase::kRunning || !facts_.starting.insert(r.name).second) continue;
+    std::string id = r.id, name = r.name;
+    start_tasks_.start(go_on_with_post_start(id, name));
   }
 }
 
@@ -285,10 +305,11 @@ Task<void> PodWorker::go_on_starting(std::string id) {
     unsettled_.try_emplace(id);
     co_return;
   }
-  save();
   std::string name = r->name;
+  r->post_start_due = PodView(pod_).container(name)["lifecycle"].has("postStart");
+  save();
   event("Normal", "Started", "Container started", name);
-  if (!wanted || !PodView(pod_).container(name)["lifecycle"].has("postStart")) co_return;
+  if (!wanted || !r->post_start_due) co_return;
   facts_.starting.insert(name);
   start_tasks_.start(go_on_with_post_start(id, name));
 }
@@ -475,6 +496,15 @@ void PodWorker::save() {
   b.root().set("qos", qos_);
   b.root().set("released", released_);
   b.root().set("setUp", facts_.sandbox_ready);
+  if (facts_.resetting) b.root().set("resetting", true);
+  b.root().set("allocation", allocation_.root());
+  if (actuated_pod_resources_) b.root().set("actuated", actuated_pod_resources_.root());
+  if (facts_.cgroup) {
+    Mut has = b.root().object("cgroup");
+    has.set("cpuShares", static_cast<int64_t>(facts_.cgroup->cpu_shares));
+    if (facts_.cgroup->cpu_quota_us) has.set("cpuQuotaUs", *facts_.cgroup->cpu_quota_us);
+    if (facts_.cgroup->memory_bytes) has.set("memoryBytes", *facts_.cgroup->memory_bytes);
+  }
   std::string dir = parts_.runtime.pod_dir(uid_);
   Status saved = write_node_file(cat(dir, "/records.json"), b.dump(), 0600);
   if (saved.ok()) saved = write_node_file(cat(dir, "/pod.json"), *pod_.bytes(), 0600);
@@ -525,6 +555,7 @@ Task<void> PodWorker::write_statuses() {
       Builder own(pod_.root());
       own.root().set("status", status.root());
       pod_ = own.finish();
+      look_at_allocation();
       Task<Status> showing = show_in_mirror();
       written = co_await showing;
     } else if (!equal(status.root(), pod_["status"])) {
@@ -545,18 +576,13 @@ Task<void> PodWorker::write_statuses() {
 
 // shown: the pod as the API has it.
 Task<Status> PodWorker::write_status(Document shown, Document status) {
-  Builder b;
-  b.root().object("metadata").set("uid", uid_of(shown));
-  b.root().set("status", status.root());
-  for (auto [key, value] : shown["status"].members())
-    if (!status.root().has(key)) b.root()["status"].set_null(key);
   ObjectKey key{std::string(PodView(pod_).ns()), std::string(PodView(pod_).name())};
   WriteOptions options;
   options.subresource = "status";
-  Document patch = b.finish();
-  auto written = co_await parts_.client.patch(resource_ids::kPods, key, PatchType::kMerge, patch, options);
+  Document patch = status_patch(shown.root(), status.root());
+  auto written = co_await parts_.client.patch(resource_ids::kPods, key, PatchType::kStrategic, patch, options);
   if (!written.ok()) co_return written.error();
-  if (uid_of(*written) == uid_) pod_ = *written;
+  if (uid_of(*written) == uid_) pod_ = *written, look_at_allocation();
   co_return ok();
 }
 

@@ -1,14 +1,14 @@
 // PodWorker: one pod's life on this node: set up, start and restart containers, end, clean up. It is told what the API says
 // (update, gone) and what the shim says; it writes the pod's status. Loop thread; owned by Kubelet. Dropping it leaves the pod
 // as it is; a new one finds it again by <run_dir>/pods/<uid>/{pod.json,records.json} and the shim.
-// One coroutine decides, step by step, by the pure plan (pod_actions.h). What takes long has a task of its own beside it: the
+// One coroutine decides, step by step, by the pure plan (pod_plan.h). What takes long has a task of its own beside it: the
 // start of each container with its postStart hook, its preStop hook, its probes. A task that has come to its end wakes the pod.
 // Waking: there is one alarm, set for the earliest time that was asked for. Whatever wakes the worker, a step looks at all
 // there is, and each part that must be looked at again later (a retry, a token's renewal, a grace period) asks for it in
 // every step, so that no earlier wake-up makes a later one be forgotten.
 //   pod_worker.cc  the loop, state and adoption     pod_setup.cc  volumes, cgroup, namespaces, network
 //   container_start.cc  image to running container  pod_end.cc    stopping and removing
-//   image_step.cc  the image, from a registry where need be
+//   image_step.cc  the image, from a registry where need be     pod_resizing.cc  resize in place
 #pragma once
 
 #include <functional>
@@ -23,8 +23,9 @@
 #include "core/kubelet/hooks.h"
 #include "core/kubelet/node_parts.h"
 #include "core/kubelet/payloads.h"
-#include "core/kubelet/pod_actions.h"
+#include "core/kubelet/pod_plan.h"
 #include "core/kubelet/pod_probes.h"
+#include "core/kubelet/pod_resize.h"
 #include "core/kubelet/pod_status.h"
 
 namespace bramble {
@@ -56,6 +57,15 @@ class PodWorker {
   static Quarantine::About about(const Document& pod, bool gone);
 
   const Document& pod() const { return pod_; }
+  // With the resources that it has been allocated (pod_resize.h).
+  const Document& allocated() const { return allocated_; }
+  // So that nobody is given what a container still has.
+  Document held() const;
+  // It asks for other resources than it has been allocated; its owner weighs that against the other pods, and says how it went.
+  bool wants_resize() const;
+  void allow_resize();
+  void put_off_resize(const std::string& reason, const std::string& message);
+  int64_t resize_pending_since_us() const { return facts_.resize_pending ? facts_.resize_pending->since_us : INT64_MAX; }
   const std::vector<ContainerRecord>& records() const { return facts_.records; }
   const std::string& uid() const { return uid_; }
 
@@ -78,6 +88,7 @@ class PodWorker {
   Task<void> meet_shim();
   Task<void> finish_half_made();
   Task<void> go_on_starting(std::string id);
+  void go_on_with_hooks();
   bool network_lost() const;
   Task<void> watch_shim();
   Task<void> recover_from_lost_shim();
@@ -108,11 +119,18 @@ class PodWorker {
   PodNetworkRequest network_request() const;
   void note_setup_failure(std::string reason, const Error& error);
 
+  // Resize in place.
+  void adopt_allocation(Value stored);
+  void look_at_allocation();
+  Task<void> actuate_resize();
+  void note_actuated(const ResizeStep& step, Value target);
+  void fail_resize(const std::string& why);
+
   // Containers.
-  void begin_starts(const std::vector<PodActions::Start>& starts);
-  Task<void> start_beside(PodActions::Start start);
+  void begin_starts(const std::vector<PodPlan::Start>& starts);
+  Task<void> start_beside(PodPlan::Start start);
   Task<void> go_on_with_post_start(std::string id, std::string name);
-  Task<void> start_container(PodActions::Start start);
+  Task<void> start_container(PodPlan::Start start);
   Task<Status> create_and_start(ContainerRecord record, Document container, ImageInfo image, Environment env);
   bool create_is_put_off(const std::string& name, const std::string& missing);
   void fail_create(const std::string& name, std::string reason, const Error& error, const std::string& id, const std::string& missing);
@@ -151,13 +169,15 @@ class PodWorker {
     std::unique_ptr<TaskGroup> hook;  // preStop, while it runs
     std::string why;                  // the message of the event Killing
     bool in_order = false;            // with its pod: sidecars wait for those they serve
+    bool no_hook = false;             // no preStop
     bool begun = false, hook_over = false;
     int64_t deadline_us = 0, signalled_us = 0, next_us = 0, retry_us = 0, retry_ms = 0;
   };
   void stop_container(const ContainerRecord& record, int64_t grace_ms, std::string why, bool in_order);
   void stop_all(int64_t grace_ms);
+  void reset_all();
   int64_t pod_grace_ms() const;
-  int64_t grace_ms_of(const PodActions::End& end) const;
+  int64_t grace_ms_of(const PodPlan::End& end) const;
   bool has_turn(const ContainerRecord& record) const;
   Task<void> go_on_stopping();
   Task<void> go_on_stopping_one(std::string id);
@@ -181,11 +201,16 @@ class PodWorker {
   std::string_view container_list(std::string_view name) const;  // of the spec: "initContainers" ...
 
   NodeParts& parts_;
-  Document pod_;
+  Document pod_, allocation_, allocated_;  // as the API has it; what it has been allocated; itself with that
+  Document actuated_pod_resources_;        // of its spec.resources
+  std::set<std::string, std::less<>> restart_to_resize_;  // ids of containers
+  Retry resize_retry_;
   std::string uid_, qos_;
   std::function<void()> retired_;
   PodStatusFacts facts_;
   RestartBackoff backoff_;
+  bool sharing_ = false;  // its shared PID namespace is being looked at
+  Event shared_;
   std::set<std::string> telling_;    // ids of containers that ended and whose last words are being read
   std::map<std::string, Retry> unsettled_;  // by id: those that hold something yet, and what no record names
   Retry recovery_;

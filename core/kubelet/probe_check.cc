@@ -28,6 +28,28 @@ std::string dial_text(const std::string& address, const Error& error) {
   return cat("dial tcp ", address, ": connect: ", lower(at == text.npos ? std::string_view(text) : std::string_view(text).substr(at + 2)));
 }
 
+// A connection to the first address of the host that takes one; else what Go says of the first that did not.
+struct Dialed {
+  Result<std::unique_ptr<Stream>> stream = Error(Code::kUnavailable, "no address");
+  std::string why;
+};
+Task<Dialed> dial(std::string host, uint16_t port, int64_t timeout_ms) {
+  Dialed out;
+  Task<Result<std::vector<SocketAddress>>> looking_up = look_up(host, port);
+  auto addresses = co_await looking_up;
+  if (!addresses.ok()) {
+    out.why = cat("dial tcp: ", addresses.error().message());
+    co_return out;
+  }
+  for (const SocketAddress& address : *addresses) {
+    out.stream = co_await Stream::connect(address, timeout_ms);
+    if (out.stream.ok()) break;
+    bool late = out.stream.error().code() == Code::kTimeout;
+    if (out.why.empty()) out.why = late ? cat("dial tcp ", address.text(), ": i/o timeout") : dial_text(address.text(), out.stream.error());
+  }
+  co_return out;
+}
+
 void take_output(std::string& to, const std::string& bytes) {
   size_t room = limits::kProbeOutputBytesMax - std::min(limits::kProbeOutputBytesMax, to.size());
   to += bytes.substr(0, room);
@@ -76,10 +98,11 @@ Task<ProbeAnswer> check_http(ProbePlace place, Document probe, int64_t timeout_m
     std::string prefix = cat("Get ", go_quote(get->url), ": ");
     if (redirects >= limits::kProbeRedirectsMax) co_return failure(cat(prefix, "stopped after ", limits::kProbeRedirectsMax, " redirects"));
     attempt->when_late = failure(cat(prefix, "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"));
-    auto address = SocketAddress::ip(get->target.address, get->target.port);
-    if (!address.ok()) co_return failure(cat(prefix, "dial tcp: lookup ", get->target.address, ": no such host"));
-    auto stream = co_await Stream::connect(*address, timeout_ms);
-    if (!stream.ok()) co_return failure(cat(prefix, dial_text(address->text(), stream.error())));
+    std::string host = get->target.address;
+    Task<Dialed> dialing = dial(host, get->target.port, timeout_ms);
+    Dialed dialed = co_await dialing;
+    if (!dialed.stream.ok()) co_return failure(cat(prefix, dialed.why));
+    auto stream = std::move(dialed.stream);
     auto connection = co_await HttpClientConnection::over(std::move(*stream), get->target);
     if (!connection.ok()) co_return failure(cat(prefix, go_http_error(connection.error())));
     auto answer = co_await (*connection)->start(get->request);
@@ -121,12 +144,11 @@ Task<ProbeAnswer> check_tcp(ProbePlace place, Document probe, int64_t timeout_ms
   if (!port.ok()) co_return ProbeAnswer{ProbeAnswer::kError, port.error().message()};
   std::string host = probe["tcpSocket"]["host"].text();
   if (host.empty()) host = place.pod_ip;
-  auto address = SocketAddress::ip(host, *port);
-  if (!address.ok()) co_return failure(cat("dial tcp: lookup ", host, ": no such host"));
-  attempt->when_late = failure(cat("dial tcp ", address->text(), ": i/o timeout"));
-  auto stream = co_await Stream::connect(*address, timeout_ms);
-  if (!stream.ok() && stream.error().code() == Code::kTimeout) co_return attempt->when_late;
-  if (!stream.ok()) co_return failure(dial_text(address->text(), stream.error()));
+  attempt->when_late = failure(cat("dial tcp: lookup ", host, ": i/o timeout"));
+  if (auto numeric = SocketAddress::ip(host, *port); numeric.ok()) attempt->when_late = failure(cat("dial tcp ", numeric->text(), ": i/o timeout"));
+  Task<Dialed> dialing = dial(host, *port, timeout_ms);
+  Dialed dialed = co_await dialing;
+  if (!dialed.stream.ok()) co_return failure(dialed.why);
   co_return ProbeAnswer{};
 }
 

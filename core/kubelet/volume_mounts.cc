@@ -148,6 +148,7 @@ Result<std::vector<OciMount>> container_mounts(const MountWork& work) {
     bool read_only = m["readOnly"].boolean() || has_payload(volume) || volume.has("image") || volume["readOnly"].boolean() || volume["nfs"]["readOnly"].boolean();
     OciMount mount_entry{m["mountPath"].text(), "bind", source, {"rbind", !read_only ? "rw" : recursive ? "rro" : "ro"}};
     if (!mount_entry.destination.starts_with('/')) mount_entry.destination.insert(0, "/");
+    if (volume.has("image")) mount_entry.options.push_back("noexec");  // (Kubernetes API: ImageVolumeSource)
     mount_entry.options.push_back(propagation == "Bidirectional" ? "rshared" : propagation == "HostToContainer" ? "rslave" : "rprivate");
     out.push_back(std::move(mount_entry));
     ++index;

@@ -148,6 +148,13 @@ Status set_up_local(const std::string& path, Value volume, std::optional<uint32_
 
 }  // namespace
 
+OffloadLane lane_of_volumes(const Document& pod) {
+  bool group = pod["spec"]["securityContext"].has("fsGroup");
+  for (Value v : pod["spec"]["volumes"].items())
+    if (v.has("nfs") || (group && v.has("local"))) return OffloadLane::kLong;
+  return OffloadLane::kShort;
+}
+
 std::string volume_path(const std::string& pod_root, Value volume) {
   if (volume.has("hostPath")) return volume["hostPath"]["path"].text();
   std::string_view plugin = plugin_of(volume);

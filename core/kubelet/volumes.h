@@ -10,12 +10,16 @@
 #include "core/json/value.h"
 #include "core/kubelet/atomic_writer.h"
 #include "core/kubelet/environment.h"
+#include "core/loop/loop.h"
 #include "core/runtime/oci_spec.h"
 
 namespace bramble {
 
 // Where the volume of that name lives. hostPath: the path itself. "" for kinds this node cannot mount.
 std::string volume_path(const std::string& pod_root, Value volume);
+
+// Where work at a pod's volumes may take long, for the size of a tree or for a server: not where everybody waits.
+OffloadLane lane_of_volumes(const Document& pod);
 
 struct VolumeWork {
   std::string pod_root;                     // <root>/pods/<uid>

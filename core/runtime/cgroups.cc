@@ -168,28 +168,30 @@ bool Cgroups::counts_swap() const {
   return has_controller("memory") && path_exists(cat(dir("memory", cat("/", options_.root)), v2_ ? "/memory.swap.max" : "/memory.memsw.limit_in_bytes"));
 }
 
-Status Cgroups::write_limits(const std::string& path, const PodCgroupLimits& l) {
+Status Cgroups::set_cpu(const std::string& path, const PodCgroupLimits& l) const {
+  std::string at = dir("cpu", path);
+  if (!has_controller("cpu")) return ok();
   if (v2_) {
-    std::string at = dir("", path);
-    if (v2_controllers_.contains("cpu")) {
-      TRY(write_text(cat(at, "/cpu.weight"), cat(cpu_weight_of_shares(l.cpu_shares))));
-      TRY(write_text(cat(at, "/cpu.max"), l.cpu_quota_us ? cat(*l.cpu_quota_us, " ", l.cpu_period_us) : cat("max ", l.cpu_period_us)));
-    }
-    if (v2_controllers_.contains("memory")) TRY(write_text(cat(at, "/memory.max"), l.memory_bytes ? cat(*l.memory_bytes) : "max"));
-    if (v2_controllers_.contains("pids")) TRY(write_text(cat(at, "/pids.max"), l.pids ? cat(*l.pids) : "max"));
-    return ok();
+    TRY(write_text(cat(at, "/cpu.weight"), cat(cpu_weight_of_shares(l.cpu_shares))));
+    return write_text(cat(at, "/cpu.max"), l.cpu_quota_us ? cat(*l.cpu_quota_us, " ", l.cpu_period_us) : cat("max ", l.cpu_period_us));
   }
-  if (trees_.contains("cpu")) {
-    std::string at = dir("cpu", path);
-    TRY(write_text(cat(at, "/cpu.shares"), cat(std::clamp<uint64_t>(l.cpu_shares, 2, 262144))));
-    if (l.cpu_quota_us) {
-      TRY(write_text(cat(at, "/cpu.cfs_period_us"), cat(l.cpu_period_us)));
-      TRY(write_text(cat(at, "/cpu.cfs_quota_us"), cat(*l.cpu_quota_us)));
-    }
-  }
-  if (trees_.contains("memory") && l.memory_bytes) TRY(write_text(cat(dir("memory", path), "/memory.limit_in_bytes"), cat(*l.memory_bytes)));
-  if (trees_.contains("pids") && l.pids) TRY(write_text(cat(dir("pids", path), "/pids.max"), cat(*l.pids)));
-  return ok();
+  TRY(write_text(cat(at, "/cpu.shares"), cat(std::clamp<uint64_t>(l.cpu_shares, 2, 262144))));
+  if (!l.cpu_quota_us) return ok();
+  TRY(write_text(cat(at, "/cpu.cfs_period_us"), cat(l.cpu_period_us)));
+  return write_text(cat(at, "/cpu.cfs_quota_us"), cat(*l.cpu_quota_us));
+}
+
+Status Cgroups::set_memory(const std::string& path, const PodCgroupLimits& l) const {
+  if (!has_controller("memory")) return ok();
+  if (v2_) return write_text(cat(dir("", path), "/memory.max"), l.memory_bytes ? cat(*l.memory_bytes) : "max");
+  return l.memory_bytes ? write_text(cat(dir("memory", path), "/memory.limit_in_bytes"), cat(*l.memory_bytes)) : ok();
+}
+
+Status Cgroups::write_limits(const std::string& path, const PodCgroupLimits& l) {
+  TRY(set_cpu(path, l));
+  TRY(set_memory(path, l));
+  if (!has_controller("pids") || (!v2_ && !l.pids)) return ok();
+  return write_text(cat(dir("pids", path), "/pids.max"), l.pids ? cat(*l.pids) : "max");
 }
 
 std::string Cgroups::pod_path(std::string_view qos, std::string_view pod_uid) const {

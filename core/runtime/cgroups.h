@@ -19,6 +19,7 @@ struct PodCgroupLimits {
   uint64_t cpu_shares = 2;
   std::optional<int64_t> cpu_quota_us, memory_bytes, pids;
   int64_t cpu_period_us = 100000;
+  bool operator==(const PodCgroupLimits&) const = default;
 };
 
 // cgroup v1 shares (2..262144) as a v2 weight (1..10000), as runc converts them.
@@ -56,6 +57,9 @@ class Cgroups {
   // qos: "Guaranteed" "Burstable" "BestEffort".
   std::string pod_path(std::string_view qos, std::string_view pod_uid) const;  // "/kubepods/burstable/pod<uid>"
   Status make_pod(std::string_view qos, std::string_view pod_uid, const PodCgroupLimits& limits);
+  // Of a cgroup that is there; `path` as pod_path() gives it, with a container's id behind it or not.
+  Status set_cpu(const std::string& path, const PodCgroupLimits& limits) const;
+  Status set_memory(const std::string& path, const PodCgroupLimits& limits) const;
   // Kills what is left in it and removes it, in all trees. Not there is fine. kUnavailable: processes do not go away yet.
   Status remove_pod(std::string_view qos, std::string_view pod_uid);
   // Whether the kernel killed something in that cgroup for want of memory.

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "core/base/files.h"
 #include "core/base/folder.h"
 #include "core/base/strings.h"
 #include "images/layers/unpack.h"
@@ -47,7 +48,14 @@ std::string LayerDirs::folder_name(std::string_view diff_id) {
 
 std::string LayerDirs::path(std::string_view diff_id) const { return cat(directory_, "/", folder_name(diff_id)); }
 
-bool LayerDirs::has(std::string_view diff_id) const { return access(path(diff_id).c_str(), F_OK) == 0; }
+std::string LayerDirs::id_path(std::string_view diff_id) const { return cat(directory_, "/.", folder_name(diff_id), ".id"); }
+
+// Of an older bramble there is no such file: then its word is taken.
+bool LayerDirs::has(std::string_view diff_id) const {
+  if (access(path(diff_id).c_str(), F_OK) != 0) return false;
+  std::string whole = read_file_start(id_path(diff_id));
+  return whole.empty() || trim(whole) == diff_id;
+}
 
 std::string LayerDirs::staged_path(std::string_view diff_id, std::string_view who) const {
   return cat(path(diff_id), who.empty() ? "" : ".", who, kNew);
@@ -101,6 +109,11 @@ Status LayerDirs::inherit(const std::string& staged, const std::vector<std::stri
 
 Status LayerDirs::keep(const std::vector<Staged>& layers) {
   if (layers.empty()) return ok();
+  for (const Staged& l : layers) {
+    if (has(l.diff_id)) continue;
+    if (access(path(l.diff_id).c_str(), F_OK) == 0) return Error(Code::kAlreadyExists, cat("layer ", l.diff_id, ": the digest of another layer of this node begins with the same digits; remove its image first"));
+    TRY(replace_file(id_path(l.diff_id), cat(l.diff_id, "\n"), 0600));
+  }
   TRY(sync());
   for (const Staged& l : layers) {
     std::string target = path(l.diff_id), temporary = staged_path(l.diff_id, l.who);
@@ -129,6 +142,7 @@ Status LayerDirs::remove(std::string_view diff_id) {
   // Renamed first, so that a crash half-way does not leave a layer with files missing.
   std::string target = path(diff_id), doomed = target + kNew;
   if (rename(target.c_str(), doomed.c_str()) != 0) return errno == ENOENT ? ok() : Status(Error::from_errno(errno, target));
+  unlink(id_path(diff_id).c_str());
   return remove_tree(doomed);
 }
 

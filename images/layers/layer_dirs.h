@@ -1,4 +1,6 @@
-// LayerDirs: unpacked layers of this node, one folder each by the digest of its uncompressed tar (OCI image-spec, diff_id).
+// LayerDirs: unpacked layers of this node, one folder each by the digest of its uncompressed tar (OCI image-spec, diff_id). A
+// folder has the first digits of it for a name, and a file beside it, .NAME.id, has all: layers whose digests only begin alike are
+// not taken for each other.
 // A layer appears by rename after all of it is on disk (synced), so a crash or a power cut leaves only temporary folders,
 // removed at open: a layer that is there is whole.
 // Blocking. Unpacking may go on in several threads; one caller at a time keeps or removes. has() and path() may be asked meanwhile.
@@ -33,6 +35,7 @@ class LayerDirs {
   // Such folders of an unpacked layer get owner, mode, times and xattrs of those that they lie upon (as by containerd's mkparent):
   // the first of the layers below, the uppermost first, that has one. All by path: places or staged ones.
   Status inherit(const std::string& staged, const std::vector<std::string>& implied, const std::vector<std::string>& below) const;
+  // kAlreadyExists: the digest of another one that is there begins alike.
   // Puts unpacked layers in their places, once all of them are on the disk. One that somebody else has put there meanwhile stays.
   struct Staged {
     std::string diff_id, who;
@@ -47,6 +50,7 @@ class LayerDirs {
 
  private:
   explicit LayerDirs(std::string directory) : directory_(std::move(directory)) {}
+  std::string id_path(std::string_view diff_id) const;
   std::string directory_;
 };
 

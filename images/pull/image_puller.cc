@@ -50,8 +50,13 @@ class ImagePuller::Worker {
       service_->begin(id, request, call, home);
     });
   }
-  void end(uint64_t id) {
-    remote_.post([this, id] { service_->end(id); });
+  // over: called where the caller is, when nothing of it is left on the thread.
+  void end(uint64_t id, std::function<void()> over) {
+    Loop::Remote home = Loop::current().remote();
+    remote_.post([this, id, home, over = std::move(over)] {
+      service_->end(id);
+      home.post(over);
+    });
   }
 
  private:
@@ -128,9 +133,16 @@ class ImagePuller::Worker {
 struct ImagePuller::Place {
   Place(ImagePuller* of, uint64_t number) : puller(of), id(number) { puller->running_++; }
   ~Place() {
-    if (puller->worker_) puller->worker_->end(id);
     puller->running_--;
-    if (puller->running_ == 0 && puller->waiting_ == 0 && puller->worker_) puller->idle_.arm_ms(limits::kPullThreadIdleMs);
+    if (puller->worker_) {
+      ++*puller->ending_;
+      // A thread that removes a tree is not waited for: it ends when it has nothing left to do.
+      std::weak_ptr<size_t> ending = puller->ending_;
+      puller->worker_->end(id, [ending, of = puller] {
+        auto still = ending.lock();
+        if (still && --*still == 0) of->rest();
+      });
+    }
     puller->turns_.pulse();
   }
   Place(const Place&) = delete;
@@ -140,13 +152,20 @@ struct ImagePuller::Place {
 
 ImagePuller::ImagePuller(Options options, PullStore& store)
     : options_(std::move(options)), store_(store), idle_([this] {
-        if (running_ == 0) worker_.reset();
+        if (running_ == 0 && *ending_ == 0) worker_.reset();
       }) {
   if (options_.parallel_max == 0) options_.parallel_max = 1;
   if (options_.engine.surroundings.root_files.empty()) options_.engine.surroundings.root_files = root_certificate_files();
 }
 
-ImagePuller::~ImagePuller() { stop(); }
+ImagePuller::~ImagePuller() {
+  ending_.reset();
+  stop();
+}
+
+void ImagePuller::rest() {
+  if (running_ == 0 && waiting_ == 0 && worker_) idle_.arm_ms(limits::kPullThreadIdleMs);
+}
 
 void ImagePuller::stop() {
   stopped_ = true;

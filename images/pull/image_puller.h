@@ -30,12 +30,14 @@ class ImagePuller final : public ImageSource {
 
  private:
   class Worker;  // the thread
+  void rest();   // soon, when there is nothing to do
   struct Call;
   struct Place;
   Options options_;
   PullStore& store_;
   std::unique_ptr<Worker> worker_;
   size_t running_ = 0, waiting_ = 0;
+  std::shared_ptr<size_t> ending_ = std::make_shared<size_t>(0);  // pulls whose remains the thread is still removing
   uint64_t last_id_ = 0;
   bool stopped_ = false;
   Event turns_;

@@ -10,7 +10,7 @@
 #include "core/controllers/owner_index.h"
 #include "core/controllers/owner_refs.h"
 #include "core/dns/zone.h"
-#include "core/kubelet/pod_actions.h"
+#include "core/kubelet/pod_plan.h"
 #include "core/kubelet/volumes.h"
 #include "core/proxy/service_ports.h"
 #include "core/registry/service_pools.h"
@@ -39,8 +39,8 @@ using Objects = std::vector<Document>;
 
 Decision real_decide(const PodFacts&, const Nodes&, const std::string&, Random&) REAL(DECIDE);
 Decision wrap_decide(const PodFacts&, const Nodes&, const std::string&, Random&) WRAPS(DECIDE);
-PodActions real_plan_pod(Value, const std::vector<ContainerRecord>&, const RestartBackoff&, int64_t, const PodMoment&) REAL(PLAN_POD);
-PodActions wrap_plan_pod(Value, const std::vector<ContainerRecord>&, const RestartBackoff&, int64_t, const PodMoment&) WRAPS(PLAN_POD);
+PodPlan real_plan_pod(Value, const std::vector<ContainerRecord>&, const RestartBackoff&, int64_t, const PodMoment&) REAL(PLAN_POD);
+PodPlan wrap_plan_pod(Value, const std::vector<ContainerRecord>&, const RestartBackoff&, int64_t, const PodMoment&) WRAPS(PLAN_POD);
 Status real_set_up_volumes(const VolumeWork&) REAL(SET_UP_VOLUMES);
 Status wrap_set_up_volumes(const VolumeWork&) WRAPS(SET_UP_VOLUMES);
 ServicePorts real_ports_of_service(Value, const Objects&) REAL(PORTS_OF_SERVICE);
@@ -83,7 +83,7 @@ Decision wrap_decide(const PodFacts& pod, const Nodes& nodes, const std::string&
   return real_decide(pod, nodes, claims, random);
 }
 
-PodActions wrap_plan_pod(Value pod, const std::vector<ContainerRecord>& records, const RestartBackoff& backoff, int64_t now_us, const PodMoment& moment) {
+PodPlan wrap_plan_pod(Value pod, const std::vector<ContainerRecord>& records, const RestartBackoff& backoff, int64_t now_us, const PodMoment& moment) {
   if (poisoned(pod, "kubelet")) write_to_nowhere();
   return real_plan_pod(pod, records, backoff, now_us, moment);
 }

@@ -98,3 +98,31 @@ def test_kubectl_debug_starts_a_container_beside_another(cluster):
     assert over["status"]["ephemeralContainerStatuses"][0]["state"]["terminated"]["exitCode"] == 0, over["status"]
     assert cluster.log(ns, "one", "?container=look").strip() == "sleep 4321"
     assert restarts(over) == 0 and condition(over, "Ready")["status"] == "True", over["status"]
+
+
+def test_a_pod_is_resized_in_place_and_goes_on(cluster):
+    ns = cluster.namespace("resize")
+
+    def amounts(cpu, memory):
+        return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"cpu": cpu, "memory": memory}}
+
+    cluster.create(f"/api/v1/namespaces/{ns}/pods", {
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
+        "spec": {"terminationGracePeriodSeconds": 1, "containers": [{"name": "main", "image": IMAGE, "command": ["sleep", "3600"], "resources": amounts("100m", "32Mi")}]}})
+    before = cluster.wait_running(ns, "web")
+    patch = {"spec": {"containers": [{"name": "main", "resources": amounts("200m", "64Mi")}]}}
+    cluster.kubectl("patch", "pod", "web", "--subresource", "resize", "-p", json.dumps(patch), ns=ns)
+    done = cluster.wait_pod(ns, "web", lambda p: dig(p, "status", "containerStatuses", 0, "resources", "limits", "memory") == "64Mi" and not condition(p, "PodResizeInProgress"))
+    status = done["status"]["containerStatuses"][0]
+    assert status["resources"] == amounts("200m", "64Mi") and status["allocatedResources"] == amounts("200m", "64Mi")["requests"], status
+    assert status["containerID"] == before["status"]["containerStatuses"][0]["containerID"] and restarts(done) == 0, status
+    assert done["status"]["resources"] == amounts("200m", "64Mi") and done["status"]["observedGeneration"] == done["metadata"]["generation"] == 2, done["status"]
+    said = cluster.exec(ns, "web", "sh", "-c", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max")
+    assert str(said if isinstance(said, str) else said.stdout).strip() == str(64 << 20), said
+    # What the node never has is refused at once.
+    patch["spec"]["containers"][0]["resources"] = amounts("9000", "64Mi")
+    refused = cluster.kubectl("patch", "pod", "web", "--subresource", "resize", "-p", json.dumps(patch), ns=ns, check=False)
+    assert "node didn't have enough allocatable resources: cpu, requested: 9000000, allocatable: " in refused.stderr, refused
+    events = cluster.wait_all(f"/api/v1/namespaces/{ns}/events", lambda items: {"ResizeStarted", "ResizeCompleted"} <= {e["reason"] for e in items})
+    started = next(e for e in events if e["reason"] == "ResizeStarted")
+    assert started["message"].startswith('Pod resize started: {"containers":[{"name":"main","resources":{"limits":{"cpu":"200m"'), started

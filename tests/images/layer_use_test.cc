@@ -128,5 +128,39 @@ TEST_F(LayerUse, an_index_that_cannot_be_read_is_an_error_not_an_empty_store) {
   EXPECT_EQ(layers_on_disk(), 1u);
 }
 
+// A folder is named by the first digits of a digest, and a digest that begins alike can be found by who wants to.
+TEST_F(LayerUse, a_layer_is_not_taken_for_another_whose_digest_begins_alike) {
+  auto layers = LayerDirs::open(dir_ + "/alike");
+  ASSERT_TRUE(layers.ok());
+  const std::string tar = pack({{"a", "1"}}), good = digest(tar), bad = good.substr(0, 40) + std::string(31, '0');
+  auto source_of = [&tar](size_t* at) -> ByteSource {
+    return [&tar, at](char* out, size_t max) -> Result<size_t> {
+      size_t n = std::min(max, tar.size() - *at);
+      memcpy(out, tar.data() + *at, n);
+      *at += n;
+      return n;
+    };
+  };
+  size_t at = 0;
+  std::vector<std::string> implied;
+  auto unpacked = layers->unpack(source_of(&at), good, &implied);
+  ASSERT_TRUE(unpacked.ok()) << unpacked.error().message();
+  ASSERT_TRUE(layers->keep({{good, ""}}).ok());
+  EXPECT_TRUE(layers->has(good));
+  EXPECT_EQ(layers->path(bad), layers->path(good));
+  EXPECT_FALSE(layers->has(bad));
+  mkdir(layers->staged_path(bad, "p1").c_str(), 0755);
+  Status kept = layers->keep({{bad, "p1"}});
+  ASSERT_FALSE(kept.ok());
+  EXPECT_EQ(kept.error().code(), Code::kAlreadyExists);
+  EXPECT_TRUE(layers->has(good));
+  EXPECT_EQ(layers->list(), std::vector<std::string>{LayerDirs::folder_name(good)});
+  // One that an older bramble unpacked has no such file.
+  unlink(cat(dir_, "/alike/.", LayerDirs::folder_name(good), ".id").c_str());
+  EXPECT_TRUE(layers->has(good));
+  ASSERT_TRUE(layers->remove(good).ok());
+  EXPECT_FALSE(layers->has(good));
+}
+
 }  // namespace
 }  // namespace bramble

@@ -1,5 +1,5 @@
 // What LimitRanges and RuntimeClasses give to pods and refuse of them, with upstream's texts.
-#include "core/apiserver/admission_limits.h"
+#include "core/apiserver/admission_limit_range.h"
 #include "core/apiserver/admission_runtime_class.h"
 #include "core/crypto/x509.h"
 #include "tests/core/apiserver/api_fixture.h"

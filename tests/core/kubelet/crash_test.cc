@@ -169,5 +169,40 @@ TEST_F(Crash, containers_that_no_record_names_go_with_their_pod) {
   });
 }
 
+// Killed while a postStart hook runs: the hook is not lost, and the container is told as running when it is over.
+TEST_F(Crash, a_hook_in_which_the_kubelet_ended_is_run_again) {
+  start_kubelet();
+  put_pod("p", R"("terminationGracePeriodSeconds":1,"containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"],
+    "lifecycle":{"postStart":{"exec":{"command":["sh","-c","echo begun >> /tmp/hook; while ! test -e /tmp/go; do sleep 0.1; done"]}}}}])");
+  RUN({
+    auto hooks = [this] {
+      std::string out;
+      std::error_code ec;
+      for (fs::directory_iterator it(disk_of("p"), ec), end; !ec && it != end; it.increment(ec)) out += slurp(it->path().string() + "/work/upper/tmp/hook");
+      return out;
+    };
+    for (int i = 0; i < 1000 && hooks().empty(); ++i) co_await sleep_ms(10);
+    EXPECT_EQ(hooks(), "begun\n");
+    EXPECT_NE(PodView(pod("p")).phase(), "Running");
+    kubelet_.reset();
+    start_kubelet();
+    for (int i = 0; i < 1000 && hooks() != "begun\nbegun\n"; ++i) co_await sleep_ms(10);
+    EXPECT_EQ(hooks(), "begun\nbegun\n");
+    EXPECT_NE(PodView(pod("p")).phase(), "Running");
+    std::error_code ec;
+    for (fs::directory_iterator it(disk_of("p"), ec), end; !ec && it != end; it.increment(ec)) std::ofstream(it->path().string() + "/rootfs/tmp/go") << "go";
+    Document d = co_await until_phase("p", "Running");
+    EXPECT_EQ(d["status"]["containerStatuses"].item(0)["restartCount"].integer(), 0);
+    // Over, it is not run again.
+    kubelet_.reset();
+    start_kubelet();
+    co_await sleep_ms(500);
+    EXPECT_EQ(hooks(), "begun\nbegun\n");
+    EXPECT_TRUE(PodView(pod("p")).is_ready());
+    co_await remove_pod("p", 0);
+    co_await until_gone("p");
+  });
+}
+
 }  // namespace
 }  // namespace bramble

@@ -22,6 +22,8 @@
 #include "core/json/patch.h"
 #include "core/loop/loop.h"
 #include "core/resources/conditions.h"
+#include "core/resources/kind.h"
+#include "core/schema/engine.h"
 #include "core/runtime/pod_namespaces.h"
 
 namespace bramble {
@@ -67,19 +69,22 @@ class MemoryClient final : public Client {
     put(resource, object);
     co_return object;
   }
-  Task<Result<Document>> patch(ResourceId resource, ObjectKey key, PatchType, Document patch, WriteOptions) override {
+  Task<Result<Document>> patch(ResourceId resource, ObjectKey key, PatchType type, Document patch, WriteOptions) override {
     Document old = objects.get(resource, key.ns, key.name);
     if (!old) co_return Error(Code::kNotFound, "not found");
     ++patches[cat(resource.resource, "/", key.name)];
     if (on_patch) on_patch(resource);
-    Builder b = merge_patch(old.root(), patch.root());
-    Document next = b.finish();
+    const Kind* kind = find_kind(resource.group, resource.version, resource.resource);
+    auto merged = type == PatchType::kStrategic && kind ? strategic_merge(kind->type, old.root(), patch.root()) : Result<Builder>(merge_patch(old.root(), patch.root()));
+    if (!merged.ok()) co_return merged.error();
+    Document next = merged->finish();
     if (!equal(next.root(), old.root())) put(resource, next);
     co_return next;
   }
   Task<Result<Document>> remove(ResourceId resource, ObjectKey key, DeleteOptions options) override {
     Document old = objects.get(resource, key.ns, key.name);
     if (!old || (!options.uid.empty() && uid_of(old) != options.uid)) co_return Error(Code::kNotFound, "not found");
+    if (refuse_removes) co_return Error(Code::kUnavailable, "not today");
     if (lose_removes && options.grace_period_s == 0) {
       --lose_removes;
       co_return Error(Code::kConflict, "somebody else was faster");
@@ -117,7 +122,7 @@ class MemoryClient final : public Client {
   }
 
   MapSnapshot objects;
-  bool refuse_tokens = false;
+  bool refuse_tokens = false, refuse_removes = false;
   int lose_removes = 0;                            // so many final deletions conflict
   int tokens = 0;                                  // given out
   std::map<std::string, int> patches;              // by "pods/name"

@@ -319,6 +319,11 @@ TEST_F(KubeletTest, leaves_a_pod_alone_that_ended_the_server_until_it_changes) {
     std::string pid_file = base_ + "/run/pods/uid-runs/containers/" + id.substr(10) + "/pid";
     int pid = static_cast<int>(parse_int64(slurp(pid_file)).value_or(0));
     EXPECT_EQ(::kill(pid, 0), 0);
+    // Its image is not to go.
+    client_.objects.remove(kPods, key("other"));
+    client_.objects.remove(kPods, key("new"));
+    EXPECT_TRUE(kubelet_->images_in_use().contains("sha256:1111111111111111111111111111111111111111111111111111111111111111"));
+    put_pod("new", R"("containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])");
     Document body = *Document::parse(std::string_view(R"({"metadata":{"annotations":{"mended":"yes"}}})"));
     WriteOptions options;
     auto patched = co_await client_.patch(kPods, key("new"), PatchType::kMerge, body, options);

@@ -1,4 +1,5 @@
 // What real containers use, against the kernel's own counters; who gets at the kubelet's port.
+#include "core/kubelet/claims.h"
 #include "core/kubelet/kubelet_port.h"
 #include "tests/core/kubelet/kubelet_fixture.h"
 
@@ -84,6 +85,57 @@ TEST_F(NodeUsageTest, the_summary_counts_layers_logs_volumes_and_links) {
     EXPECT_GT(c["cpu"]["usageCoreNanoSeconds"].integer(), 0);
     EXPECT_GT(d["node"]["memory"]["availableBytes"].integer(), 0);
     EXPECT_GT(d["node"]["fs"]["capacityBytes"].integer(), 0);
+  });
+}
+
+TEST_F(NodeUsageTest, the_summary_names_the_claims_of_volumes) {
+  RUN({
+    start_kubelet();
+    fs::create_directories(base_ + "/disk");
+    client_.put_json(kPersistentVolumeClaims, R"({"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"data","namespace":"default","uid":"u-data"},"spec":{"volumeName":"pv"},"status":{"phase":"Bound"}})");
+    client_.put_json(kPersistentVolumes, cat(R"({"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"pv"},"spec":{"claimRef":{"name":"data","namespace":"default","uid":"u-data"},"local":{"path":")", base_, R"(/disk"}}})"));
+    put_pod("p", R"("volumes":[{"name":"v","persistentVolumeClaim":{"claimName":"data"}}],"containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"],"volumeMounts":[{"name":"v","mountPath":"/v"}]}])");
+    co_await until_phase("p", "Running");
+    Task<Document> asking = summary();
+    Document d = co_await asking;
+    Value v = d["pods"].item(0)["volume"].item(0);
+    EXPECT_EQ(v["pvcRef"]["name"].str(), "data") << d.root().dump();
+    EXPECT_EQ(v["pvcRef"]["namespace"].str(), "default");
+    EXPECT_GT(v["capacityBytes"].integer(), 0);
+    Task<NodePage> paging = kubelet_->pages().page("GET", "/metrics", "");
+    NodePage page = co_await paging;
+    EXPECT_NE(page.body.find(R"(kubelet_volume_stats_capacity_bytes{namespace="default",persistentvolumeclaim="data"} )"), std::string::npos);
+  });
+}
+
+TEST_F(NodeUsageTest, pages_tell_the_pods_and_the_configuration) {
+  RUN({
+    start_kubelet();
+    put_pod("p", R"("containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])");
+    put_pod("ended", R"("restartPolicy":"Never","containers":[{"name":"c","image":"busybox:1","command":["true"]}])");
+    co_await until_phase("p", "Running");
+    co_await until_phase("ended", "Succeeded");
+    std::map<std::string, Document> pages;
+    for (const char* path : {"/pods", "/runningpods", "/configz", "/runningpods/"}) {
+      Task<NodePage> paging = kubelet_->pages().page("GET", path, "");
+      NodePage page = co_await paging;
+      EXPECT_EQ(page.status, 200);
+      EXPECT_EQ(page.content_type, "application/json");
+      auto read = Document::parse(page.body);
+      EXPECT_TRUE(read.ok()) << page.body;
+      if (read.ok()) pages[path] = *read;
+    }
+    EXPECT_EQ(pages["/pods"]["kind"].str(), "PodList");
+    EXPECT_EQ(pages["/pods"]["items"].size(), 2u);
+    EXPECT_FALSE(pages["/pods"]["items"].item(0).has("kind"));
+    EXPECT_EQ(pages["/runningpods"]["items"].dump(),
+              R"([{"metadata":{"name":"p","namespace":"default","uid":"uid-p"},"spec":{"containers":[{"name":"c","image":"sha256:1111111111111111111111111111111111111111111111111111111111111111","resources":{}}]},"status":{}}])");
+    EXPECT_EQ(pages["/configz"]["kubeletconfig"]["maxPods"].integer(), 110);
+    EXPECT_EQ(pages["/configz"]["kubeletconfig"]["imageGCHighThresholdPercent"].integer(), 85);
+    EXPECT_EQ(pages["/configz"]["kubeletconfig"]["crashLoopBackOff"]["maxContainerRestartPeriod"].str(), "5m0s");
+    Task<NodePage> paging = kubelet_->pages().page("POST", "/pods", "");
+    NodePage refused = co_await paging;
+    EXPECT_EQ(refused.status, 405);
   });
 }
 

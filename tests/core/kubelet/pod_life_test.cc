@@ -214,6 +214,80 @@ TEST_F(PodLife, containers_may_have_the_nodes_processes_and_ipc) {
   });
 }
 
+TEST_F(PodLife, containers_that_start_at_once_share_one_first_process) {
+  start_kubelet();
+  std::string containers;
+  for (const char* name : {"a", "b", "c", "d"}) containers += cat(containers.empty() ? "" : ",", R"({"name":")", name, R"(","image":"busybox:1","command":["sleep","1000"]})");
+  put_pod("p", cat(R"("terminationGracePeriodSeconds":1,"shareProcessNamespace":true,"containers":[)", containers, "]"));
+  RUN({
+    Document d = co_await until_phase("p", "Running");
+    std::string ns = base_ + "/run/pods/uid-p/ns";
+    for (int round = 1; round <= 3; ++round) {
+      // Its end is theirs: all are to be started again at the same time.
+      int first = static_cast<int>(parse_int64(trim(slurp(ns + "/first"))).value_or(0));
+      EXPECT_GT(first, 0);
+      if (first <= 0) co_return;
+      ::kill(first, SIGKILL);
+      std::function<bool(const Document&)> again = [round](const Document& x) {
+        bool all = PodView(x).is_ready();
+        for (Value s : x["status"]["containerStatuses"].items()) all = all && s["restartCount"].integer() >= round;
+        return all;
+      };
+      for (int i = 0; i < 400 && !again(pod("p")); ++i) {
+        clock_.pass_us(30 * 1000000LL);  // of their back-off
+        co_await sleep_ms(50);
+      }
+      d = pod("p");
+      EXPECT_TRUE(again(d)) << d["status"].dump();
+      std::string mounts = slurp("/proc/self/mountinfo"), at = cat(" ", ns, "/pid ");
+      size_t count = 0;
+      for (size_t i = mounts.find(at); i != std::string::npos; i = mounts.find(at, i + 1)) ++count;
+      EXPECT_EQ(count, 1u) << mounts;
+      std::set<std::string> spaces;
+      for (Value s : d["status"]["containerStatuses"].items()) {
+        std::string pid(trim(slurp(cat(base_, "/run/pods/uid-p/containers/", s["containerID"].str().substr(10), "/pid"))));
+        std::error_code ec;
+        spaces.insert(fs::read_symlink(cat("/proc/", pid, "/ns/pid"), ec).string());
+      }
+      EXPECT_EQ(spaces.size(), 1u);
+    }
+    co_await remove_pod("p", 0);
+    co_await until_gone("p");
+  });
+}
+
+// (KEP 5532.)
+TEST_F(PodLife, all_containers_begin_anew_when_a_rule_says_so) {
+  start_kubelet();
+  put_pod("p", R"("restartPolicy":"Never","terminationGracePeriodSeconds":1,"initContainers":[{"name":"i","image":"busybox:1","command":["sh","-c","echo init; exit 0"]}],
+    "containers":[{"name":"a","image":"busybox:1","restartPolicy":"Never","restartPolicyRules":[{"action":"RestartAllContainers","exitCodes":{"operator":"In","values":[88]}}],
+      "command":["sh","-c","trap 'exit 88' TERM; echo up; while :; do sleep 0.1; done"]},{"name":"b","image":"busybox:1","command":["sh","-c","trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done"]}])");
+  RUN({
+    Document d = co_await until_phase("p", "Running");
+    EXPECT_EQ(find_condition(d["status"]["conditions"], "AllContainersRestarting")["status"].str(), "False");
+    std::string id = d["status"]["containerStatuses"].item(0)["containerID"].text().substr(10);
+    ::kill(static_cast<int>(parse_int64(trim(slurp(cat(base_, "/run/pods/uid-p/containers/", id, "/pid")))).value_or(0)), SIGTERM);
+    bool told = false;
+    std::function<bool(const Document&)> again = [&told](const Document& x) {
+      told = told || find_condition(x["status"]["conditions"], "AllContainersRestarting")["status"].str() == "True";
+      bool all = PodView(x).is_ready() && x["status"]["initContainerStatuses"].item(0)["restartCount"].integer() == 1;
+      for (Value s : x["status"]["containerStatuses"].items()) all = all && s["restartCount"].integer() == 1;
+      EXPECT_NE(PodView(x).phase(), "Failed");
+      EXPECT_NE(PodView(x).phase(), "Succeeded");
+      return all;
+    };
+    Task<Document> waiting = until("p", again);
+    d = co_await waiting;
+    EXPECT_TRUE(told);
+    EXPECT_EQ(find_condition(d["status"]["conditions"], "AllContainersRestarting")["status"].str(), "False");
+    EXPECT_EQ(d["status"]["containerStatuses"].item(1)["lastState"]["terminated"]["reason"].str(), "RestartingAllContainers");
+    EXPECT_NE(log_of("p", "i", 1).find("init"), std::string::npos);
+    co_await until_event("p", "Killing: killing");
+    co_await remove_pod("p", 1);
+    co_await until_gone("p");
+  });
+}
+
 TEST_F(PodLife, a_readiness_gate_is_another_partys_word) {
   start_kubelet();
   put_pod("p", R"("readinessGates":[{"conditionType":"example.com/lb"}],"containers":[{"name":"c","image":"busybox:1","command":["sleep","1000"]}])", R"("generation":3)");

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "core/resources/kind.h"
 #include "core/resources/pod_view.h"
+#include "core/schema/engine.h"
 
 namespace bramble {
 namespace {
@@ -111,6 +113,41 @@ TEST(PodStatus, a_refused_pod_has_failed) {
   EXPECT_EQ(s["phase"].str(), "Failed");
   EXPECT_EQ(s["reason"].str(), "OutOfcpu");
   EXPECT_EQ(s["message"].str(), "why");
+}
+
+TEST(PodStatus, is_written_without_what_others_write) {
+  constexpr const char* kReady = R"({"type":"Ready","status":"True","observedGeneration":1})";
+  struct Row {
+    const char *name, *was, *now, *patch;
+  };
+  const Row rows[] = {
+      {"nothing", R"({"phase":"Running"})", R"({"phase":"Running"})", "{}"},
+      {"a word", R"({"phase":"Pending","reason":"x"})", R"({"phase":"Running"})", R"({"reason":null,"phase":"Running"})"},
+      {"conditions that are another, and only those", R"({"conditions":[{"type":"example.com/x","status":"False"},{"type":"Ready","status":"False","reason":"r"}]})",
+       R"({"conditions":[{"type":"example.com/x","status":"False"},{"type":"Ready","status":"True","observedGeneration":1},{"type":"Initialized","status":"True"}]})",
+       R"({"conditions":[{"type":"Ready","status":"True","observedGeneration":1,"reason":null},{"type":"Initialized","status":"True"}]})"},
+      {"a condition that goes", R"({"conditions":[{"type":"PodResizePending","status":"True"},{"type":"Ready","status":"True","observedGeneration":1}]})",
+       R"({"conditions":[{"type":"Ready","status":"True","observedGeneration":1}]})", R"({"conditions":[{"$patch":"delete","type":"PodResizePending"}]})"},
+      {"addresses as a whole", R"({"podIPs":[{"ip":"10.0.0.1"}]})", R"({"podIPs":[{"ip":"10.0.0.2"}]})", R"({"podIPs":[{"$patch":"replace"},{"ip":"10.0.0.2"}]})"},
+      {"amounts", R"({"allocatedResources":{"cpu":"1","memory":"2"},"resources":{"limits":{"cpu":"1"}}})", R"({"allocatedResources":{"cpu":"2"},"resources":{}})",
+       R"({"allocatedResources":{"cpu":"2","memory":null},"resources":{"limits":null}})"},
+  };
+  const bramble::Kind* pods = find_kind("", "v1", "pods");
+  ASSERT_NE(pods, nullptr);
+  for (const auto& row : rows) {
+    Document shown = parse(cat(R"({"metadata":{"uid":"u"},"status":)", row.was, "}")), now = parse(row.now);
+    Document patch = status_patch(shown.root(), now.root());
+    EXPECT_EQ(patch["status"].dump(), row.patch) << row.name;
+    auto merged = strategic_merge(pods->type, shown.root(), patch.root());
+    ASSERT_TRUE(merged.ok()) << row.name << ": " << merged.error().message();
+    EXPECT_TRUE(equal(merged->finish()["status"], now.root())) << row.name;
+  }
+  // What somebody else wrote meanwhile stays.
+  Document seen = parse(R"({"metadata":{"uid":"u"},"status":{"conditions":[{"type":"Ready","status":"False"}]}})"), now = parse(cat(R"({"conditions":[)", kReady, "]}"));
+  Document there = parse(R"({"metadata":{"uid":"u"},"status":{"conditions":[{"type":"Ready","status":"False"},{"type":"example.com/x","status":"True"}]}})");
+  auto merged = strategic_merge(pods->type, there.root(), status_patch(seen.root(), now.root()).root());
+  ASSERT_TRUE(merged.ok());
+  EXPECT_EQ(merged->finish()["status"]["conditions"].dump(), cat("[", kReady, R"(,{"type":"example.com/x","status":"True"}])"));
 }
 
 }  // namespace

@@ -256,6 +256,9 @@ TEST_F(Probes, servers_that_behave_badly_are_told_and_hold_up_nothing) {
   add("nobody", nobody);
   add("tls", endless.port(), "HTTPS");
   containers += cat(R"(,{"name":"tcp","image":"busybox:1","command":["sleep","1000"],"readinessProbe":{"tcpSocket":{"host":"127.0.0.1","port":)", endless.port(), R"(},"periodSeconds":1}})");
+  // A host may have a name.
+  containers += cat(R"(,{"name":"named","image":"busybox:1","command":["sleep","1000"],"readinessProbe":{"httpGet":{"host":"localhost","port":)", local.port(), R"(,"scheme":"HTTP"},"periodSeconds":1}})");
+  containers += cat(R"(,{"name":"unknown","image":"busybox:1","command":["sleep","1000"],"readinessProbe":{"tcpSocket":{"host":"no such name","port":)", local.port(), R"(},"periodSeconds":1,"timeoutSeconds":9}})");
   containers += cat(R"(,{"name":"closed","image":"busybox:1","command":["sleep","1000"],"readinessProbe":{"tcpSocket":{"host":"127.0.0.1","port":)", nobody, R"(},"periodSeconds":1}})");
   put_pod("p", cat(R"("terminationGracePeriodSeconds":0,"containers":[)", containers, "]"));
   RUN_HERE({
@@ -265,8 +268,8 @@ TEST_F(Probes, servers_that_behave_badly_are_told_and_hold_up_nothing) {
         if (s["ready"].boolean()) out += cat(s["name"].str(), " ");
       return out;
     };
-    for (int i = 0; i < 1000 && ready() != "endless moved local tcp "; ++i) co_await sleep_ms(10);
-    EXPECT_EQ(ready(), "endless moved local tcp ");
+    for (int i = 0; i < 1000 && ready() != "endless moved local tcp named "; ++i) co_await sleep_ms(10);
+    EXPECT_EQ(ready(), "endless moved local tcp named ");
     std::string get = R"(Unhealthy: Readiness probe failed: Get "http://127.0.0.1:)";
     co_await until_told(cat(get, hangs.port(), R"(/": context deadline exceeded (Client.Timeout exceeded while awaiting headers))"));
     co_await until_told(cat(get, garbage.port(), R"(/": )"));
@@ -274,6 +277,7 @@ TEST_F(Probes, servers_that_behave_badly_are_told_and_hold_up_nothing) {
     co_await until_told(cat(get, loops.port(), R"(/again": stopped after 10 redirects)"));
     co_await until_told(cat(get, nobody, R"(/": dial tcp 127.0.0.1:)", nobody, ": connect: connection refused"));
     co_await until_told(cat(R"(Unhealthy: Readiness probe failed: Get "https://127.0.0.1:)", endless.port(), R"(/": )"));
+    co_await until_told("Unhealthy: Readiness probe failed: dial tcp: lookup no such name");
     co_await until_told(cat("Unhealthy: Readiness probe failed: dial tcp 127.0.0.1:", nobody, ": connect: connection refused"));
     co_await remove_pod("p", 0);
     co_await until_gone("p");

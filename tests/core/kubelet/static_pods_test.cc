@@ -122,6 +122,41 @@ TEST_F(StaticPodsTest, live_with_their_files_and_are_shown_by_mirror_pods) {
   });
 }
 
+TEST_F(StaticPodsTest, a_changed_manifest_does_not_wait_for_its_mirror_to_go) {
+  start();
+  RUN({
+    write(kManifest);
+    Document d = co_await until_phase("web-n1", "Running");
+    std::string id = id_of(d), uid(uid_of(d)), hash = d["metadata"]["annotations"]["kubernetes.io/config.hash"].text();
+    client_.refuse_removes = true;
+    write(replace_all(kManifest, "app: web", "app: other"));
+    auto pods = [this] {
+      std::string out;
+      std::error_code ec;
+      for (fs::directory_iterator it(base_ + "/run/pods", ec), end; !ec && it != end; it.increment(ec))
+        if (slurp(it->path().string() + "/records.json").find("\"phase\":1") != std::string::npos) out = it->path().filename().string();
+      return out;
+    };
+    for (int i = 0; i < 1000 && (pods().empty() || pods() == hash); ++i) co_await sleep_ms(10);
+    EXPECT_NE(pods(), hash) << "the pod of the first manifest";
+    EXPECT_FALSE(pods().empty()) << "nothing runs";
+    EXPECT_EQ(uid_of(pod("web-n1")), uid) << "the mirror is still there";
+    client_.refuse_removes = false;
+    std::function<bool(const Document&)> other = [hash](const Document& x) { return x && x["metadata"]["annotations"]["kubernetes.io/config.hash"].str() != hash && PodView(x).is_ready(); };
+    Task<Document> waiting = until("web-n1", other);
+    d = co_await waiting;
+    EXPECT_NE(id_of(d), id);
+    // Nor does one that is gone.
+    client_.refuse_removes = true;
+    fs::remove(path());
+    for (int i = 0; i < 1000 && running() > 0; ++i) co_await sleep_ms(10);
+    EXPECT_EQ(running(), 0u);
+    EXPECT_TRUE(pod("web-n1"));
+    client_.refuse_removes = false;
+    co_await until_gone("web-n1");
+  });
+}
+
 TEST_F(StaticPodsTest, a_file_that_went_while_the_kubelet_was_away_takes_its_pod_along) {
   start();
   RUN({

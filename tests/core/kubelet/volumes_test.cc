@@ -291,5 +291,39 @@ TEST_F(AtomicWriter, completes_what_a_crash_cut_off) {
   EXPECT_EQ(names, (std::set<std::string>{"..data", "..two", "a", "new"}));
 }
 
+TEST(VolumesOfPods, what_may_take_long_does_not_hold_up_the_rest) {
+  struct Row {
+    const char* name;
+    const char* spec;
+    OffloadLane expected;
+  };
+  const Row rows[] = {
+      {"nothing", R"({})", OffloadLane::kShort},
+      {"a group, of what is made anew", R"({"securityContext":{"fsGroup":1},"volumes":[{"name":"v","emptyDir":{}}]})", OffloadLane::kShort},
+      {"a local volume as it is", R"({"volumes":[{"name":"v","local":{"path":"/x"}}]})", OffloadLane::kShort},
+      {"a local volume that is given to a group", R"({"securityContext":{"fsGroup":1},"volumes":[{"name":"e","emptyDir":{}},{"name":"v","local":{"path":"/x"}}]})", OffloadLane::kLong},
+      {"a server", R"({"volumes":[{"name":"v","nfs":{"server":"s","path":"/x"}}]})", OffloadLane::kLong},
+  };
+  for (const auto& row : rows) {
+    auto pod = Document::parse(cat(R"({"spec":)", row.spec, "}"));
+    ASSERT_TRUE(pod.ok());
+    EXPECT_EQ(lane_of_volumes(*pod), row.expected) << row.name;
+  }
+}
+
+TEST(VolumesOfPods, nothing_of_an_image_volume_is_executed) {
+  char folder[] = "/tmp/image-volume-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  auto pod = Document::parse(R"({"spec":{"volumes":[{"name":"v","image":{"reference":"x"}},{"name":"e","emptyDir":{}}]}})");
+  auto container = Document::parse(R"({"name":"c","volumeMounts":[{"name":"v","mountPath":"/v"},{"name":"e","mountPath":"/e"}]})");
+  ASSERT_TRUE(pod.ok() && container.ok());
+  MountWork work{folder, *pod, *container, {}, {{"v", folder}}, false};
+  auto mounts = container_mounts(work);
+  ASSERT_TRUE(mounts.ok()) << mounts.error().message();
+  EXPECT_EQ(join((*mounts)[0].options, " "), "rbind ro noexec rprivate");
+  EXPECT_EQ(join((*mounts)[1].options, " "), "rbind rw rprivate");
+  rmdir(folder);
+}
+
 }  // namespace
 }  // namespace bramble

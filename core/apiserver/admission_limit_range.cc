@@ -1,4 +1,4 @@
-#include "core/apiserver/admission_limits.h"
+#include "core/apiserver/admission_limit_range.h"
 
 #include <algorithm>
 #include <cstdio>

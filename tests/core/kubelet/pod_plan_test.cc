@@ -1,4 +1,4 @@
-#include "core/kubelet/pod_actions.h"
+#include "core/kubelet/pod_plan.h"
 
 #include <gtest/gtest.h>
 
@@ -26,7 +26,7 @@ ContainerRecord record(const char* name, Phase phase, int exit_code = 0, int att
   return r;
 }
 
-std::string text_of(const PodActions& a) {
+std::string text_of(const PodPlan& a) {
   std::string out;
   for (const auto& s : a.start) out += cat("start ", s.container, "#", s.attempt, " ");
   for (const auto& e : a.end) out += cat("end ", e.container, " (", e.message, ") ");
@@ -43,7 +43,7 @@ constexpr const char* kInit = R"({"restartPolicy":"Never","initContainers":[{"na
 constexpr const char* kInitAlways = R"({"initContainers":[{"name":"i"}],"containers":[{"name":"a"}]})";
 constexpr const char* kSidecar = R"({"restartPolicy":"Never","initContainers":[{"name":"s","restartPolicy":"Always"},{"name":"i"}],"containers":[{"name":"a"}]})";
 
-TEST(PodActions, follow_restart_policy_init_order_and_sidecars) {
+TEST(PodPlan, follow_restart_policy_init_order_and_sidecars) {
   struct Row {
     const char* name;
     const char* spec;
@@ -79,7 +79,7 @@ TEST(PodActions, follow_restart_policy_init_order_and_sidecars) {
   }
 }
 
-TEST(PodActions, replace_what_runs_of_another_image) {
+TEST(PodPlan, replace_what_runs_of_another_image) {
   auto of_image = [](ContainerRecord r, const char* image, bool replaced = false) {
     r.spec_image = image;
     r.replaced = replaced;
@@ -109,7 +109,7 @@ TEST(PodActions, replace_what_runs_of_another_image) {
   }
 }
 
-TEST(PodActions, end_what_is_not_well_and_wait_for_what_starts) {
+TEST(PodPlan, end_what_is_not_well_and_wait_for_what_starts) {
   ContainerRecord sidecar = record("s", Phase::kRunning, 0, 0, Kind::kInit), init = record("i", Phase::kExited, 0, 0, Kind::kInit), a = record("a", Phase::kRunning);
   ContainerHealth starting, sick, dead;
   starting.started = false;
@@ -154,7 +154,7 @@ TEST(PodActions, end_what_is_not_well_and_wait_for_what_starts) {
   }
 }
 
-TEST(PodActions, counts_on_from_the_restarts_that_the_api_remembers) {
+TEST(PodPlan, counts_on_from_the_restarts_that_the_api_remembers) {
   RestartBackoff none;
   Document pod = pod_of(R"({"containers":[{"name":"a"}]})", R"({"containerStatuses":[{"name":"a","restartCount":4,"containerID":"bramble://x"}]})");
   EXPECT_EQ(text_of(plan_pod(pod.root(), {}, none, 0)), "start a#5");
@@ -184,9 +184,44 @@ TEST(RestartBackoff, makes_the_plan_wait_and_tells_until_when) {
   RestartBackoff b;
   b.note_restart("a", 990 * s);
   Document pod = pod_of(R"({"containers":[{"name":"a"}]})");
-  PodActions a = plan_pod(pod.root(), {record("a", Phase::kExited, 1, 1)}, b, 1003 * s);
+  PodPlan a = plan_pod(pod.root(), {record("a", Phase::kExited, 1, 1)}, b, 1003 * s);
   EXPECT_EQ(text_of(a), "wait a");
   EXPECT_EQ(a.again_us, 1010 * s);
+}
+
+TEST(PodPlan, begin_all_anew_when_a_rule_says_so) {
+  constexpr const char* kAll = R"({"restartPolicy":"Never","initContainers":[{"name":"i"},{"name":"s","restartPolicy":"Always"}],"containers":[{"name":"a","restartPolicy":"Never",
+    "restartPolicyRules":[{"action":"Restart","exitCodes":{"operator":"In","values":[1]}},{"action":"RestartAllContainers","exitCodes":{"operator":"In","values":[1,88]}}]},{"name":"b"}]})";
+  auto reset = [](ContainerRecord r) {
+    r.reset = true;
+    return r;
+  };
+  ContainerRecord i = record("i", Phase::kExited, 0, 0, Kind::kInit), sidecar = record("s", Phase::kRunning, 0, 0, Kind::kInit), b = record("b", Phase::kRunning);
+  ContainerRecord i0 = reset(i), s0 = reset(record("s", Phase::kExited, 137, 0, Kind::kInit)), a0 = reset(record("a", Phase::kExited, 88)), b0 = reset(record("b", Phase::kExited, 137));
+  struct Row {
+    const char* name;
+    std::vector<ContainerRecord> records;
+    bool resetting;
+    const char* expected;
+  };
+  const Row rows[] = {
+      {"another exit code", {i, sidecar, record("a", Phase::kExited, 2), b}, false, ""},
+      {"the first rule that matches", {i, sidecar, record("a", Phase::kExited, 1), b}, false, "start a#1"},
+      {"its exit code", {i, sidecar, record("a", Phase::kExited, 88), b}, false, "reset"},
+      {"until all have ended", {i, sidecar, record("a", Phase::kRunning), b}, true, "reset"},
+      {"init containers first", {i0, s0, a0, b0}, false, "start i#1"},
+      {"then sidecars", {i0, s0, a0, b0, record("i", Phase::kExited, 0, 1, Kind::kInit)}, false, "start s#1"},
+      {"then the others, without back-off", {i0, s0, a0, b0, record("i", Phase::kExited, 0, 1, Kind::kInit), record("s", Phase::kRunning, 0, 1, Kind::kInit)}, false, "start a#1 start b#1"},
+  };
+  Document pod = pod_of(kAll);
+  EXPECT_TRUE(may_reset(pod.root()));
+  for (const auto& row : rows) {
+    RestartBackoff none;
+    PodMoment moment;
+    moment.resetting = row.resetting;
+    PodPlan plan = plan_pod(pod.root(), row.records, none, 2000 * 1000000LL, moment);
+    EXPECT_EQ(plan.reset ? std::string("reset") : text_of(plan), row.expected) << row.name;
+  }
 }
 
 }  // namespace

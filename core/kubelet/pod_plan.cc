@@ -1,4 +1,4 @@
-#include "core/kubelet/pod_actions.h"
+#include "core/kubelet/pod_plan.h"
 
 #include <algorithm>
 
@@ -57,11 +57,27 @@ struct Planner {
   const RestartBackoff& backoff;
   int64_t now_us;
   const PodMoment& moment;
-  PodActions out;
+  PodPlan out;
 
   ContainerHealth health_of(const ContainerRecord& r) const {
     auto it = moment.health.find(r.id);
     return it == moment.health.end() ? ContainerHealth() : it->second;
+  }
+
+  // What counts of a container: nothing of it does when all begin anew.
+  const ContainerRecord* current(std::string_view name) const {
+    const ContainerRecord* r = latest_record(records, name);
+    return r && r->reset ? nullptr : r;
+  }
+
+  bool is_reset() const {
+    if (moment.resetting) return true;
+    for (Value list : {pod.init_containers(), pod.containers()})
+      for (Value c : list.items()) {
+        const ContainerRecord* r = current(c["name"].str());
+        if (r && r->phase == ContainerRecord::Phase::kExited && !r->replaced && !r->restart && !moment.starting.contains(r->name) && resets_after(c, r->exit_code)) return true;
+      }
+    return false;
   }
 
   // Starts what never ran, or ended and is to be restarted. False: it ended and stays so.
@@ -75,6 +91,10 @@ struct Planner {
     }
     if (!r) {
       out.start.push_back({std::string(name), kind, attempt_after_status(pod, name)});
+      return true;
+    }
+    if (r->reset) {
+      out.start.push_back({std::string(name), kind, r->attempt + 1});
       return true;
     }
     if (r->phase == ContainerRecord::Phase::kExited && !should_restart(*r, pod.root(), container)) return false;
@@ -96,16 +116,18 @@ struct Planner {
     bool init = kind == ContainerRecord::Kind::kInit;
     bool changed = !r.spec_image.empty() && container["image"].str() != r.spec_image && (!init || PodView::is_sidecar(container));
     ContainerHealth health = health_of(r);
-    PodActions::End end;
+    PodPlan::End end;
     std::string_view what;
     if (changed) what = "definition changed";
-    else if (health.liveness_failed) what = "failed liveness probe", end.why = PodActions::End::kLiveness;
-    else if (health.startup_failed) what = "failed startup probe", end.why = PodActions::End::kStartup;
+    else if (health.liveness_failed) what = "failed liveness probe", end.why = PodPlan::End::kLiveness;
+    else if (health.startup_failed) what = "failed startup probe", end.why = PodPlan::End::kStartup;
+    else if (moment.resizing.contains(r.id)) what = "resize requires restart", end.why = PodPlan::End::kResize;
     else return;
     end.container = r.name;
     end.id = r.id;
-    end.again = changed || init || restarts_after(pod.root(), container, 137);
-    end.message = init ? cat("Init container ", r.name, " ", what) : cat("Container ", r.name, " ", what, end.again ? ", will be restarted" : "");
+    bool resize = end.why == PodPlan::End::kResize;
+    end.again = changed || resize || init || restarts_after(pod.root(), container, 137);
+    end.message = resize ? cat("Container ", r.name, " ", what) : init ? cat("Init container ", r.name, " ", what) : cat("Container ", r.name, " ", what, end.again ? ", will be restarted" : "");
     out.end.push_back(std::move(end));
   }
 
@@ -113,10 +135,10 @@ struct Planner {
   bool plan_init() {
     // After the pod's own containers have begun, init containers are not run again.
     bool begun = false;
-    for (Value c : pod.containers().items()) begun = begun || latest_record(records, c["name"].str());
+    for (Value c : pod.containers().items()) begun = begun || current(c["name"].str());
     for (Value c : pod.init_containers().items()) {
       std::string_view name = c["name"].str();
-      const ContainerRecord* r = latest_record(records, name);
+      const ContainerRecord* r = current(name);
       if (PodView::is_sidecar(c)) {
         keep_running(c, ContainerRecord::Kind::kInit);
         bool up = r && r->phase == ContainerRecord::Phase::kRunning && !moment.starting.contains(name) && health_of(*r).started;
@@ -143,25 +165,48 @@ struct Planner {
   }
 };
 
+// Restart, or RestartAllContainers: either way the container runs again.
+bool matches(Value rule, int exit_code) {
+  bool listed = false;
+  for (Value v : rule["exitCodes"]["values"].items()) listed = listed || v.integer() == exit_code;
+  return rule.has("exitCodes") && listed == (rule["exitCodes"]["operator"].str() == "In");
+}
+
 }  // namespace
+
+// The first rule that matches has the word.
+bool resets_after(Value container, int exit_code) {
+  for (Value rule : container["restartPolicyRules"].items())
+    if (matches(rule, exit_code)) return rule["action"].str() == "RestartAllContainers";
+  return false;
+}
+
+bool may_reset(Value pod) {
+  for (const char* list : {"initContainers", "containers"})
+    for (Value c : pod["spec"][list].items())
+      for (Value rule : c["restartPolicyRules"].items())
+        if (rule["action"].str() == "RestartAllContainers") return true;
+  return false;
+}
 
 bool restarts_after(Value pod_value, Value container, int exit_code) {
   std::string_view policy = container["restartPolicy"].str();
   for (Value rule : container["restartPolicyRules"].items()) {
-    if (policy.empty() || rule["action"].str() != "Restart") continue;
-    bool listed = false;
-    for (Value v : rule["exitCodes"]["values"].items()) listed = listed || v.integer() == exit_code;
-    if (listed == (rule["exitCodes"]["operator"].str() == "In")) return true;
+    if (!policy.empty() && matches(rule, exit_code)) return true;
   }
   if (policy.empty()) policy = PodView(pod_value).restart_policy();
   return policy == "Always" || (policy == "OnFailure" && exit_code != 0);
 }
 
-PodActions plan_pod(Value pod_value, const std::vector<ContainerRecord>& records, const RestartBackoff& backoff, int64_t now_us, const PodMoment& moment) {
+PodPlan plan_pod(Value pod_value, const std::vector<ContainerRecord>& records, const RestartBackoff& backoff, int64_t now_us, const PodMoment& moment) {
   Planner p{PodView(pod_value), records, backoff, now_us, moment, {}};
+  if (p.is_reset()) {
+    p.out.reset = true;
+    return p.out;
+  }
   bool work_done = p.pod.containers().size() > 0;
   for (Value c : p.pod.containers().items()) {
-    const ContainerRecord* r = latest_record(records, c["name"].str());
+    const ContainerRecord* r = p.current(c["name"].str());
     bool over = r && r->phase == ContainerRecord::Phase::kExited && !moment.starting.contains(r->name) && !should_restart(*r, pod_value, c);
     work_done = work_done && over;
   }

@@ -33,7 +33,7 @@ class RestartBackoff {
 // "10s", "1m20s", "5m0s": Go's time.Duration of whole seconds.
 std::string go_duration(int64_t us);
 
-struct PodActions {
+struct PodPlan {
   struct Start {
     std::string container;
     ContainerRecord::Kind kind = ContainerRecord::Kind::kMain;
@@ -42,7 +42,7 @@ struct PodActions {
   std::vector<Start> start;         // now, in order
   struct End {
     std::string container, id, message;  // of the event Killing
-    enum Why { kDefinition, kLiveness, kStartup } why = kDefinition;
+    enum Why { kDefinition, kLiveness, kStartup, kResize } why = kDefinition;
     bool again = true;                   // another takes its place however it ends
   };
   std::vector<End> end;              // run, but of another definition or not well
@@ -51,6 +51,7 @@ struct PodActions {
   std::vector<std::string> stop;    // sidecars and others to be stopped because the pod's work is done
   bool initialized = false;         // all init containers have completed, sidecars have started
   bool finished = false;            // nothing runs and nothing will be started again
+  bool reset = false;               // all containers end, and then begin anew, init containers first; nothing else is to be done
 };
 
 // What probes say of a container that runs.
@@ -63,12 +64,17 @@ struct PodMoment {
   std::set<std::string, std::less<>> starting;  // names of containers whose start is under way
   std::set<std::string, std::less<>> ending;    // ids of containers that are being ended
   std::map<std::string, ContainerHealth, std::less<>> health;  // by id; absent: nobody probes it
+  bool resetting = false;  // such an end was begun
+  std::set<std::string, std::less<>> resizing{};  // ids of containers that can be resized by a restart only
 };
 
 // now_us is monotonic, as the records' ended_us.
-PodActions plan_pod(Value pod, const std::vector<ContainerRecord>& records, const RestartBackoff& backoff, int64_t now_us, const PodMoment& moment = {});
+PodPlan plan_pod(Value pod, const std::vector<ContainerRecord>& records, const RestartBackoff& backoff, int64_t now_us, const PodMoment& moment = {});
 
 // Whether a container that ended so is started again, by its own policy and rules or else by the pod's (KEP 5307).
 bool restarts_after(Value pod, Value container, int exit_code);
+// Whether all containers of the pod begin anew when that one ends so; whether some container may ask for it (KEP 5532).
+bool resets_after(Value container, int exit_code);
+bool may_reset(Value pod);
 
 }  // namespace bramble
