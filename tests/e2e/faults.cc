@@ -24,7 +24,7 @@
 #define DECIDE "_ZN7bramble6decideERKNS_8PodFactsERKSt3mapINSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEENS_8NodeInfoESt4lessIvESaISt4pairIKS9_SA_EEERSE_RNS_6RandomE"
 #define PLAN_POD "_ZN7bramble8plan_podENS_5ValueERKSt6vectorINS_15ContainerRecordESaIS2_EERKNS_14RestartBackoffElRKNS_9PodMomentE"
 #define SET_UP_VOLUMES "_ZN7bramble14set_up_volumesERKNS_10VolumeWorkE"
-#define PORTS_OF_SERVICE "_ZN7bramble16ports_of_serviceB5cxx11ENS_5ValueERKSt6vectorINS_8DocumentESaIS2_EE"
+#define PORTS_OF_SERVICE "_ZN7bramble16ports_of_serviceB5cxx11ENS_5ValueERKSt6vectorINS_8DocumentESaIS2_EERKNS_9ProxyNodeE"
 #define DNS_SERVICE "_ZN7bramble11dns_serviceENS_5ValueERKSt6vectorINS_8DocumentESaIS2_EE"
 #define SORT_SETS "_ZN7bramble9sort_setsENS_5ValueERKSt6vectorINS_8DocumentESaIS2_EE"
 #define CLAIM "_ZN7bramble5claimENS_5ValueERKNS_13LabelSelectorERKNS_10ResourceIdERKSt6vectorINS_8DocumentESaIS8_EE"
@@ -43,8 +43,8 @@ PodPlan real_plan_pod(Value, const std::vector<ContainerRecord>&, const RestartB
 PodPlan wrap_plan_pod(Value, const std::vector<ContainerRecord>&, const RestartBackoff&, int64_t, const PodMoment&) WRAPS(PLAN_POD);
 Status real_set_up_volumes(const VolumeWork&) REAL(SET_UP_VOLUMES);
 Status wrap_set_up_volumes(const VolumeWork&) WRAPS(SET_UP_VOLUMES);
-ServicePorts real_ports_of_service(Value, const Objects&) REAL(PORTS_OF_SERVICE);
-ServicePorts wrap_ports_of_service(Value, const Objects&) WRAPS(PORTS_OF_SERVICE);
+ServicePorts real_ports_of_service(Value, const Objects&, const ProxyNode&) REAL(PORTS_OF_SERVICE);
+ServicePorts wrap_ports_of_service(Value, const Objects&, const ProxyNode&) WRAPS(PORTS_OF_SERVICE);
 DnsService real_dns_service(Value, const Objects&) REAL(DNS_SERVICE);
 DnsService wrap_dns_service(Value, const Objects&) WRAPS(DNS_SERVICE);
 DeploymentSets real_sort_sets(Value, const Objects&) REAL(SORT_SETS);
@@ -94,9 +94,9 @@ Status wrap_set_up_volumes(const VolumeWork& work) {
   return real_set_up_volumes(work);
 }
 
-ServicePorts wrap_ports_of_service(Value service, const Objects& slices) {
+ServicePorts wrap_ports_of_service(Value service, const Objects& slices, const ProxyNode& node) {
   if (poisoned(service, "proxy")) recurse(nullptr);
-  return real_ports_of_service(service, slices);
+  return real_ports_of_service(service, slices, node);
 }
 
 DnsService wrap_dns_service(Value service, const Objects& slices) {
