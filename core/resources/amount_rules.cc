@@ -42,6 +42,14 @@ bool is_container_standard(std::string_view name) {
   return name == "cpu" || name == "memory" || name == "ephemeral-storage" || is_huge_pages(name);
 }
 
+// Huge pages come in whole pages, whose size is in the name.
+void validate_pages(std::string_view name, Value amount, const Path& at, FieldErrors& errors) {
+  if (!is_huge_pages(name)) return;
+  const auto page = Quantity::parse(name.substr(kHugePages.size())), q = Quantity::parse(amount.is_string() ? amount.text() : amount.dump());
+  if (!q.ok() || (page.ok() && page->value() > 0 && page->is_integer() && q->value() % page->value() == 0)) return;
+  errors.invalid(at, q->text(), cat(q->text(), " is not positive integer multiple of ", name));
+}
+
 std::string amount_text(Value v) { return v.is_string() ? v.text() : v.dump(); }
 
 }  // namespace
@@ -97,6 +105,7 @@ void validate_requirements(Value resources, const Path& at, const PodSpecContext
     const Path here = limits_at.key(name);
     validate_container_resource_name(name, here, errors);
     validate_resource_amount(name, amount, here, errors);
+    validate_pages(name, amount, here, errors);
     look(name);
   }
   for (auto [name, amount] : requests.members()) {
@@ -119,6 +128,8 @@ void validate_requirements(Value resources, const Path& at, const PodSpecContext
       errors.invalid(requests_at, amount_text(amount),
                      cat("must be less than or equal to ", name, " limit of ", amount_text(limit)));
   }
+  for (auto [name, amount] : requests.members()) validate_pages(name, amount, requests_at.key(name), errors);
+  if (huge_pages && !cpu_or_memory) errors.forbidden(at, "HugePages require cpu or memory");
   const Value claims = resources["claims"];
   std::set<std::string> seen;
   for (size_t i = 0; i < claims.size(); ++i) {
@@ -129,9 +140,13 @@ void validate_requirements(Value resources, const Path& at, const PodSpecContext
       continue;
     }
     if (!seen.insert(cat(name, "/", claim["request"].str())).second) errors.duplicate(at.at("claims").at(i), name);
-    if (!context.resource_claims.count(name)) errors.not_found(at.at("claims").at(i), name);
+    if (!context.resource_claims.count(name)) {
+      const std::vector<std::string> known(context.resource_claims.begin(), context.resource_claims.end());
+      errors.add({"FieldValueNotFound", at.at("claims").at(i).text(),
+                  cat("Not found: ", go_quote(name), ": must be one of the names in pod.spec.resourceClaims",
+                      known.empty() ? " which is empty" : ": ", join(known, ", "))});
+    }
   }
-  if (huge_pages && !cpu_or_memory) errors.forbidden(at, "HugePages require cpu or memory");
 }
 
 }  // namespace bramble

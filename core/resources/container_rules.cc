@@ -3,6 +3,7 @@
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
 #include "core/resources/pod_view.h"
+#include "core/resources/volume_source_rules.h"
 
 namespace bramble {
 namespace {
@@ -83,20 +84,35 @@ void validate_mounts(Value c, const Path& at, const PodSpecContext& context, Fie
                          "may only be specified when mountPropagation is None or not specified");
     }
   }
-  std::set<std::string, std::less<>> devices;
+}
+
+void validate_devices(Value c, const Path& at, const PodSpecContext& context, FieldErrors& errors) {
+  std::set<std::string, std::less<>> names, paths, mounts, mount_paths;
+  for (Value m : c["volumeMounts"].items()) {
+    mounts.insert(m["name"].text());
+    mount_paths.insert(m["mountPath"].text());
+  }
   for (size_t i = 0; i < c["volumeDevices"].size(); ++i) {
     const Value d = c["volumeDevices"].item(i);
     const Path here = at.at("volumeDevices").at(i);
     const std::string_view name = d["name"].str(), path = d["devicePath"].str();
-    if (name.empty())
-      errors.required(here.at("name"));
-    else if (!devices.insert(std::string(name)).second)
-      errors.invalid(here.at("name"), name, "must be unique");
-    if (path.empty())
-      errors.required(here.at("devicePath"));
+    if (name.empty()) errors.required(here.at("name"));
+    if (names.count(name)) errors.invalid(here.at("name"), name, "must be unique");
+    if (!context.volumes.count(name))
+      errors.not_found(here.at("name"), name);
+    else if (!context.claim_volumes.count(name))
+      errors.invalid(here.at("name"), name, "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode");
+    if (path.empty()) errors.required(here.at("devicePath"));
+    if (paths.count(path)) errors.invalid(here.at("devicePath"), path, "must be unique");
+    FieldErrors steps;
+    validate_no_backsteps(path, here, steps);
+    if (steps.empty())
+      paths.insert(std::string(path));
     else
-      validate_relative_path(path.substr(path[0] == '/' ? 1 : 0), here.at("devicePath"), errors);
-    if (!name.empty() && !context.volumes.count(name)) errors.not_found(here.at("name"), name);
+      errors.invalid(here.at("devicePath"), path, "can not contain backsteps ('..')");
+    if (mounts.count(name)) errors.invalid(here.at("name"), name, "must not already exist in volumeMounts");
+    if (mount_paths.count(path)) errors.invalid(here.at("devicePath"), path, "must not already exist as a path in volumeMounts");
+    if (!name.empty()) names.insert(std::string(name));
   }
 }
 
@@ -109,9 +125,15 @@ void validate_resize_policy(Value c, const Path& at, const PodSpecContext& conte
     if (!seen.insert(std::string(resource)).second) errors.duplicate(here, resource);
     validate_one_of(resource, {"cpu", "memory"}, at.at("resizePolicy"), true, errors);
     validate_one_of(policy, {"NotRequired", "RestartContainer"}, at.at("resizePolicy"), true, errors);
-    if (context.restart_policy == "Never" && policy != "NotRequired" && !policy.empty())
-      errors.invalid(at.at("resizePolicy"), policy, "must be 'NotRequired' when `restartPolicy` is 'Never'");
+    if (context.restart_policy == "Never" && policy != "NotRequired")
+      errors.invalid(at.at("resizePolicy"), policy, "must be 'NotRequired' when pod `restartPolicy` is 'Never'");
   }
+}
+
+void refuse_restarts_by_resize(Value policies, const Path& at, FieldErrors& errors) {
+  for (size_t i = 0; i < policies.size(); ++i)
+    if (policies.item(i)["restartPolicy"].str() == "RestartContainer")
+      errors.invalid(at.at(i).at("restartPolicy"), "RestartContainer", "must not be set to 'RestartContainer' for non-sidecar initContainers");
 }
 
 void validate_common(Value c, const Path& at, const PodSpecContext& context, FieldErrors& errors) {
@@ -130,6 +152,7 @@ void validate_common(Value c, const Path& at, const PodSpecContext& context, Fie
   validate_env(c["env"], at.at("env"), errors);
   validate_env_from(c["envFrom"], at.at("envFrom"), errors);
   validate_mounts(c, at, context, errors);
+  validate_devices(c, at, context, errors);
   validate_one_of(c["imagePullPolicy"].str(), {"Always", "IfNotPresent", "Never"}, at.at("imagePullPolicy"), true,
                   errors);
   validate_requirements(c["resources"], at.at("resources"), context, errors);
@@ -186,6 +209,7 @@ void validate_containers(Value spec, const Path& at, const PodSpecContext& conte
     std::set<std::string> own_ports;
     check_host_ports(c, here, own_ports, errors);
     validate_restart_rules(c, here, errors);
+    if (!PodView::is_sidecar(c)) refuse_restarts_by_resize(c["resizePolicy"], here.at("resizePolicy"), errors);
     if (PodView::is_sidecar(c)) {
       validate_lifecycle(c["lifecycle"], here.at("lifecycle"), context, errors);
       validate_probes(c, here, context, errors);

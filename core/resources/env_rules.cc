@@ -4,6 +4,7 @@
 #include "core/resources/field_rules.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
+#include "core/resources/volume_source_rules.h"
 
 namespace bramble {
 namespace {
@@ -58,6 +59,22 @@ void validate_key_ref(Value ref, const Path& at, FieldErrors& errors) {
     add_invalid(at.at("key"), key, check_config_key(key), errors);
 }
 
+void validate_file_key_ref(Value ref, const Path& at, FieldErrors& errors) {
+  const std::string_view key = ref["key"].str(), volume = ref["volumeName"].str(), path = ref["path"].str();
+  if (key.empty())
+    errors.required(at.at("key"));
+  else
+    add_invalid(at.at("key"), key, check_relaxed_env_var_name(key), errors);
+  if (volume.empty())
+    errors.required(at.at("volumeName"));
+  else
+    add_invalid(at.at("volumeName"), volume, check_dns1123_label(volume), errors);
+  if (path.empty())
+    errors.required(at.at("path"));
+  else
+    validate_no_backsteps(path, at.at("path"), errors);
+}
+
 void validate_value_from(Value env, const Path& at, FieldErrors& errors) {
   const Value from = env["valueFrom"];
   int sources = 0;
@@ -76,8 +93,7 @@ void validate_value_from(Value env, const Path& at, FieldErrors& errors) {
     }
   if (from.has("fileKeyRef")) {
     ++sources;
-    for (const char* field : {"volumeName", "path", "key"})
-      if (from["fileKeyRef"][field].str().empty()) errors.required(at.at("fileKeyRef").at(field));
+    validate_file_key_ref(from["fileKeyRef"], at.at("fileKeyRef"), errors);
   }
   if (sources == 0)
     errors.invalid(

@@ -1,5 +1,7 @@
 // Where a pod may run: affinity, node selectors, tolerations, topology spreading (core/v1 validateAffinity,
 // ValidateTolerations, validateTopologySpreadConstraints).
+#include <map>
+
 #include "core/resources/field_rules.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
@@ -49,16 +51,45 @@ void validate_weight(Value w, const Path& at, FieldErrors& errors) {
   if (w.integer() <= 0 || w.integer() > 100) errors.invalid(at, w.integer(), "must be in the range 1-100");
 }
 
+// Keys whose values of the pod itself are added to its selector.
+void validate_label_keys(Value keys, Value selector, const Path& at, FieldErrors& errors) {
+  if (keys.size() == 0) return;
+  if (!selector.is_object()) return errors.forbidden(at, "must not be specified when labelSelector is not set");
+  for (size_t i = 0; i < keys.size(); ++i) add_invalid(at.at(i), keys.item(i).str(), check_qualified_name(keys.item(i).str()), errors);
+}
+
+// What matchLabelKeys adds to the selector stands in its expressions already: a key that stands there twice was there before.
+void validate_matching_keys(Value holder, const Path& at, FieldErrors& errors) {
+  const Value keys = holder["matchLabelKeys"], others = holder["mismatchLabelKeys"], selector = holder["labelSelector"];
+  validate_label_keys(keys, selector, at.at("matchLabelKeys"), errors);
+  validate_label_keys(others, selector, at.at("mismatchLabelKeys"), errors);
+  std::map<std::string, size_t, std::less<>> places;
+  for (size_t i = 0; i < keys.size(); ++i) places.insert_or_assign(keys.item(i).text(), i);
+  std::set<std::string, std::less<>> selected;
+  for (auto [key, value] : selector["matchLabels"].members()) selected.insert(std::string(key));
+  for (Value e : selector["matchExpressions"].items()) {
+    const std::string_view key = e["key"].str();
+    const auto place = places.find(key);
+    if (place != places.end() && selected.count(key)) errors.invalid(at.at(place->second), key, "exists in both matchLabelKeys and labelSelector");
+    selected.insert(std::string(key));
+  }
+  for (size_t i = 0; i < keys.size(); ++i)
+    for (Value other : others.items())
+      if (other.str() == keys.item(i).str()) {
+        errors.invalid(at.at("matchLabelKeys").at(i), other.str(), "exists in both matchLabelKeys and mismatchLabelKeys");
+        break;
+      }
+}
+
 void validate_pod_term(Value term, const Path& at, FieldErrors& errors) {
   validate_label_selector(term["labelSelector"], at.at("labelSelector"), errors);
   validate_label_selector(term["namespaceSelector"], at.at("namespaceSelector"), errors);
   for (Value ns : term["namespaces"].items())
-    add_invalid(at.at("namespaces"), ns.str(), check_dns1123_label(ns.str()), errors);
+    add_invalid(at.at("namespace"), ns.str(), check_dns1123_label(ns.str()), errors);
+  validate_matching_keys(term, at, errors);
   const std::string_view key = term["topologyKey"].str();
-  if (key.empty())
-    errors.required(at.at("topologyKey"), "can not be empty");
-  else
-    add_invalid(at.at("topologyKey"), key, check_qualified_name(key), errors);
+  if (key.empty()) errors.required(at.at("topologyKey"), "can not be empty");
+  add_invalid(at.at("topologyKey"), key, check_qualified_name(key), errors);
 }
 
 void validate_pod_affinity(Value affinity, const Path& at, FieldErrors& errors) {
@@ -134,6 +165,8 @@ void validate_tolerations(Value tolerations, const Path& at, FieldErrors& errors
       if (!bad.empty()) errors.invalid(here.at("operator"), value, join(bad, ";"));
     } else if (op == "Exists") {
       if (!value.empty()) errors.invalid(here.at("operator"), value, "value must be empty when `operator` is 'Exists'");
+    } else if (op == "Lt" || op == "Gt") {
+      errors.not_supported(here.at("operator"), op, {"Equal", "Exists", "Lt", "Gt"});
     } else {
       errors.not_supported(here.at("operator"), op, {"Equal", "Exists"});
     }
@@ -166,6 +199,7 @@ void validate_spread(Value constraints, const Path& at, FieldErrors& errors) {
     }
     for (const char* policy : {"nodeAffinityPolicy", "nodeTaintsPolicy"})
       validate_one_of(c[policy].str(), {"Honor", "Ignore"}, here.at(policy), false, errors);
+    validate_matching_keys(c, here, errors);
     validate_label_selector(c["labelSelector"], here.at("labelSelector"), errors);
   }
 }

@@ -26,7 +26,34 @@ void set_defaults(Mut pod) {
   }
 }
 
+// Adds to a selector what the pod's own labels say for the keys.
+void select_own_values(Mut holder, const char* keys, const char* op, Mut labels) {
+  if (!holder["labelSelector"].is_object()) return;
+  for (Mut key : holder[keys].items()) {
+    const Mut value = labels[key.str()];
+    if (!value.is_string()) continue;
+    Mut e = holder["labelSelector"].array("matchExpressions").append_object();
+    e.set("key", key.text());
+    e.set("operator", op);
+    e.array("values").append(value.text());
+  }
+}
+
+void merge_label_keys(Mut spec, Mut labels) {
+  auto merge = [&](Mut term) {
+    select_own_values(term, "matchLabelKeys", "In", labels);
+    select_own_values(term, "mismatchLabelKeys", "NotIn", labels);
+  };
+  for (const char* kind : {"podAffinity", "podAntiAffinity"}) {
+    Mut affinity = spec["affinity"][kind];
+    for (Mut t : affinity["preferredDuringSchedulingIgnoredDuringExecution"].items()) merge(t["podAffinityTerm"]);
+    for (Mut t : affinity["requiredDuringSchedulingIgnoredDuringExecution"].items()) merge(t);
+  }
+  for (Mut c : spec["topologySpreadConstraints"].items()) select_own_values(c, "matchLabelKeys", "In", labels);
+}
+
 void prepare_create(Mut pod) {
+  merge_label_keys(pod["spec"], pod["metadata"]["labels"]);
   Builder copy;
   copy.root().set("spec", pod["spec"]);
   const Document spec = copy.finish();
@@ -86,6 +113,7 @@ void validate(Value pod, FieldErrors& errors) {
     errors.forbidden(at.at("ephemeralContainers"), "cannot be set on create");
   if (pod["spec"]["schedulingGates"].size() > 0 && !pod["spec"]["nodeName"].str().empty())
     errors.forbidden(at.at("nodeName"), "cannot be set until all schedulingGates have been cleared");
+  validate_annotated_profiles(pod["metadata"], pod["spec"], at, errors);
 }
 
 void validate_update(Value pod, Value old, FieldErrors& errors) {

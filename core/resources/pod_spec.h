@@ -1,7 +1,7 @@
 // Rules of pod specs, shared by Pods and all templates (core/v1 ValidatePodSpec and what hangs below it). One file a
 // mechanism: pod_validation.cc (the order of checks), container_rules.cc, env_rules.cc, probe_rules.cc,
-// volume_rules.cc, pod_annotation_rules.cc, security_rules.cc, placement_rules.cc (affinity, tolerations, spreading), amount_rules.cc (requests
-// and limits), pod_update.cc. Pure; any thread.
+// volume_rules.cc, projected_rules.cc, pod_annotation_rules.cc, security_rules.cc, windows_rules.cc, placement_rules.cc (affinity, tolerations,
+// spreading), amount_rules.cc (requests and limits), pod_consistency.cc (what one part says of another), pod_update.cc. Pure; any thread.
 #pragma once
 
 #include <set>
@@ -19,6 +19,7 @@ struct PodSpecContext {
   int64_t grace_seconds = 30;
   bool host_users = true;
   std::set<std::string, std::less<>> volumes;          // names of volumes without faults
+  std::set<std::string, std::less<>> claim_volumes;    // of them, those of claims: block devices may be of these
   std::set<std::string, std::less<>> resource_claims;  // names in spec.resourceClaims
 };
 
@@ -45,6 +46,24 @@ void validate_relative_path(std::string_view path, const Path& at, FieldErrors& 
 
 void validate_security_context(Value security, const Path& at, bool host_users, FieldErrors& errors);
 void validate_pod_security(Value spec, const Path& at, FieldErrors& errors);
+
+void validate_windows_options(Value options, const Path& at, FieldErrors& errors);
+void validate_host_process(Value spec, const Path& at, FieldErrors& errors);
+void refuse_windows_options(Value spec, const Path& at, FieldErrors& errors);  // of a pod for Linux
+void refuse_linux_fields(Value spec, const Path& at, FieldErrors& errors);     // of a pod for Windows
+
+void validate_pod_resources(Value spec, const Path& at, const PodSpecContext& context, FieldErrors& errors);
+void validate_host_users(Value spec, const Path& at, FieldErrors& errors);
+void validate_hostname_override(Value spec, const Path& at, FieldErrors& errors);
+void validate_file_key_volumes(Value spec, const Path& at, FieldErrors& errors);
+// Seccomp and AppArmor profiles that stand in an annotation too.
+void validate_annotated_profiles(Value metadata, Value spec, const Path& at, FieldErrors& errors);
+
+void validate_projected(Value projected, const Path& at, FieldErrors& errors);
+void validate_projected_path(std::string_view path, const Path& at, FieldErrors& errors);
+void validate_mode(Value mode, const Path& at, FieldErrors& errors);
+void validate_items(Value items, const Path& at, FieldErrors& errors);
+void validate_downward_items(Value items, const Path& at, FieldErrors& errors);
 
 void validate_affinity(Value affinity, const Path& at, FieldErrors& errors);
 void validate_node_selector(Value node_selector, const Path& at, FieldErrors& errors);

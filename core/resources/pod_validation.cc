@@ -1,5 +1,6 @@
 // The order of checks of a pod spec (core/v1 ValidatePodSpec) and of templates.
 #include "core/resources/field_rules.h"
+#include "core/resources/internal_form.h"
 #include "core/resources/names.h"
 #include "core/resources/pod_spec.h"
 #include "core/resources/selector.h"
@@ -9,26 +10,18 @@ namespace bramble {
 namespace {
 
 constexpr int64_t kInt32Max = 2147483647;
+constexpr size_t kDnsSearchCharsMax = 2048;
 
-void validate_host_network(Value spec, const Path& at, FieldErrors& errors) {
+void validate_host_network(Value spec, const Path& at, bool is_template, FieldErrors& errors) {
   if (!spec["hostNetwork"].boolean()) return;
-  for (const char* list : {"containers", "initContainers"})
-    for (size_t i = 0; i < spec[list].size(); ++i) {
-      const Value ports = spec[list].item(i)["ports"];
-      for (size_t j = 0; j < ports.size(); ++j) {
-        const Value p = ports.item(j);
-        if (p["hostPort"].integer() != 0 && p["hostPort"].integer() != p["containerPort"].integer())
-          errors.invalid(at.at(list).at(i).at("ports").at(j).at("containerPort"), p["containerPort"].integer(),
-                         "must match `hostPort` when `hostNetwork` is true");
-      }
+  for (size_t i = 0; i < spec["containers"].size(); ++i) {
+    const Value ports = spec["containers"].item(i)["ports"];
+    for (size_t j = 0; j < ports.size(); ++j) {
+      const int64_t host = ports.item(j)["hostPort"].integer();
+      if ((!is_template || host != 0) && host != ports.item(j)["containerPort"].integer())
+        errors.invalid(at.at("containers").at(i).at("ports").at(j).at("hostPort"), host, "must match `containerPort` when `hostNetwork` is true");
     }
-}
-
-void validate_host_users(Value spec, const Path& at, FieldErrors& errors) {
-  if (!spec.has("hostUsers") || spec["hostUsers"].boolean()) return;
-  const Path here = at.at("hostUsers");
-  for (const char* field : {"hostNetwork", "hostPID", "hostIPC"})
-    if (spec[field].boolean()) errors.forbidden(here, cat("when `", field, "` is true"));
+  }
 }
 
 void validate_dns(Value spec, const Path& at, FieldErrors& errors) {
@@ -51,6 +44,11 @@ void validate_dns(Value spec, const Path& at, FieldErrors& errors) {
     validate_ip(config["nameservers"].item(i).str(), here.at("nameservers").at(i), errors);
   if (config["searches"].size() > 32)
     errors.invalid(here.at("searches"), config["searches"], "must not have more than 32 search paths");
+  size_t chars = 0;
+  for (Value search : config["searches"].items()) chars += search.str().size() + 1;
+  if (chars > kDnsSearchCharsMax + 1)
+    errors.invalid(here.at("searches"), config["searches"],
+                   cat("must not have more than ", kDnsSearchCharsMax, " characters (including spaces) in the search list"));
   for (size_t i = 0; i < config["searches"].size(); ++i) {
     std::string_view search = config["searches"].item(i).str();
     if (search == ".") continue;
@@ -78,8 +76,9 @@ void validate_gates(Value spec, const Path& at, FieldErrors& errors) {
 void validate_host_aliases(Value aliases, const Path& at, FieldErrors& errors) {
   for (size_t i = 0; i < aliases.size(); ++i) {
     validate_ip(aliases.item(i)["ip"].str(), at.at(i).at("ip"), errors);
-    for (Value name : aliases.item(i)["hostnames"].items())
-      add_invalid(at.at("hostnames"), name.str(), check_dns1123_subdomain(name.str()), errors);
+    const Value names = aliases.item(i)["hostnames"];
+    for (size_t j = 0; j < names.size(); ++j)
+      add_invalid(at.at(i).at("hostnames").at(j), names.item(j).str(), check_dns1123_subdomain(names.item(j).str()), errors);
   }
 }
 
@@ -90,25 +89,19 @@ void gather_claims(Value claims, const Path& at, PodSpecContext& context, FieldE
     const Path here = at.at(i);
     if (name.empty())
       errors.required(here.at("name"));
+    else if (!context.resource_claims.insert(std::string(name)).second)
+      errors.duplicate(here.at("name"), name);
     else
       add_invalid(here.at("name"), name, check_dns1123_label(name), errors);
-    if (!context.resource_claims.insert(std::string(name)).second) errors.duplicate(here.at("name"), name);
     const bool claim = c.has("resourceClaimName"), from_template = c.has("resourceClaimTemplateName");
+    const Document printed = internal_form(c, "core.v1.PodResourceClaim");
     if (claim && from_template)
-      errors.invalid(here, c, "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified");
+      errors.invalid(here, printed.root(), "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified");
     if (!claim && !from_template)
-      errors.invalid(here, c, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`");
+      errors.invalid(here, printed.root(), "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`");
+    for (const char* f : {"resourceClaimName", "resourceClaimTemplateName"})
+      if (c.has(f)) add_invalid(here.at(f), c[f].str(), check_dns1123_subdomain(c[f].str()), errors);
   }
-}
-
-void refuse_windows_options(Value spec, const Path& at, FieldErrors& errors) {
-  auto refuse = [&](Value security, const Path& path) {
-    if (security["windowsOptions"].is_object()) errors.forbidden(path.at("windowsOptions"), "windows options cannot be set for a linux pod");
-  };
-  refuse(spec["securityContext"], at.at("securityContext"));
-  for (const char* list : {"initContainers", "containers", "ephemeralContainers"})
-    for (size_t i = 0; i < spec[list].size(); ++i)
-      refuse(spec[list].item(i)["securityContext"], at.at(list).at(i).at("securityContext"));
 }
 
 void validate_name(std::string_view name, const Path& at, FieldErrors& errors) {
@@ -129,8 +122,8 @@ void validate_pod_spec(Value spec, const Path& at, bool is_template, FieldErrors
   validate_volumes(spec["volumes"], at.at("volumes"), context, errors);
   gather_claims(spec["resourceClaims"], at.at("resourceClaims"), context, errors);
   validate_containers(spec, at, context, errors);
-  if (spec["resources"].is_object()) validate_requirements(spec["resources"], at.at("resources"), context, errors);
-  validate_host_network(spec, at, errors);
+  validate_pod_resources(spec, at, context, errors);
+  validate_host_network(spec, at, is_template, errors);
   validate_one_of(spec["restartPolicy"].str(), {"Always", "OnFailure", "Never"}, at.at("restartPolicy"), true, errors);
   validate_one_of(spec["dnsPolicy"].str(), {"ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"},
                   at.at("dnsPolicy"), true, errors);
@@ -140,7 +133,9 @@ void validate_pod_spec(Value spec, const Path& at, bool is_template, FieldErrors
   validate_dns(spec, at, errors);
   validate_gates(spec, at, errors);
   validate_spread(spec["topologySpreadConstraints"], at.at("topologySpreadConstraints"), errors);
+  validate_host_process(spec, at, errors);
   validate_host_users(spec, at, errors);
+  validate_hostname_override(spec, at, errors);
   validate_name(spec["serviceAccountName"].str(), at.at("serviceAccountName"), errors);
   validate_name(spec["nodeName"].str(), at.at("nodeName"), errors);
   if (const Value deadline = spec["activeDeadlineSeconds"]; deadline.exists())
@@ -158,9 +153,15 @@ void validate_pod_spec(Value spec, const Path& at, bool is_template, FieldErrors
     validate_resource_name(name, at.at("overhead").key(name), errors);
     validate_resource_amount(name, amount, at.at("overhead").key(name), errors);
   }
-  if (spec["os"].is_object())
-    validate_one_of(spec["os"]["name"].str(), {"linux", "windows"}, at.at("os").at("name"), true, errors);
-  if (spec["os"]["name"].str() == "linux") refuse_windows_options(spec, at, errors);
+  if (const std::string_view os = spec["os"]["name"].str(); os == "linux")
+    refuse_windows_options(spec, at, errors);
+  else if (os == "windows")
+    refuse_linux_fields(spec, at, errors);
+  else if (spec["os"].is_object() && os.empty())
+    errors.required(at.at("os").at("name"));
+  else if (spec["os"].is_object())
+    errors.not_supported(at.at("os"), os, {"linux", "windows"});
+  validate_file_key_volumes(spec, at, errors);
 }
 
 void validate_pod_template(Value pod_template, const Path& at, FieldErrors& errors) {
@@ -170,6 +171,7 @@ void validate_pod_template(Value pod_template, const Path& at, FieldErrors& erro
   validate_pod_spec(pod_template["spec"], at.at("spec"), true, errors);
   if (pod_template["spec"]["ephemeralContainers"].size() > 0)
     errors.forbidden(at.at("spec").at("ephemeralContainers"), "ephemeral containers not allowed in pod template");
+  validate_annotated_profiles(pod_template["metadata"], pod_template["spec"], at.at("spec"), errors);
 }
 
 void validate_controller_template(Value pod_template, Value label_selector, const Path& at, FieldErrors& errors) {

@@ -7,6 +7,7 @@ namespace bramble {
 namespace {
 
 constexpr int64_t kIdMax = 2147483647;
+constexpr size_t kProfilePathMax = 4095;  // a path of Linux
 constexpr std::string_view kIdRange = "must be between 0 and 2147483647, inclusive";
 
 void validate_id(Value id, const Path& at, FieldErrors& errors) {
@@ -18,11 +19,14 @@ void validate_profile(Value profile, std::string_view what, const Path& at, Fiel
   const std::string_view type = profile["type"].str(), local = profile["localhostProfile"].str();
   const bool has_local = profile.has("localhostProfile");
   if (type == "Localhost") {
-    if (!has_local || local.empty())
+    if (what == "apparmor" && trim(local).size() != local.size())
+      errors.invalid(at.at("localhostProfile"), local, "must not be padded with whitespace");
+    else if (!has_local || local.empty())
       errors.required(at.at("localhostProfile"), what == "seccomp" ? "must be set when seccomp type is Localhost"
                                                                    : "must be set when AppArmor type is Localhost");
     else if (what == "seccomp")
       validate_relative_path(local, at.at("localhostProfile"), errors);
+    if (what == "apparmor" && local.size() > kProfilePathMax) errors.too_long(at.at("localhostProfile"), kProfilePathMax);
   } else {
     if (has_local)
       errors.invalid(at.at("localhostProfile"), local,
@@ -128,6 +132,7 @@ void validate_security_context(Value s, const Path& at, bool host_users, FieldEr
         errors.invalid_raw(at, printed(s),
                            "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN");
   }
+  validate_windows_options(s["windowsOptions"], at.at("windowsOptions"), errors);
   validate_profile(s["appArmorProfile"], "apparmor", at.at("appArmorProfile"), errors);
 }
 
@@ -146,11 +151,12 @@ void validate_pod_security(Value spec, const Path& at, FieldErrors& errors) {
   validate_one_of(s["fsGroupChangePolicy"].str(), {"Always", "OnRootMismatch"}, at.at("fsGroupChangePolicy"), false,
                   errors);
   validate_profile(s["seccompProfile"], "seccomp", at.at("seccompProfile"), errors);
+  validate_windows_options(s["windowsOptions"], at.at("windowsOptions"), errors);
+  validate_profile(s["appArmorProfile"], "apparmor", at.at("appArmorProfile"), errors);
   validate_one_of(s["supplementalGroupsPolicy"].str(), {"Merge", "Strict"}, at.at("supplementalGroupsPolicy"), false,
                   errors);
   validate_one_of(s["seLinuxChangePolicy"].str(), {"MountOption", "Recursive"}, at.at("seLinuxChangePolicy"), false,
                   errors);
-  validate_profile(s["appArmorProfile"], "apparmor", at.at("appArmorProfile"), errors);
 }
 
 }  // namespace bramble

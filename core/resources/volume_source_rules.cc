@@ -57,6 +57,11 @@ bool is_iscsi_name(std::string_view name) {
   return parts->second.find_first_of(",;*&$| \t\r\n") == std::string_view::npos;
 }
 
+void validate_iscsi_name(std::string_view name, const Path& at, FieldErrors& errors) {
+  const bool begins = name.starts_with("iqn") || name.starts_with("eui") || name.starts_with("naa");
+  if (!is_iscsi_name(name)) errors.invalid(at, name, begins ? "must be valid format" : "must be valid format starting with iqn, eui, or naa");
+}
+
 void validate_iscsi(Value s, const Place& p) {
   const std::string_view portal = s["targetPortal"].str(), iqn = s["iqn"].str();
   require(s, {"targetPortal"}, p);
@@ -66,14 +71,13 @@ void validate_iscsi(Value s, const Place& p) {
                      "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.");
   if (iqn.empty())
     p.errors.required(p.at.at("iqn"));
-  else if (!is_iscsi_name(iqn))
-    p.errors.invalid(p.at.at("iqn"), iqn, "must be valid format");
+  else
+    validate_iscsi_name(iqn, p.at.at("iqn"), p.errors);
   validate_range(s["lun"], 0, 255, 0, p.at.at("lun"), p.errors);
   const bool chap = s["chapAuthDiscovery"].boolean() || s["chapAuthSession"].boolean();
   if (chap && !s["secretRef"].is_object()) p.errors.required(p.at.at("secretRef"));
   if (p.persistent()) validate_secret(s["secretRef"], false, p.at.at("secretRef"), p.errors);
-  const std::string_view initiator = s["initiatorName"].str();
-  if (s.has("initiatorName") && !is_iscsi_name(initiator)) p.errors.invalid(p.at.at("initiatorname"), initiator, "must be valid format");
+  if (s.has("initiatorName")) validate_iscsi_name(s["initiatorName"].str(), p.at.at("initiatorname"), p.errors);
 }
 
 void validate_fc(Value s, const Place& p) {

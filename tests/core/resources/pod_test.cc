@@ -127,7 +127,7 @@ TEST(Pod, refuses_bad_specs_with_upstreams_texts) {
        pod_with(R"({"containers":[{"name":"c","image":"i"}],"hostAliases":[{"ip":"x","hostnames":["A"]}]})"),
        "Invalid spec.hostAliases[0].ip: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 or "
        "2001:db8::ffff) | Invalid "
-       "spec.hostAliases.hostnames: Invalid value: \"A\": a lowercase RFC 1123 subdomain must consist of lower case "
+       "spec.hostAliases[0].hostnames[0]: Invalid value: \"A\": a lowercase RFC 1123 subdomain must consist of lower case "
        "alphanumeric characters, '-' or "
        "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
        "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"},
@@ -169,6 +169,115 @@ TEST(Pod, refuses_bad_specs_with_upstreams_texts) {
        "spec.containers[0].securityContext.windowsOptions: Forbidden: windows options cannot be set for a linux pod"},
   };
   for (const auto& c : cases) EXPECT_EQ(create_errors(pods(), json(c.pod)), c.want) << c.name;
+}
+
+// Rules that speak of several parts of a pod.
+TEST(Pod, refuses_parts_that_do_not_fit_each_other) {
+  auto pod = [](std::string_view fields) { return pod_with(cat(R"({"containers":[{"name":"c","image":"i"}],)", fields, "}")); };
+  const struct {
+    const char* name;
+    std::string pod;
+    const char* want;
+  } cases[] = {
+      {"iscsi name", pod(R"("volumes":[{"name":"v","iscsi":{"targetPortal":"1.2.3.4","iqn":"foo","lun":0}}])"),
+       "Invalid spec.volumes[0].iscsi.iqn: Invalid value: \"foo\": must be valid format starting with iqn, eui, or naa"},
+      {"block device of no claim", container_with(R"("volumeDevices":[{"name":"v","devicePath":"/d"}])"),
+       "Invalid spec.containers[0].volumeDevices[0].name: Invalid value: \"v\": can only use volume source type of PersistentVolumeClaim or "
+       "Ephemeral for block mode"},
+      {"block device that is mounted, with steps back",
+       pod_with(
+           R"({"containers":[{"name":"c","image":"i","volumeMounts":[{"name":"v","mountPath":"/d"}],"volumeDevices":[{"name":"v","devicePath":"/a/../d"}]}],"volumes":[{"name":"v","persistentVolumeClaim":{"claimName":"x"}}]})"),
+       "Invalid spec.containers[0].volumeMounts[0].name: Invalid value: \"v\": must not already exist in volumeDevices | Invalid "
+       "spec.containers[0].volumeDevices[0].devicePath: Invalid value: \"/a/../d\": can not contain backsteps ('..') | Invalid "
+       "spec.containers[0].volumeDevices[0].name: Invalid value: \"v\": must not already exist in volumeMounts"},
+      {"resize of what never restarts",
+       pod_with(R"({"restartPolicy":"Never","containers":[{"name":"c","image":"i","resizePolicy":[{"resourceName":"cpu","restartPolicy":"RestartContainer"}]}]})"),
+       "Invalid spec.containers[0].resizePolicy: Invalid value: \"RestartContainer\": must be 'NotRequired' when pod `restartPolicy` is 'Never'"},
+      {"resize of an init container",
+       pod(R"("initContainers":[{"name":"d","image":"i","resizePolicy":[{"resourceName":"cpu","restartPolicy":"RestartContainer"}]}])"),
+       "Invalid spec.initContainers[0].resizePolicy[0].restartPolicy: Invalid value: \"RestartContainer\": must not be set to 'RestartContainer' for "
+       "non-sidecar initContainers"},
+      {"user namespace and the host's", pod(R"("hostUsers":false,"hostNetwork":true,"hostPID":true,"hostIPC":true)"),
+       "Forbidden spec.hostNetwork: Forbidden: when `hostUsers` is false | Forbidden spec.HostPID: Forbidden: when `hostUsers` is false | "
+       "Forbidden spec.HostIPC: Forbidden: when `hostUsers` is false"},
+      {"variable out of a file of a config map",
+       pod_with(
+           R"({"containers":[{"name":"c","image":"i","env":[{"name":"A","valueFrom":{"fileKeyRef":{"volumeName":"v","path":"a/../b","key":"B="}}},{"name":"B","valueFrom":{"fileKeyRef":{"volumeName":"w","path":"a","key":"B"}}}]}],"volumes":[{"name":"v","configMap":{"name":"x"}}]})"),
+       "Invalid spec.containers[0].env[0].valueFrom.fileKeyRef.key: Invalid value: \"B=\": a valid environment variable name must consist only of "
+       "printable ASCII characters other than '=' | Invalid spec.containers[0].env[0].valueFrom.fileKeyRef.path: Invalid value: \"a/../b\": must not "
+       "contain '..' | Invalid spec.containers[0].env[0].valueFrom.fileKeyRef.volumeName: Invalid value: \"v\": referenced volume must be of type "
+       "emptyDir | NotFound spec.containers[0].env[1].valueFrom.fileKeyRef.volumeName: Not found: \"w\""},
+      {"host name of the host", pod(R"("hostNetwork":true,"setHostnameAsFQDN":true,"hostnameOverride":"a")"),
+       "Forbidden spec.hostnameOverride: Forbidden: may not be specified when setHostnameAsFQDN is true | Forbidden spec.hostnameOverride: "
+       "Forbidden: may not be specified when hostNetwork is true"},
+      {"host port that is another", pod_with(R"({"hostNetwork":true,"containers":[{"name":"c","image":"i","ports":[{"containerPort":80,"hostPort":81}]}]})"),
+       "Invalid spec.containers[0].ports[0].hostPort: Invalid value: 81: must match `containerPort` when `hostNetwork` is true"},
+      {"resources of a pod for Windows", pod(R"("os":{"name":"windows"},"resources":{"limits":{"cpu":"1"}})"),
+       "Forbidden spec.resources: Forbidden: may not be set for a windows pod"},
+      {"less than the containers ask for",
+       pod_with(
+           R"({"resources":{"requests":{"cpu":"1"},"limits":{"cpu":"1"}},"containers":[{"name":"c","image":"i","resources":{"requests":{"cpu":"2"},"limits":{"cpu":"3"}}}]})"),
+       "Invalid spec.resources.requests[cpu]: Invalid value: \"1\": must be greater than or equal to aggregate container requests of 2 | Invalid "
+       "spec.resources.containers[0][cpu].limits: Invalid value: \"3\": must be less than or equal to pod limits of 1"},
+      {"what Windows lacks", pod(R"("os":{"name":"windows"},"hostPID":true,"securityContext":{"runAsUser":1,"seLinuxOptions":{}})"),
+       "Forbidden spec.securityContext.seLinuxOptions: Forbidden: cannot be set for a windows pod | Forbidden spec.hostPID: Forbidden: cannot be set "
+       "for a windows pod | Forbidden spec.securityContext.runAsUser: Forbidden: cannot be set for a windows pod"},
+      {"system", pod(R"("os":{"name":"plan9"})"), "NotSupported spec.os: Unsupported value: \"plan9\": supported values: \"linux\", \"windows\""},
+      {"user of Windows", pod(R"("securityContext":{"windowsOptions":{"runAsUserName":"a\\b\\c","gmsaCredentialSpec":""}})"),
+       "Invalid spec.securityContext.windowsOptions.gmsaCredentialSpec: Invalid value: \"\": gmsaCredentialSpec cannot be an empty string | Invalid "
+       "spec.securityContext.windowsOptions.runAsUserName: Invalid value: \"a\\\\b\\\\c\": runAsUserName cannot contain more than one backslash"},
+      {"a process of the host without its network", container_with(R"("securityContext":{"windowsOptions":{"hostProcess":true}})"),
+       "Invalid spec.hostNetwork: Invalid value: false: hostNetwork must be true if pod contains any hostProcess containers"},
+      {"AppArmor profile with a space", container_with(R"("securityContext":{"appArmorProfile":{"type":"Localhost","localhostProfile":" x"}})"),
+       "Invalid spec.containers[0].securityContext.appArmorProfile.localhostProfile: Invalid value: \" x\": must not be padded with whitespace"},
+      {"claim that is not there, half a page", container_with(R"("resources":{"claims":[{"name":"x"}],"limits":{"cpu":"1","hugepages-2Mi":"3Mi"}})"),
+       "Invalid spec.containers[0].resources.limits[hugepages-2Mi]: Invalid value: \"3Mi\": 3Mi is not positive integer multiple of hugepages-2Mi | "
+       "Invalid spec.containers[0].resources.requests[hugepages-2Mi]: Invalid value: \"3Mi\": 3Mi is not positive integer multiple of hugepages-2Mi | "
+       "NotFound spec.containers[0].resources.claims[0]: Not found: \"x\": must be one of the names in pod.spec.resourceClaims which is empty"},
+      {"claim twice", pod(R"("resourceClaims":[{"name":"a","resourceClaimName":"x"},{"name":"a","resourceClaimName":"x","resourceClaimTemplateName":"y"}])"),
+       "Duplicate spec.resourceClaims[1].name: Duplicate value: \"a\" | Invalid spec.resourceClaims[1]: Invalid value: "
+       "{\"Name\":\"a\",\"ResourceClaimName\":\"x\",\"ResourceClaimTemplateName\":\"y\"}: at most one of `resourceClaimName` or "
+       "`resourceClaimTemplateName` may be specified"},
+      {"label keys without a selector", pod(R"("topologySpreadConstraints":[{"maxSkew":1,"topologyKey":"z","whenUnsatisfiable":"DoNotSchedule","matchLabelKeys":["a"]}])"),
+       "Forbidden spec.topologySpreadConstraints[0].matchLabelKeys: Forbidden: must not be specified when labelSelector is not set"},
+      {"label keys for and against",
+       pod(R"("affinity":{"podAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[{"topologyKey":"z","labelSelector":{},"matchLabelKeys":["a"],"mismatchLabelKeys":["a"]}]}})"),
+       "Invalid spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].matchLabelKeys[0]: Invalid value: \"a\": exists in both "
+       "matchLabelKeys and mismatchLabelKeys"},
+      {"greater than", pod(R"("tolerations":[{"key":"a","operator":"Gt","value":"1"}])"),
+       "NotSupported spec.tolerations[0].operator: Unsupported value: \"Gt\": supported values: \"Equal\", \"Exists\", \"Lt\", \"Gt\""},
+      {"two sources at one path of a volume",
+       pod(R"("volumes":[{"name":"v","projected":{"sources":[{"configMap":{"name":"a","items":[{"key":"k","path":"p"}]}},{"secret":{"name":"s","items":[{"key":"k","path":"p"}]},"downwardAPI":{}}]}}])"),
+       "Invalid spec.volumes[0].projected: Invalid value: \"s\": conflicting duplicate paths | Forbidden spec.volumes[0].projected.sources[1]: "
+       "Forbidden: may not specify more than 1 volume type per source"},
+  };
+  for (const auto& c : cases) EXPECT_EQ(create_errors(pods(), json(c.pod)), c.want) << c.name;
+}
+
+TEST(Pod, profiles_in_annotations_are_those_of_the_fields) {
+  auto pod = [](std::string_view annotations, std::string_view security) {
+    return json(cat(R"({"metadata":{"name":"p","namespace":"n","annotations":{)", annotations,
+                    R"(}},"spec":{"containers":[{"name":"c","image":"i"}],"securityContext":)", security, "}}"));
+  };
+  EXPECT_EQ(create_errors(pods(), pod(R"("container.apparmor.security.beta.kubernetes.io/c":"runtime/default")", R"({"appArmorProfile":{"type":"Unconfined"}})")),
+            "Forbidden spec.containers[0].securityContext.appArmorProfile.type: Forbidden: apparmor type in annotation and field must match");
+  EXPECT_EQ(create_errors(pods(), pod(R"("container.apparmor.security.beta.kubernetes.io/c":"localhost/a")",
+                                      R"({"appArmorProfile":{"type":"Localhost","localhostProfile":"b"}})")),
+            "Forbidden spec.containers[0].securityContext.appArmorProfile.localhostProfile: Forbidden: apparmor profile in annotation and field must match");
+  EXPECT_EQ(create_errors(pods(), pod(R"("seccomp.security.alpha.kubernetes.io/pod":"unconfined")", R"({"seccompProfile":{"type":"RuntimeDefault"}})")),
+            "Forbidden spec.securityContext.seccompProfile.type: Forbidden: seccomp type in annotation and field must match");
+  EXPECT_EQ(create_errors(pods(), pod(R"("seccomp.security.alpha.kubernetes.io/pod":"runtime/default")", R"({"seccompProfile":{"type":"RuntimeDefault"}})")), "");
+}
+
+// matchLabelKeys: the pod's own value of the label, in the selector from then on.
+TEST(Pod, label_keys_become_part_of_the_selector) {
+  const Document pod = created(pods(), json(R"({"metadata":{"name":"p","namespace":"n","labels":{"h":"1"}},"spec":{"containers":[{"name":"c","image":"i"}],
+    "topologySpreadConstraints":[{"maxSkew":1,"topologyKey":"z","whenUnsatisfiable":"DoNotSchedule","labelSelector":{"matchLabels":{"a":"b"}},"matchLabelKeys":["h","none"]}],
+    "affinity":{"podAntiAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[{"topologyKey":"z","labelSelector":{},"mismatchLabelKeys":["h"]}]}}}})"));
+  EXPECT_EQ(pod["spec"]["topologySpreadConstraints"].item(0)["labelSelector"].dump(),
+            R"({"matchLabels":{"a":"b"},"matchExpressions":[{"key":"h","operator":"In","values":["1"]}]})");
+  EXPECT_EQ(pod["spec"]["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"].item(0)["labelSelector"].dump(),
+            R"({"matchExpressions":[{"key":"h","operator":"NotIn","values":["1"]}]})");
 }
 
 TEST(Pod, allows_only_some_changes) {
