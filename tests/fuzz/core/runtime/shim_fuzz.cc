@@ -62,6 +62,7 @@ std::string orders(std::string_view bytes) {
   std::string out;
   for (size_t i = 0; i + 2 < bytes.size(); i += 3) {
     uint8_t type = static_cast<uint8_t>(bytes[i]) % 50, flags = static_cast<uint8_t>(bytes[i + 1]);
+    if (type == shim::kShutdown) continue;
     std::string body, id = kIds[static_cast<uint8_t>(bytes[i + 2]) % std::size(kIds)];
     if (type == shim::kCreate || type == shim::kExec || type == shim::kAttach) body += static_cast<char>(flags);
     if (type == shim::kKill) body += std::string(4, static_cast<char>(flags));
@@ -119,8 +120,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     send_to_shim(orders(bytes.substr(0, 30)), piece);
   } else {
     std::string raw(bytes);
-    for (char& b : raw)
-      if (b == '/') b = '_';  // it would be a path of this machine
+    for (size_t i = 0; i < raw.size(); ++i) {
+      if (raw[i] == '/') raw[i] = '_';  // it would be a path of this machine
+      if (i > 0 && raw[i - 1] == shim::kVersion && raw[i] == shim::kShutdown) raw[i] = shim::kSettle;  // this process would end
+    }
     send_to_shim(raw, piece);
   }
   // The other side reads the same bytes from a shim.
