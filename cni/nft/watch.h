@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cni/nft/batch.h"
 #include "core/base/result.h"
@@ -17,13 +18,16 @@ class NftWatch {
  public:
   // An IPv4 table, there or not. What happens from here on is told.
   static Result<NftWatch> open(std::string table);
-  NftWatch(NftWatch&&) = default;
+  NftWatch(NftWatch&&) = default;  // before it has joined another
+  ~NftWatch();
 
   // Readable when there may be something to tell.
   int fd() const;
   // Whether somebody else has changed the table since the last call; also true when that cannot be known, because more
   // happened than the socket holds, or in the very moment of a commit.
   bool changed();
+  // The other table is ours as well: what either commits is told to neither. Ends with either of them.
+  void join(NftWatch* other);
   // Commits a batch of one's own for the table: it is not told.
   Status commit(NftBatch* batch);
 
@@ -34,6 +38,7 @@ class NftWatch {
   void read_message(const void* message);
   std::unique_ptr<mnl_socket, int (*)(mnl_socket*)> socket_;
   std::string table_;
+  std::vector<NftWatch*> joined_;
   uint32_t generation_ = 0;  // of the rule set: what was told up to here was seen
   bool changed_ = false;
 };
