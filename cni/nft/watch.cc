@@ -60,6 +60,14 @@ Result<uint32_t> generation() {
 
 NftWatch::NftWatch(mnl_socket* socket, std::string table) : socket_(socket, mnl_socket_close), table_(std::move(table)) {}
 
+NftWatch::~NftWatch() {
+  for (NftWatch* other : joined_) std::erase(other->joined_, this);
+}
+void NftWatch::join(NftWatch* other) {
+  joined_.push_back(other);
+  other->joined_.push_back(this);
+}
+
 Result<NftWatch> NftWatch::open(std::string table) {
   TRY_ASSIGN(Socket s, open_socket(SOCK_NONBLOCK));
   NftWatch watch(s.release(), std::move(table));
@@ -91,14 +99,20 @@ bool NftWatch::changed() {
 // else does meanwhile shows in the generation.
 Status NftWatch::commit(NftBatch* batch) {
   if (batch->empty()) return ok();
-  listen(false);
-  read_all();
+  std::vector<NftWatch*> all = joined_;
+  all.push_back(this);
+  for (NftWatch* w : all) {
+    w->listen(false);
+    w->read_all();
+  }
   Status done = batch->commit();
-  listen(true);
+  for (NftWatch* w : all) w->listen(true);
   auto now = generation();
-  uint32_t expected = generation_ + (done.ok() ? 1 : 0);
-  if (!now.ok() || *now != expected) changed_ = true;
-  if (now.ok()) generation_ = *now;
+  for (NftWatch* w : all) {
+    uint32_t expected = w->generation_ + (done.ok() ? 1 : 0);
+    if (!now.ok() || *now != expected) w->changed_ = true;
+    if (now.ok()) w->generation_ = *now;
+  }
   return done;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cni/nft/batch.h"
 #include "core/base/result.h"
@@ -19,13 +20,16 @@ class NftWatch {
   static Result<NftWatch> open(std::string table);
   // All tables of all families but those whose names begin so.
   static Result<NftWatch> open_others(std::string own_prefix);
-  NftWatch(NftWatch&&) = default;
+  NftWatch(NftWatch&&) = default;  // before it has joined another
+  ~NftWatch();
 
   // Readable when there may be something to tell.
   int fd() const;
   // Whether somebody else has changed the table since the last call; also true when that cannot be known, because more
   // happened than the socket holds, or in the very moment of a commit.
   bool changed();
+  // The other table is ours as well: what either commits is told to neither. Ends with either of them.
+  void join(NftWatch* other);
   // Commits a batch of one's own for the table: it is not told.
   Status commit(NftBatch* batch);
 
@@ -37,6 +41,7 @@ class NftWatch {
   std::unique_ptr<mnl_socket, int (*)(mnl_socket*)> socket_;
   std::string table_;
   bool others_ = false;      // table_ is a prefix of what is not watched
+  std::vector<NftWatch*> joined_;
   uint32_t generation_ = 0;  // of the rule set: what was told up to here was seen
   bool changed_ = false;
 };

@@ -153,7 +153,7 @@ Status Node::Parts::open_network() {
     taken_ports->start();
   }
   if (options.network_policy) {
-    policies = std::make_unique<NetworkPolicies>(NetworkPolicies::Options{"bramble-policy", options.name, options.quarantine}, *policy_client);
+    policies = std::make_unique<NetworkPolicies>(NetworkPolicies::Options{"bramble-policy", options.name, options.quarantine}, *policy_client, proxy ? proxy->table_watch() : nullptr);
     TRY(policies->start());
     network->tell_added([this](const PodNetworkRequest& request, const PodNetworkResult& result) {
       Document pod = policy_client->snapshot().get(resource_ids::kPods, request.pod_namespace, request.pod_name);

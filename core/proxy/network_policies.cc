@@ -115,7 +115,7 @@ std::string add_ranges(const std::string& id, const std::vector<PolicyRange>& ra
   return name;
 }
 
-void add_rule(const std::string& id, const PolicyRule& rule, bool ingress, TablePart* part, std::vector<Match>* out) {
+void add_rule(const std::string& id, const TrafficRule& rule, bool ingress, TablePart* part, std::vector<Match>* out) {
   auto set = [&](const char* what, NftKeyType key) -> TablePart::Map& {
     std::string name = cat(what, "-", id);
     TablePart::Map& map = part->maps[name];
@@ -162,7 +162,7 @@ void add_rule(const std::string& id, const PolicyRule& rule, bool ingress, Table
 
 std::string policy_chain(const ObjectKey& key, bool ingress) { return cat(ingress ? "in-" : "out-", short_name(key.text())); }
 
-void add_direction(const ObjectKey& key, const std::vector<PolicyRule>& rules, bool ingress, TablePart* part) {
+void add_direction(const ObjectKey& key, const std::vector<TrafficRule>& rules, bool ingress, TablePart* part) {
   const std::string chain = policy_chain(key, ingress);
   std::vector<Match> matches;
   for (size_t i = 0; i < rules.size(); i++) add_rule(short_name(cat(chain, " ", i)), rules[i], ingress, part, &matches);
@@ -231,14 +231,19 @@ std::vector<NftElement> self_missing(const std::set<std::string>& of, const std:
 
 }  // namespace
 
-NetworkPolicies::NetworkPolicies(Options options, Client& client)
-    : options_(std::move(options)), client_(client), timer_(std::make_unique<Timer>([this] { sync(); })) {}
+NetworkPolicies::NetworkPolicies(Options options, Client& client, NftWatch* beside)
+    : options_(std::move(options)), client_(client), beside_(beside), timer_(std::make_unique<Timer>([this] { sync(); })) {}
 NetworkPolicies::~NetworkPolicies() = default;
 
 Status NetworkPolicies::start() {
-  policies_ = client_.subscribe({kPolicies}, [this](const Change& c) { on_policy(c); });
+  policy_watch_ = client_.subscribe({kPolicies}, [this](const Change& c) { on_policy(c); });
   TRY_ASSIGN(NftWatch table, NftWatch::open(options_.table));
   table_.emplace(std::move(table));
+  if (beside_) table_->join(beside_);
+  client_.snapshot().each(kPolicies, "", [&](const Document& d) {
+    policies_[key_of(d)] = read_policy(d);
+    return true;
+  });
   table_watch_ = std::make_unique<FdWatch>(table_->fd(), FdWatch::kReadable, [this](int) { look_at_table(); });
   TRY(bring_up_to_date());
   look_at_table();
@@ -246,8 +251,8 @@ Status NetworkPolicies::start() {
 }
 
 Status NetworkPolicies::down() {
-  policies_.reset();
-  pods_.reset();
+  policy_watch_.reset();
+  pod_watch_.reset();
   table_watch_.reset();
   table_.reset();
   timer_->disarm();
@@ -265,25 +270,26 @@ void NetworkPolicies::look_at_table() {
 }
 
 void NetworkPolicies::watch_pods(bool on) {
-  if (on == (pods_ != nullptr)) return;
-  if (!on) return pods_.reset();
-  pods_ = client_.subscribe({kPods, kNamespaces}, [this](const Change& c) {
+  if (on == (pod_watch_ != nullptr)) return;
+  if (!on) return pod_watch_.reset();
+  pod_watch_ = client_.subscribe({kPods, kNamespaces}, [this](const Change& c) {
     if (c.resource == kPods) on_pod(c.before, c.after);
     else on_namespace(c);
   });
 }
 
 void NetworkPolicies::on_policy(const Change& change) {
-  dirty_.insert(key_of(change.after ? change.after : change.before));
+  ObjectKey key = key_of(change.after ? change.after : change.before);
+  if (change.after) policies_[key] = read_policy(change.after);
+  else policies_.erase(key);
+  dirty_.insert(std::move(key));
   soon();
 }
 
 void NetworkPolicies::on_namespace(const Change& change) {
   if (equal(change.before["metadata"]["labels"], change.after["metadata"]["labels"])) return;
-  client_.snapshot().each(kPolicies, "", [&](const Document& d) {
-    if (policy_reads_namespaces(d.root())) dirty_.insert(key_of(d));
-    return true;
-  });
+  for (const auto& [key, policy] : policies_)
+    if (policy_reads_namespaces(policy)) dirty_.insert(key);
   soon();
 }
 
@@ -294,10 +300,8 @@ void NetworkPolicies::on_pod(const Document& before, const Document& after) {
   bool same = before && after && old.address == now.address && old.here == now.here && equal(before["metadata"]["labels"], after["metadata"]["labels"]);
   if (same || (old.address.empty() && now.address.empty())) return;
   PolicyWorld w = world();
-  client_.snapshot().each(kPolicies, "", [&](const Document& d) {
-    if (policy_concerns(d.root(), before, w) || policy_concerns(d.root(), after, w)) dirty_.insert(key_of(d));
-    return true;
-  });
+  for (const auto& [key, policy] : policies_)
+    if (policy_concerns(policy, before, w) || policy_concerns(policy, after, w)) dirty_.insert(key);
   if (!dirty_.empty()) soon();
 }
 
@@ -305,10 +309,8 @@ void NetworkPolicies::pod_networked(const Document& pod, const std::vector<std::
   for (const std::string& a : addresses)
     if (std::string raw = raw_address(a); !raw.empty()) early_[std::string(uid_of(pod))] = raw;
   PolicyWorld w = world();
-  client_.snapshot().each(kPolicies, "", [&](const Document& d) {
-    if (policy_concerns(d.root(), pod, w)) dirty_.insert(key_of(d));
-    return true;
-  });
+  for (const auto& [key, policy] : policies_)
+    if (policy_concerns(policy, pod, w)) dirty_.insert(key);
   if (!dirty_.empty()) sync();
 }
 
@@ -330,11 +332,7 @@ PolicyPod NetworkPolicies::pod_of(const Document& pod) const {
 PolicyWorld NetworkPolicies::world() {
   PolicyWorld w;
   w.pods = [this](std::string_view ns, const std::function<void(const PolicyPod&)>& fn) {
-    client_.snapshot().each(kPods, ns, [&](const Document& d) {
-      PolicyPod p = pod_of(d);
-      if (p.pod) fn(p);
-      return true;
-    });
+    for (const PolicyPod& p : pods_in(ns)) fn(p);
   };
   w.namespace_labels = [this, held = Document()](std::string_view ns) mutable -> Value {
     held = client_.snapshot().get(kNamespaces, "", ns);
@@ -343,13 +341,24 @@ PolicyWorld NetworkPolicies::world() {
   return w;
 }
 
+const std::vector<PolicyPod>& NetworkPolicies::pods_in(std::string_view ns) {
+  auto it = pass_pods_.find(ns);
+  if (it != pass_pods_.end()) return it->second;
+  std::vector<PolicyPod>& out = pass_pods_[std::string(ns)];
+  client_.snapshot().each(kPods, ns, [&](const Document& d) {
+    if (PolicyPod p = pod_of(d); p.pod) out.push_back(std::move(p));
+    return true;
+  });
+  return out;
+}
+
 PolicyPlan NetworkPolicies::plan_of(const ObjectKey& key) {
-  Document d = client_.snapshot().get(kPolicies, key.ns, key.name);
-  if (!d) return {};
+  auto it = policies_.find(key);
+  if (it == policies_.end()) return {};
+  const Document& d = it->second.policy;
   auto about = [&d] { return Quarantine::about(d); };
   Quarantine::Step step(options_.quarantine, "proxy", Quarantine::key_of("networkpolicies", d), about);
-  if (!step.allowed()) return {};
-  return plan_policy(d.root(), world());
+  return step.allowed() ? plan_policy(it->second, world()) : PolicyPlan();
 }
 
 void NetworkPolicies::soon() {
@@ -369,20 +378,13 @@ void NetworkPolicies::sync() {
 }
 
 Status NetworkPolicies::bring_up_to_date() {
-  bool any = false;
-  client_.snapshot().each(kPolicies, "", [&](const Document&) {
-    any = true;
-    return false;
-  });
+  const bool any = !policies_.empty();
   watch_pods(any);
   NftBatch batch(options_.table);
   if (!any && !there_ && !rewrite_) return ok();
   if (rewrite_ || !any) {
     plans_.clear(), in_.clear(), out_.clear(), groups_.clear(), dirty_.clear();
-    client_.snapshot().each(kPolicies, "", [&](const Document& d) {
-      dirty_.insert(key_of(d));
-      return true;
-    });
+    for (const auto& [key, policy] : policies_) dirty_.insert(key);
     if (any) {
       add_frame(&batch);
     } else {  // without a policy no packet meets a rule
@@ -395,9 +397,12 @@ Status NetworkPolicies::bring_up_to_date() {
   // The policies that changed, then what follows for the pods of this node: their number is small.
   TablePart before, after;
   std::map<ObjectKey, PolicyPlan> next;
+  pass_pods_.clear();
   for (const ObjectKey& key : dirty_) next[key] = plan_of(key);
+  pass_pods_.clear();
   for (const auto& [key, plan] : next) {
     auto old = plans_.find(key);
+    if (old != plans_.end() && old->second == plan) continue;
     if (old != plans_.end()) before.merge(part_of(key, old->second));
     after.merge(part_of(key, plan));
   }

@@ -26,7 +26,8 @@ class NetworkPolicies {
     std::string node_name;
     Quarantine* quarantine = nullptr;  // outlives this; may be null
   };
-  NetworkPolicies(Options options, Client& client);
+  // beside: the watch of a table whose changes are ours as well; may be null, outlives this.
+  NetworkPolicies(Options options, Client& client, NftWatch* beside = nullptr);
   ~NetworkPolicies();
   Status start();
   Status down();  // removes the table
@@ -44,15 +45,14 @@ class NetworkPolicies {
   void look_at_table();
   PolicyPod pod_of(const Document& pod) const;
   PolicyWorld world();
+  const std::vector<PolicyPod>& pods_in(std::string_view ns);  // of the pass under way
   PolicyPlan plan_of(const ObjectKey& key);
-
-  struct Wanted {
-    TablePart part;                                 // of policies and groups that changed
-    std::map<std::string, std::string> in, out;     // raw address -> chain
-  };
 
   Options options_;
   Client& client_;
+  NftWatch* beside_;
+  std::map<ObjectKey, ReadPolicy> policies_;        // all there are
+  std::map<std::string, std::vector<PolicyPod>, std::less<>> pass_pods_;  // by namespace, while a pass lasts
   std::map<ObjectKey, PolicyPlan> plans_;           // as the table has them
   std::map<std::string, std::string> in_, out_;     // raw address -> chain of its group, as the table has them
   std::map<std::string, std::set<ObjectKey>> groups_;  // chain -> its policies, as the table has them
@@ -62,7 +62,7 @@ class NetworkPolicies {
   bool there_ = false;                              // the table
   std::unique_ptr<Timer> timer_;
   int64_t backoff_ms_ = 0;
-  std::unique_ptr<Subscription> policies_, pods_;
+  std::unique_ptr<Subscription> policy_watch_, pod_watch_;
   std::optional<NftWatch> table_;
   std::unique_ptr<FdWatch> table_watch_;
 };

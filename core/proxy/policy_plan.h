@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -29,18 +30,18 @@ struct PolicyRange {
 };
 
 // One rule of a policy: traffic with one of the peers, to one of the ports.
-struct PolicyRule {
+struct TrafficRule {
   bool any_peer = false, any_port = false;
   std::set<std::string> pods;          // peers that are pods
   std::vector<PolicyRange> ranges;     // peers by ipBlock: sorted, apart from each other
   std::set<PolicyPorts> ports;
   std::set<PolicyTarget> targets;      // of named ports: where they lead
-  bool operator==(const PolicyRule&) const = default;
+  bool operator==(const TrafficRule&) const = default;
 };
 
 struct PolicyPlan {
   bool ingress = false, egress = false;  // the types of the policy
-  std::vector<PolicyRule> in, out;
+  std::vector<TrafficRule> in, out;
   std::set<std::string> pods;            // of this node, whom it concerns
   bool operator==(const PolicyPlan&) const = default;
 };
@@ -51,17 +52,35 @@ struct PolicyPod {
   std::string address;  // raw; "" while it has none
   bool here = false;    // on this node
 };
-// Where the pods of a namespace are found, and the labels of a namespace (absent: there is no such).
+// Where the pods of a namespace are found, and the labels of a namespace (absent: there is no such). Pods stay where they are while a
+// policy is planned.
 struct PolicyWorld {
   std::function<void(std::string_view ns, const std::function<void(const PolicyPod&)>&)> pods;        // ns empty: all
   std::function<Value(std::string_view ns)> namespace_labels;
 };
 
-PolicyPlan plan_policy(Value policy, const PolicyWorld& world);
+// A policy with its selectors read once: a cluster asks them of each pod.
+struct ReadPolicy {
+  struct Peer {
+    std::optional<LabelSelector> namespaces, pods;
+    std::vector<PolicyRange> ranges;  // of an ipBlock
+  };
+  struct Rule {
+    std::vector<Peer> peers;          // none: any
+    Value ports;
+  };
+  Document policy;
+  LabelSelector targets;
+  bool ingress = false, egress = false;
+  std::vector<Rule> in, out;
+};
+ReadPolicy read_policy(Document policy);
+
+PolicyPlan plan_policy(const ReadPolicy& policy, const PolicyWorld& world);
 
 // Whether the policy may say something else when this pod comes, changes or goes.
-bool policy_concerns(Value policy, const Document& pod, const PolicyWorld& world);
-bool policy_reads_namespaces(Value policy);
+bool policy_concerns(const ReadPolicy& policy, const Document& pod, const PolicyWorld& world);
+bool policy_reads_namespaces(const ReadPolicy& policy);
 
 // The addresses of a range less those of others.
 std::vector<PolicyRange> ranges_of(std::string_view cidr, const std::vector<std::string>& except);

@@ -34,6 +34,7 @@ class Proxy {
   ~Proxy();
   Status start();
   Status down();  // removes the table and the route
+  NftWatch* table_watch() { return table_ ? &*table_ : nullptr; }  // once started
 
  private:
   // A service port before and after the pass under way.

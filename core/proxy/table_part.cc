@@ -34,9 +34,9 @@ void change_maps(const TablePart& before, const TablePart& after, NftBatch* batc
 
 }  // namespace
 
-void TablePart::merge(const TablePart& other) {
-  chains.insert(other.chains.begin(), other.chains.end());
-  maps.insert(other.maps.begin(), other.maps.end());
+void TablePart::merge(TablePart other) {
+  chains.merge(other.chains);
+  maps.merge(other.maps);
 }
 
 void change_part(const TablePart& before, const TablePart& after, NftBatch* batch) {

@@ -26,7 +26,7 @@ struct TablePart {
   std::map<std::string, Chain> chains;
   std::map<std::string, Map> maps;
 
-  void merge(const TablePart& other);
+  void merge(TablePart other);
 };
 
 // Nothing outside of `before` may refer to what is only there, and nothing in `after` to what comes later in the batch.

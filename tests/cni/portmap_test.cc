@@ -153,6 +153,7 @@ void powerless(F fn) {
 }
 
 TEST_F(HostPort, is_remembered_until_the_table_has_let_it_go) {
+  run("/host", "ip link add cni0 type bridge");
   HostPorts ports(dir_ + "/ports", "cni0", *IpPrefix::parse("10.42.0.0/24"));
   Status s = in_netns(dir_ + "/host", [&]() -> Status {
     TRY(ports.add("a", "10.42.0.2", {{"tcp", 8080, 80, ""}}));

@@ -103,7 +103,7 @@ TEST_F(ProxyBench, requests_through_a_cluster_address) {
     for (int i = 0; i < 1000; i++)
       client.put(policies_id, cat(R"({"metadata":{"name":"n)", i, R"(","namespace":"default","uid":"n)", i, R"("},"spec":{"podSelector":{"matchLabels":{"app":")", i == 0 ? "a" : cat("p", i % 100),
                                   R"("}},"ingress":[{"from":[{"podSelector":{}},{"ipBlock":{"cidr":"192.0.2.0/24"}}],"ports":[{"port":80},{"port":1000,"endPort":2000}]}]}})").c_str());
-    NetworkPolicies policies({"bramble-policy", "here", nullptr}, client);
+    NetworkPolicies policies({"bramble-policy", "here", nullptr}, client, proxy.table_watch());
     double begun = now_ms();
     TRY(policies.start());
     double whole = now_ms() - begun;

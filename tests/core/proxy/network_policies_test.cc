@@ -1,6 +1,8 @@
 // NetworkPolicies: what they mean as sets, and what packets make of it in real namespaces.
 #include "core/proxy/network_policies.h"
 
+#include <list>
+
 #include "cni/netlink/rtnetlink.h"
 #include "tests/core/proxy/packets_fixture.h"
 
@@ -23,9 +25,9 @@ std::string address_text(const std::string& raw) {
   for (char c : raw) n = n << 8 | static_cast<unsigned char>(c);
   return number_text(n);
 }
-std::string text(const std::vector<PolicyRule>& rules) {
+std::string text(const std::vector<TrafficRule>& rules) {
   std::vector<std::string> out;
-  for (const PolicyRule& r : rules) {
+  for (const TrafficRule& r : rules) {
     std::vector<std::string> parts;
     if (r.any_peer) parts.push_back("any");
     for (const auto& a : r.pods) parts.push_back(address_text(a));
@@ -47,10 +49,12 @@ TEST(PolicyPlan, reads_all_that_a_policy_may_say) {
   client.put(resource_ids::kPods, pod("default", "b", "10.42.1.3", R"("app":"b")", "there").c_str());
   client.put(resource_ids::kPods, pod("other", "c", "10.42.1.4", R"("app":"a")", "there").c_str());
   PolicyWorld world;
+  std::list<PolicyPod> shown;
   world.pods = [&](std::string_view ns, const std::function<void(const PolicyPod&)>& fn) {
     client.snapshot().each(resource_ids::kPods, ns, [&](const Document& d) {
       auto p = IpPrefix::parse(d["status"]["podIP"].str());
-      fn({d, std::string(reinterpret_cast<const char*>(p->bytes), 4), d["spec"]["nodeName"].str() == "here"});
+      shown.push_back({d, std::string(reinterpret_cast<const char*>(p->bytes), 4), d["spec"]["nodeName"].str() == "here"});
+      fn(shown.back());
       return true;
     });
   };
@@ -80,7 +84,7 @@ TEST(PolicyPlan, reads_all_that_a_policy_may_say) {
   };
   for (const Case& c : cases) {
     Document d = Document::parse(policy(c.spec)).value();
-    PolicyPlan plan = plan_policy(d.root(), world);
+    PolicyPlan plan = plan_policy(read_policy(d), world);
     EXPECT_EQ(cat(plan.ingress ? "I" : "", plan.egress ? "E" : ""), c.types) << c.name;
     EXPECT_EQ(text(plan.in), c.in) << c.name;
     EXPECT_EQ(text(plan.out), c.out) << c.name;
@@ -111,7 +115,7 @@ TEST_F(PolicyPackets, pass_where_a_policy_lets_them) {
     client.put(resource_ids::kEndpointSlices, R"({"metadata":{"name":"web-x","namespace":"default","labels":{"kubernetes.io/service-name":"web"}},"addressType":"IPv4","ports":[{"name":"p","port":80}],"endpoints":[{"addresses":["10.42.0.2"]}]})");
     Proxy proxy(proxy_options(), client);
     TRY(proxy.start());
-    NetworkPolicies policies({"bramble-policy", "here", nullptr}, client);
+    NetworkPolicies policies({"bramble-policy", "here", nullptr}, client, proxy.table_watch());
     TRY(policies.start());
     auto from = [&](const char* who, const char* address, uint16_t port = 80) {
       std::string out;
