@@ -9,6 +9,7 @@
 #include "cni/plugin/bridge.h"
 #include "cni/plugin/network_list.h"
 #include "cni/plugin/portmap.h"
+#include "core/base/files.h"
 #include "core/base/limits.h"
 #include "core/base/strings.h"
 #include "core/json/builder.h"
@@ -68,6 +69,7 @@ Result<HostLocal> open_ipam(const Call& call) {
   auto range = IpPrefix::parse(subnet);
   if (!range) return Error(Code::kInvalidArgument, cat("ipam: subnet ", go_quote(subnet), " is not a range"));
   std::string folder = ipam["dataDir"].text("/var/lib/cni/networks");
+  TRY(make_folders(folder, 0755));
   return HostLocal::open(cat(folder, "/", call.config["name"].str("default")), *range);
 }
 

@@ -57,7 +57,18 @@ Result<std::string> folder(const Flags& flags, std::string_view name) {
   return out;
 }
 
+Status read_flannel(const Flags& flags, NodeOptions* node) {
+  node->external_addresses = flags.list("node-external-ip");
+  for (const std::string& address : node->external_addresses) TRY(check_external_address(address));
+  node->flannel_backend = flags.text("flannel-backend");
+  TRY(check_flannel_backend(node->flannel_backend));
+  node->flannel_interface = flags.text("flannel-iface");
+  node->flannel_external_ip = flags.on("flannel-external-ip");
+  return ok();
+}
+
 Status read_addresses(const Flags& flags, ServerSetup* s) {
+  TRY(read_flannel(flags, &s->node));
   TRY_ASSIGN(IpPrefix pods, parse_range(flags, "cluster-cidr"));
   TRY_ASSIGN(IpPrefix services, parse_range(flags, "service-cidr"));
   TRY(check_cluster_ranges(pods, services));
@@ -142,12 +153,6 @@ Status read_node(const Flags& flags, const OwnAddress& is_own_address, ServerSet
   n.taints = flags.list("node-taint");
   TRY(check_node_labels(n.labels));
   TRY(check_node_taints(n.taints));
-  n.external_addresses = flags.list("node-external-ip");
-  for (const std::string& address : n.external_addresses) TRY(check_external_address(address));
-  n.flannel_backend = flags.text("flannel-backend");
-  TRY(check_flannel_backend(n.flannel_backend));
-  n.flannel_interface = flags.text("flannel-iface");
-  n.flannel_external_ip = flags.on("flannel-external-ip");
   n.proxy = !flags.on("disable-kube-proxy");
   TRY_ASSIGN(n.kubelet_port, parse_port(flags, "kubelet-port"));
   return ok();

@@ -124,7 +124,8 @@ Task<Status> NodeNetwork::raise(IpPrefix pods) {
     look_soon(0);
     co_return ok();
   }
-  if (mended && raised->state.changes > 0) log_info("network: links, addresses or routes had changed: ", raised->state.changes, " put right");
+  bool same_plan = std::exchange(peers_, raised->peers.peers) == raised->peers.peers && announced_;
+  if (mended && same_plan && raised->state.changes > 0) log_info("network: links, addresses or routes had changed: ", raised->state.changes, " put right");
   Status watching = events_->watch({raised->underlay.index, raised->state.vxlan_index});
   if (!watching.ok()) co_return watching;
   announced_ = raised->own;

@@ -53,6 +53,7 @@ class NodeNetwork {
   Ready ready_;
   bool vxlan_;                              // as asked for, until the kernel has none
   std::optional<Announcement> announced_;   // what is true of this node now
+  std::vector<OverlayPeer> peers_;          // as the kernel has them
   NetworkTrouble trouble_;
   std::string told_;                        // the last line of the log
   std::string ready_range_;                 // what ready_ was called with

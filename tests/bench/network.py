@@ -1,12 +1,13 @@
 """Pod to pod between hosts, by VXLAN, against host to host over the bare wire: throughput of one TCP stream and the time of a small
 question and its answer, as ratios. Called by tests/e2e/run.sh --bench-network, inside its namespaces; nothing is asserted."""
 import os
+import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT + "/e2e", ROOT + "/e2e/lab"]
 
-from lab import Lab  # noqa: E402
+from lab import Lab, child_of  # noqa: E402
 from test_network import all_reach_all, ip, pods  # noqa: E402
 
 SECONDS, ROUNDS, TURNS = 4, 3000, 3
@@ -51,11 +52,9 @@ print(sent / {SECONDS} / 1e6, sorted(times)[len(times) // 2] * 1e6)
 
 def measure(host_a, inside_a, host_b, inside_b, address):
     """MB/s, and the median in microseconds: the best of several turns, because others share this machine."""
-    import subprocess
     server = host_b.popen(*inside_b, "/usr/bin/python3", "-c", SERVER, stdout=subprocess.PIPE, text=True)
     assert server.stdout.readline() == "up\n"
     turns = [tuple(map(float, host_a.text(*inside_a, "/usr/bin/python3", "-c", CLIENT, address, timeout=120).split())) for _ in range(TURNS)]
-    from lab import child_of
     os.kill(child_of(server.pid), 9)
     server.wait()
     return max(t[0] for t in turns), min(t[1] for t in turns)
@@ -81,4 +80,5 @@ def main():
         lab.stop()
 
 
-main()
+if __name__ == "__main__":
+    main()

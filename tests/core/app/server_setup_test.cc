@@ -69,6 +69,8 @@ TEST_F(ServerSetupTest, refuses_values_that_cannot_be_and_names_their_flag) {
            Row{"an address of one link", "--node-ip=169.254.1.1", "can't be a link-local unicast address"},
            Row{"no address at all", "--node-ip=0.0.0.0", "can't be an all zeros address"},
            Row{"an address of another machine", "--node-ip=9.9.9.9", "--node-ip"},
+           Row{"an external address that is none", "--node-external-ip=nowhere", "--node-external-ip: \"nowhere\": is not an address"},
+           Row{"a backend of flannel that is not here", "--flannel-backend=wireguard-native", "--flannel-backend: \"wireguard-native\": is not known; take vxlan, host-gw or none"},
            Row{"a name that is none", "--node-name=A_B", "--node-name: \"a_b\": a lowercase RFC 1123 subdomain must consist of"},
            Row{"a label without a value", "--node-label=x", "--node-label"},
            Row{"a label's key", "--node-label=a b=c", "--node-label: \"a b=c\": name part must consist of"},
