@@ -268,12 +268,14 @@ void NetworkPolicies::watch_pods(bool on) {
   if (on == (pods_ != nullptr)) return;
   if (!on) return pods_.reset();
   pods_ = client_.subscribe({kPods, kNamespaces}, [this](const Change& c) {
+    if (!c.before && !c.after) return;
     if (c.resource == kPods) on_pod(c.before, c.after);
     else on_namespace(c);
   });
 }
 
 void NetworkPolicies::on_policy(const Change& change) {
+  if (!change.before && !change.after) return soon();
   dirty_.insert(key_of(change.after ? change.after : change.before));
   soon();
 }
