@@ -177,9 +177,10 @@ Task<void> KubeletPort::handle(std::shared_ptr<const HttpRequest> request, std::
   if (!good) {
     co_return send_text(*responder, 403, cat("Forbidden (user=", user->user, ", verb=", verb, ", resource=nodes, subresource(s)=[", join(subresources, " "), "])\n"));
   }
-  if (!pages || !streams) co_return send_text(*responder, 503, "the kubelet is not there yet");
+  if (!pages) co_return send_text(*responder, 503, "the kubelet is not there yet");
   auto stream = parse_kubelet_path(request->path, request->query);
   if (!stream.ok()) co_return send_text(*responder, 400, stream.error().message());
+  if (*stream && !streams) co_return send_text(*responder, 503, "the kubelet is not there yet");
   Race race;
   race.until(&responder->gone());
   if (*stream) race.add(serve_stream(request, responder, streams, std::move(**stream)));

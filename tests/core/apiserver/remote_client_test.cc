@@ -264,16 +264,20 @@ TEST_F(RemoteClientTest, goes_on_where_a_cut_or_slow_server_has_left_it) {
   };
   std::string end = R"({"type":"BOOKMARK","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"resourceVersion":"7","annotations":{"k8s.io/initial-events-end":"true"}}}})" "\n";
   std::string first = event("ADDED", "a", 5) + end + event("MODIFIED", "a", 8).substr(0, 40), second = event("MODIFIED", "a", 8) + event("ADDED", "b", 9);
+  Event cut;
   serve([&](std::shared_ptr<const HttpRequest> request, std::shared_ptr<Responder> responder) -> Task<void> {
     asked.push_back(request->query);
     std::string text = asked.size() == 1 ? first : asked.size() == 2 ? second : std::string();
     responder->begin(200, {});
     if (asked.size() == 1) co_await responder->write(make_buffer(text));
+    if (asked.size() == 1) co_await cut.wait();  // dropped unanswered then
     for (size_t i = 0; asked.size() == 2 && i < text.size(); ++i) co_await responder->write(make_buffer(text.substr(i, 1)));
     if (asked.size() >= 2) co_await responder->gone().wait();
   });
   connect();
   subscribe({kConfigMaps});
+  until_seen("known configmaps");
+  cut.set();
   until_seen("+b");
   EXPECT_EQ(joined(seen), "+a known configmaps ~a +b");
   ASSERT_EQ(asked.size(), 2u);
