@@ -96,7 +96,6 @@ void Agent::open_apis() {
   node_api_ = std::make_unique<RemoteApi>(std::move(node), clock_, random_);
   RemoteApi::Options proxy;
   proxy.api = proxy_transport_.get();
-  proxy.scopes = {{resource_ids::kNodes, {How::kWhole, "", cat("metadata.name=", setup_.node.name)}}};
   proxy.manager = "kube-proxy";
   proxy_api_ = std::make_unique<RemoteApi>(std::move(proxy), clock_, random_);
   if (!policy_transport_) return;
