@@ -23,6 +23,7 @@
 #include "core/apiserver/verbs.h"
 #include "core/base/limits.h"
 #include "core/client/client.h"
+#include "core/client/kubelet_connect.h"
 #include "core/client/node_streams.h"
 #include "core/http/server.h"
 #include "core/registry/registry.h"
@@ -32,6 +33,7 @@ namespace bramble {
 class ApiServer {
  public:
   struct Options {
+    KubeletConnect kubelets;                   // the way to nodes that `streams` and `readings` do not know; may be empty
     TokenKeys tokens;
     std::string server_address;                // "10.0.0.1:6443"
     std::string git_version = "v1.36.3";       // what /version says

@@ -2,10 +2,11 @@
 // its NodeStreams does the work. Specification: Kubernetes "Ephemeral... remote command" subprotocols v4 and
 // v5.channel.k8s.io (KEP 4006), log options of PodLogOptions.
 #include "core/apiserver/apiserver.h"
-#include "core/apiserver/port_forward.h"
+#include "core/client/port_forward.h"
 #include "core/loop/race.h"
 #include "core/apiserver/relay.h"
-#include "core/apiserver/remote_command.h"
+#include "core/client/remote_command.h"
+#include "core/apiserver/kubelet_relay.h"
 #include "core/http/message.h"
 #include "core/registry/api_status.h"
 
@@ -112,7 +113,7 @@ Task<void> ApiServer::serve_stream(RequestRef request) {
       co_await serve_node_page(request, kubelet);
       co_return;
     }
-    Task<void> relaying = serve_relay(request, &registry_, &relayed_);
+    Task<void> relaying = serve_relay(request, &registry_, &relayed_, options_.kubelets);
     co_await relaying;
     co_return;
   }
@@ -160,6 +161,16 @@ Task<void> ApiServer::serve_stream(RequestRef request) {
     co_return send_error(*request, api_bad_request(cat("pod ", info.name, " does not have a host assigned")));
   }
   NodeStreams* node = options_.streams ? options_.streams(node_name) : nullptr;
+  if (node == nullptr && options_.kubelets) {
+    KubeletPath path;
+    path.pod = {info.ns, info.name};
+    path.container = log ? log_options.container : exec_options.container;
+    std::string target = log ? path.log(log_options) : info.subresource == "portforward" ? path.port_forward(info.query.all("ports")) : path.command(exec_options);
+    if (!log && !wants_upgrade(*request->http)) co_return send_error(*request, api_bad_request("Upgrade request required"));
+    Task<void> relaying = relay_to_kubelet(request, options_.kubelets, node_name, target);
+    co_await relaying;
+    co_return;
+  }
   if (node == nullptr) {
     co_return send_error(*request, status_failure(Code::kUnavailable, cat("node ", node_name, " cannot be reached")));
   }
@@ -169,11 +180,13 @@ Task<void> ApiServer::serve_stream(RequestRef request) {
     co_return;
   }
   if (!wants_upgrade(*request->http)) co_return send_error(*request, api_bad_request("Upgrade request required"));
+  StreamAsk ask{request->http, request->responder, [request](const Error& e) { send_error(*request, e); }};
   if (info.subresource == "portforward") {
-    co_await serve_port_forward(request, node, key);
+    std::vector<std::string> ports = info.query.all("ports");
+    co_await serve_port_forward(ask, node, key, ports);
     co_return;
   }
-  co_await serve_remote_command(request, node, key, exec_options);
+  co_await serve_remote_command(ask, node, key, exec_options);
 }
 
 }  // namespace bramble

@@ -125,7 +125,8 @@ Task<void> carry(WebSocket* from, WebSocket* to) {
   }
 }
 
-// Both ways until either side ends.
+}  // namespace
+
 Task<void> carry_upgraded(std::shared_ptr<Request> request, std::unique_ptr<HttpClientConnection> connection, std::vector<Header> headers) {
   std::unique_ptr<WebSocket> server = HttpClientConnection::upgraded(std::move(connection));
   std::unique_ptr<WebSocket> client = request->responder->hand_over(std::move(headers));
@@ -134,6 +135,8 @@ Task<void> carry_upgraded(std::shared_ptr<Request> request, std::unique_ptr<Http
   race.add(carry(client.get(), server.get()));
   co_await race.first().wait();
 }
+
+namespace {
 
 bool is_page(const HttpResponse& response) {
   std::string_view type = response.header("content-type");
@@ -148,7 +151,11 @@ size_t read_ahead(const Request& request, const HttpResponse& response) {
   return length && *length <= limits::kSendAheadBytesMax ? limits::kSendAheadBytesMax : 0;
 }
 
-Task<void> exchange(std::shared_ptr<Request> request, RelayTarget target, HttpClientRequest out, RelayPlace place) {
+Task<Result<std::unique_ptr<HttpClientConnection>>> connect_to(RelayTarget target, KubeletConnect kubelets) {
+  if (!target.kubelet_of.empty() && kubelets) {
+    auto connection = co_await kubelets(target.kubelet_of);
+    co_return connection;
+  }
   HttpClientTarget to;
   to.address = target.address;
   to.port = target.port;
@@ -157,10 +164,16 @@ Task<void> exchange(std::shared_ptr<Request> request, RelayTarget target, HttpCl
     any.verify = false;  // a pod's certificate is nobody's that this server knows
     any.alpn = {"http/1.1"};
     auto context = TlsClientContext::create(any);
-    if (!context.ok()) co_return send_error(*request, api_internal(context.error().message()));
+    if (!context.ok()) co_return context.error();
     to.tls = *context;
   }
-  auto opened = co_await HttpClientConnection::open(to);
+  auto connection = co_await HttpClientConnection::open(to);
+  co_return connection;
+}
+
+Task<void> exchange(std::shared_ptr<Request> request, RelayTarget target, HttpClientRequest out, RelayPlace place, KubeletConnect kubelets) {
+  Task<Result<std::unique_ptr<HttpClientConnection>>> connecting = connect_to(target, kubelets);
+  auto opened = co_await connecting;
   if (!opened.ok()) co_return send_error(*request, unreachable(target, opened.error()));
   std::unique_ptr<HttpClientConnection> connection = std::move(*opened);
   auto response = co_await connection->start(out);
@@ -195,17 +208,24 @@ struct Counted {
 
 }  // namespace
 
-Task<void> relay_to(std::shared_ptr<Request> request, RelayTarget target) {
+HttpClientRequest forwarded_request(const Request& request, std::string target) {
+  SplitPath whole;
+  HttpClientRequest out = forwarded(request, whole);
+  out.target = std::move(target);
+  return out;
+}
+
+Task<void> relay_to(std::shared_ptr<Request> request, RelayTarget target, KubeletConnect kubelets) {
   SplitPath path = split_path(*request);
   RelayPlace place{path.prefix, target.text(), std::string(request->http->header("host"))};
   HttpClientRequest out = forwarded(*request, path);
   Race race;
   race.until(&request->responder->gone());
-  race.add(exchange(request, target, std::move(out), std::move(place)));
+  race.add(exchange(request, target, std::move(out), std::move(place), std::move(kubelets)));
   co_await race.first().wait();
 }
 
-Task<void> serve_relay(std::shared_ptr<Request> request, Registry* registry, size_t* under_way) {
+Task<void> serve_relay(std::shared_ptr<Request> request, Registry* registry, size_t* under_way, KubeletConnect kubelets) {
   const HttpRequest& http = *request->http;
   if (*under_way >= limits::kProxiedMax) co_return send_too_many_requests(*request);
   auto target = relay_target(*registry, *request->kind, request->kind->namespaced ? request->info.ns : std::string(), request->info.name);
@@ -217,7 +237,8 @@ Task<void> serve_relay(std::shared_ptr<Request> request, Registry* registry, siz
   }
   Counted counted(under_way);
   RelayTarget where = *target;
-  co_await relay_to(request, where);
+  Task<void> relaying = relay_to(request, where, std::move(kubelets));
+  co_await relaying;
 }
 
 }  // namespace bramble

@@ -6,12 +6,19 @@
 
 #include "core/apiserver/relay_target.h"
 #include "core/apiserver/respond.h"
+#include "core/client/kubelet_connect.h"
 
 namespace bramble {
 
 // under_way: the requests being handed on now; outlives the task.
-Task<void> serve_relay(std::shared_ptr<Request> request, Registry* registry, size_t* under_way);
+// kubelets: the way to a kubelet's port; may be empty.
+Task<void> serve_relay(std::shared_ptr<Request> request, Registry* registry, size_t* under_way, KubeletConnect kubelets);
 // The second half, once it is known where to.
-Task<void> relay_to(std::shared_ptr<Request> request, RelayTarget target);
+Task<void> relay_to(std::shared_ptr<Request> request, RelayTarget target, KubeletConnect kubelets);
+
+// The request as it is handed on, to another target.
+HttpClientRequest forwarded_request(const Request& request, std::string target);
+// Both ways until either side ends. connection: it answered 101, with these headers.
+Task<void> carry_upgraded(std::shared_ptr<Request> request, std::unique_ptr<HttpClientConnection> connection, std::vector<Header> headers);
 
 }  // namespace bramble

@@ -131,7 +131,11 @@ Result<RelayTarget> node_target(Registry& registry, const Kind& kind, const Id& 
   }
   if (address.empty()) return api_plain(cat("no preferred addresses found; known addresses: ", node["status"]["addresses"].dump()));
   const std::string kubelet_port = cat(node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"].integer(10250));
-  if (id.port.empty() || id.port == kubelet_port) return target_of({"https", id.name, kubelet_port}, address, kubelet_port);
+  if (id.port.empty() || id.port == kubelet_port) {
+    auto kubelet = target_of({"https", id.name, kubelet_port}, address, kubelet_port);
+    if (kubelet.ok()) kubelet->kubelet_of = id.name;
+    return kubelet;
+  }
   if (!may_be_reached(address)) return api_bad_request("address not allowed");
   return target_of(id, address, id.port);
 }

@@ -13,6 +13,7 @@ struct RelayTarget {
   bool tls = false;
   std::string address;  // numeric
   uint16_t port = 0;
+  std::string kubelet_of;  // the node whose kubelet's port it is; "" for others
   std::string text() const;  // "10.42.0.5:80", "[fd00::5]:80"
 };
 

@@ -1,6 +1,7 @@
 #include "core/apiserver/watch.h"
 
 #include "core/base/limits.h"
+#include "core/client/informer.h"
 #include "core/loop/loop.h"
 #include "core/registry/api_status.h"
 #include "core/registry/object_meta.h"
@@ -279,7 +280,10 @@ Task<void> serve_watch(std::shared_ptr<Request> request, Registry* registry, int
     co_return;
   }
   std::string type = request->answer.type == MediaType::kProtobuf ? cat(kProtobufType, ";stream=watch") : "application/json";
-  request->responder->begin(200, answer_headers(*request, type));
+  std::vector<Header> headers = answer_headers(*request, type);
+  // Who follows from elsewhere takes nothing for deleted then.
+  if (registry->cache().may_be_lost(registry_key(*request->kind, request->info.ns, {}))) headers.push_back({std::string(kStoreInDoubtHeader), "true"});
+  request->responder->begin(200, std::move(headers));
   Watcher watcher(request, *registry, std::move(*options));
   co_await watcher.run();
 }

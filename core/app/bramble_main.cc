@@ -14,6 +14,7 @@ namespace bramble {
 std::vector<Command> all_commands() {
   return {
       {"server", "run the control plane and this node", run_server},
+      {"agent", "run this machine's node of a cluster whose server is elsewhere", run_agent},
       {"images", "import, pull, list, export, remove and prune images of this node", run_images},
       {"backup", "save, list and restore copies of the cluster's state", run_backup},
       {"check-config", "check this machine, and say what to change", run_check_config},

@@ -1,6 +1,7 @@
 // bramble completion bash|zsh: a script that completes command names and flags, made from the same tables as --help.
 #include <cstdio>
 
+#include "core/app/agent_flags.h"
 #include "core/app/command.h"
 #include "core/app/flags.h"
 #include "core/app/server_flags.h"
@@ -21,6 +22,7 @@ static std::string bash_script() {
       "  local word=\"${COMP_WORDS[COMP_CWORD]}\" words\n"
       "  case \"${COMP_WORDS[1]}\" in\n"
       "    server) words=\"", words_of(server_flags()), " --help\" ;;\n"
+      "    agent) words=\"", words_of(agent_flags()), " --help\" ;;\n"
       "    images) words=\"import pull list export remove prune --help\" ;;\n"
       "    backup) words=\"save list restore confirm --data-dir --run-dir --backup-dir --help\" ;;\n"
       "    completion) words=\"bash zsh\" ;;\n"

@@ -1,13 +1,11 @@
 // bramble server: the control plane and, unless --disable-agent, this machine's node. Flags, then parts in order, then the
 // loop until SIGTERM or SIGINT. Pods are left running when it stops.
 #include <signal.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 
+#include "core/app/begin_anew.h"
 #include "core/app/command.h"
 #include "core/app/control_plane.h"
 #include "core/app/first_start.h"
@@ -101,33 +99,6 @@ Status bring_up(Running* running, const ServerSetup& setup, const Credentials& c
     }));
   }
   return ok();
-}
-
-// The same process with the same arguments and limits, from the start: all that was built upon the old address is built again.
-// Comes back only when it cannot be.
-void begin_anew(uint64_t open_files) {
-  auto text = read_file("/proc/self/cmdline", kNoLimit);
-  if (!text.ok()) return log_error("begin anew: ", text.error().message());
-  std::vector<char*> arguments;
-  for (size_t at = 0; at < text->size(); at += std::strlen(text->data() + at) + 1) arguments.push_back(text->data() + at);
-  arguments.push_back(nullptr);
-  rlimit files{};
-  if (open_files != 0 && getrlimit(RLIMIT_NOFILE, &files) == 0) {
-    files.rlim_cur = open_files;
-    setrlimit(RLIMIT_NOFILE, &files);  // it had that limit before: cannot fail
-  }
-  execv("/proc/self/exe", arguments.data());
-  log_error("begin anew: ", Error::from_errno(errno, "/proc/self/exe").message());
-}
-
-// A service begins with 1024 open files for the sake of select(2), which nothing here uses; clients and pods need more than
-// that. Gives the limit that it had, to which shims go back; 0: not known.
-uint64_t raise_open_files() {
-  rlimit files{};
-  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return 0;
-  rlim_t before = std::exchange(files.rlim_cur, files.rlim_max);
-  if (setrlimit(RLIMIT_NOFILE, &files) != 0) log_warning("open files: ", Error::from_errno(errno, "setrlimit").message());
-  return before;
 }
 
 // Runs until a signal. Returns only when it could not begin; else the process ends here, without unwinding: threads of the pool

@@ -18,6 +18,7 @@ struct Command {
 std::vector<Command> all_commands();  // bramble_main.cc
 
 int run_server(const std::vector<std::string>& argv);        // cmd_server.cc
+int run_agent(const std::vector<std::string>& argv);         // cmd_agent.cc
 int run_images(const std::vector<std::string>& argv);        // cmd_images.cc
 int run_backup(const std::vector<std::string>& argv);        // cmd_backup.cc
 int run_check_config(const std::vector<std::string>& argv);  // cmd_check_config.cc

@@ -124,13 +124,19 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   api.build_time_s = build_time_s();
   api.platform = cat("linux/", node_architecture());
   api.streams = options_.streams;
-  api.readings = options_.readings;
+  api.readings = [this](std::string_view node) {
+    NodeReadings* own = options_.readings ? options_.readings(node) : nullptr;
+    return own || !ways_ ? own : ways_->readings(node);
+  };
+  api.kubelets = [this](std::string node) { return ways_->connect(std::move(node)); };
   TRY_ASSIGN(audit_, open_audit());
   api.audit = audit_;
   api.checks = health_checks();
   api.metrics = {[this](MetricText& out) { print_metrics(out); }};
   api_ = std::make_unique<ApiServer>(*registry_, std::move(api));
   tell_of_skips();
+  TRY_ASSIGN(auto to_kubelets, kubelet_tls(credentials));
+  ways_ = std::make_unique<NodeWays>(own_client_->snapshot(), std::move(to_kubelets));
 
   HttpServer::Options http;
   http.address = options_.bind_address;
@@ -142,12 +148,19 @@ Status ControlPlane::open_api(const Credentials& credentials) {
                                        cat("Request entity too large: limit is ", http.body_bytes_max)).status_json();
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
   http.connection_threads = cores > 2 ? 2 : 1;
+  agents_ = std::make_unique<AgentApi>(ClusterFacts{options_.pod_range, options_.service_range, options_.dns_address, options_.domain, options_.cluster_dns, options_.network_policy}, ways_->tunnels());
   auto listening = HttpServer::listen(std::move(http), [this](auto request, auto responder) {
+    if (AgentApi::takes(request->path)) return agents_->handle(std::move(request), std::move(responder));
     return api_->handle(std::move(request), std::move(responder));
   });
   if (!listening.ok()) return port_refused(listening.error());
   http_ = std::move(*listening);
   return ok();
+}
+
+// Whom it shows itself to kubelets as.
+Result<std::shared_ptr<TlsClientContext>> ControlPlane::kubelet_tls(const Credentials& credentials) const {
+  return TlsClientContext::create({credentials.server_ca_pem, credentials.kubelet_client.certificate_pem, credentials.kubelet_client.key_pem, {"http/1.1"}, true});
 }
 
 Status ControlPlane::open_store_care() {
@@ -239,6 +252,8 @@ void ControlPlane::start() {
 }
 
 Status ControlPlane::use_certificates(const Credentials& c) {
+  TRY_ASSIGN(auto to_kubelets, kubelet_tls(c));
+  ways_->use_tls(std::move(to_kubelets));
   return tls_->reload(c.api_server.certificate_pem, c.api_server.key_pem, c.client_ca_pem);
 }
 

@@ -9,6 +9,8 @@
 
 #include "core/apiserver/apiserver.h"
 #include "core/apiserver/audit.h"
+#include "core/app/agent_api.h"
+#include "core/app/node_ways.h"
 #include "core/app/credentials.h"
 #include "core/app/store_care.h"
 #include "core/base/limits.h"
@@ -28,7 +30,8 @@ struct ControlPlaneOptions {
   int64_t backup_every_us = limits::kBackupEveryUs;
   std::string bind_address, advertise_address;
   uint16_t port = 0;
-  std::string pod_range, service_range, dns_address, api_service_address;
+  std::string pod_range, service_range, dns_address, api_service_address, domain;
+  bool network_policy = true;        // of the nodes
   int64_t time_floor_s = 0;          // see CredentialOptions
   int node_port_first = 0, node_port_last = 0;
   std::string token_file;            // static tokens; empty: none
@@ -78,6 +81,7 @@ class ControlPlane {
   Status open_quarantine();
   Status open_store(Loop& loop);
   Status open_api(const Credentials& credentials);
+  Result<std::shared_ptr<TlsClientContext>> kubelet_tls(const Credentials& credentials) const;
   Result<std::shared_ptr<Audit>> open_audit() const;
   Status open_store_care();
   void tell_of_skips();
@@ -92,6 +96,8 @@ class ControlPlane {
   std::unique_ptr<Registry> registry_;
   std::shared_ptr<Audit> audit_;  // may be null
   std::unique_ptr<ApiServer> api_;
+  std::unique_ptr<NodeWays> ways_;
+  std::unique_ptr<AgentApi> agents_;
   std::unique_ptr<Client> own_client_;
   std::unique_ptr<Recorder> own_events_;  // of what is set aside
   std::shared_ptr<TlsServerContext> tls_;

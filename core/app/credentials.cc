@@ -136,6 +136,7 @@ Result<Credentials> load_or_make_credentials(const CredentialOptions& options, c
   TRY_ASSIGN(out.api_server, leaf(dir, "serving-kube-apiserver", server_ca, server_subject("kube-apiserver", options.server_names), server, now_s, &renew));
   TRY_ASSIGN(out.kubelet_server, leaf(dir, "serving-kubelet", server_ca, server_subject(options.node_name, options.node_names), server, now_s, &renew));
   TRY_ASSIGN(out.admin, leaf(dir, "client-admin", client_ca, {"system:admin", {"system:masters"}, {}, {}}, client, now_s, &renew));
+  TRY_ASSIGN(out.kubelet_client, leaf(dir, "client-kube-apiserver", client_ca, {"system:apiserver", {"system:masters"}, {}, {}}, client, now_s, &renew));
   out.renew_at_s = renew;
   return out;
 }

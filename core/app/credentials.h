@@ -28,6 +28,7 @@ struct Credentials {
   CertifiedKey api_server;
   CertifiedKey admin;          // system:admin of system:masters
   CertifiedKey kubelet_server;
+  CertifiedKey kubelet_client; // system:apiserver of system:masters, for the ports of kubelets
   std::string service_account_key_pem;
   int64_t renew_at_s = 0;      // when the first of the leaves is to be issued again, in seconds since 1970
 };

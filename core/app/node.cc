@@ -78,6 +78,8 @@ KubeletOptions kubelet_options(const NodeOptions& o) {
   k.watch_kernel_log = true;
   k.metrics = print_process_metrics;
   k.quarantine = o.quarantine;
+  k.store_mark = o.store_mark;
+  k.pods_known = o.pods_known;
   return k;
 }
 
@@ -147,6 +149,7 @@ Status Node::Parts::open_network() {
     proxy_options.quarantine = options.quarantine;
     proxy_options.node_name = options.name;
     proxy_options.clock = &clock;
+    proxy_options.known = options.services_known;
     proxy = std::make_unique<Proxy>(std::move(proxy_options), *proxy_client);
     TRY(proxy->start());
     taken_ports = std::make_unique<TakenPorts>(TakenPorts::Options{options.name, options.service_range}, *client);
@@ -166,6 +169,7 @@ Status Node::Parts::open_network() {
   dns_options.domain = options.domain;
   dns_options.resolv_conf = options.resolv_conf;
   dns_options.quarantine = options.quarantine;
+  dns_options.known = options.services_known;
   dns = std::make_unique<DnsServer>(dns_options, *dns_client);
   return dns->start();
 }
@@ -180,11 +184,10 @@ Status Node::Parts::open_kubelet_port(const Credentials& credentials) {
                                                     credentials.client_ca_pem,
                                                     {"http/1.1"}}));
   http.tls = kubelet_tls;
-  // Logs, exec and port-forward of this node go through the API in the process.
   kubelet_access = std::make_unique<KubeletPort>(*client, options.name);
   http.body_bytes_max = limits::kNodeRequestBytesMax;
   auto listening = HttpServer::listen(std::move(http), [this](auto request, auto responder) {
-    return kubelet_access->handle(std::move(request), std::move(responder), kubelet ? &kubelet->pages() : nullptr);
+    return kubelet_access->handle(std::move(request), std::move(responder), kubelet ? &kubelet->pages() : nullptr, kubelet.get());
   });
   if (!listening.ok()) {
     std::string owner = port_owner(options.kubelet_port);

@@ -42,6 +42,8 @@ struct NodeOptions {
   std::vector<std::string> node_port_addresses;  // ranges; empty: all addresses of the node
   uint64_t open_files = 0;           // the soft limit of shims; 0: this process's
   Quarantine* quarantine = nullptr;  // outlives the node; may be null
+  std::string store_mark;            // see KubeletOptions
+  std::function<bool()> pods_known, services_known;  // false: the server, elsewhere, has not told of them yet; empty: they are
 };
 
 class Node {

@@ -99,7 +99,7 @@ Status read_disabled(const Flags& flags, ServerSetup* s) {
         return Error(Code::kInvalidArgument, cat("flag --disable: ", go_quote(part), " is not known; known are coredns, servicelb, traefik, local-storage, metrics-server, runtimes"));
     }
   }
-  s->node.network_policy = !flags.on("disable-network-policy");
+  s->node.network_policy = s->plane.network_policy = !flags.on("disable-network-policy");
   return ok();
 }
 
@@ -120,21 +120,23 @@ Status read_proxy_arguments(const Flags& flags, NodeOptions* n) {
   return ok();
 }
 
-Status read_node(const Flags& flags, const OwnAddress& is_own_address, ServerSetup* s) {
-  NodeOptions& n = s->node;
+}  // namespace
+
+Status read_node(const Flags& flags, const OwnAddress& is_own_address, bool runs, NodeOptions* node, bool* follows_address) {
+  NodeOptions& n = *node;
   n.name = lower(trim(flags.text("node-name")));  // as the kubelet takes it
   if (n.name.empty()) {
     TRY_ASSIGN(n.name, host_name());
   }
   TRY(check_node_name(n.name));
   n.address = flags.text("node-ip");
-  s->follows_address = n.address.empty();
+  *follows_address = n.address.empty();
   if (n.address.empty()) {
     TRY_ASSIGN(n.address, host_address());
   } else {
     TRY_ASSIGN(n.address, parse_node_address(n.address));
-    if (s->agent) TRY(check_node_address(n.address));
-    if (s->agent) TRY(is_own_address(n.address));
+    if (runs) TRY(check_node_address(n.address));
+    if (runs) TRY(is_own_address(n.address));
   }
   TRY_ASSIGN(n.data_dir, folder(flags, "data-dir"));
   TRY_ASSIGN(n.run_dir, folder(flags, "run-dir"));
@@ -143,8 +145,6 @@ Status read_node(const Flags& flags, const OwnAddress& is_own_address, ServerSet
   n.cgroup_root = flags.text("cgroup-root");
   n.runtime = flags.text("runtime");
   n.resolv_conf = flags.text("resolv-conf");
-  n.domain = flags.text("cluster-domain");
-  TRY(check_cluster_domain(n.domain));
   n.registries_path = flags.text("private-registry");
   n.default_registry_endpoint = !flags.on("disable-default-registry-endpoint");
   TRY(read_kubelet_arguments(flags.list("kubelet-arg"), &n));
@@ -157,6 +157,8 @@ Status read_node(const Flags& flags, const OwnAddress& is_own_address, ServerSet
   TRY_ASSIGN(n.kubelet_port, parse_port(flags, "kubelet-port"));
   return ok();
 }
+
+namespace {
 
 int64_t* audit_limit(std::string_view name, AuditLogOptions* log) {
   if (name == "audit-log-maxage") return &log->max_age_days;
@@ -264,7 +266,9 @@ Result<ServerSetup> read_server_setup(const Flags& flags, const OwnAddress& is_o
   ServerSetup s;
   s.agent = !flags.on("disable-agent");
   TRY(read_addresses(flags, &s));
-  TRY(read_node(flags, is_own_address, &s));
+  TRY(read_node(flags, is_own_address, s.agent, &s.node, &s.follows_address));
+  s.node.domain = s.plane.domain = flags.text("cluster-domain");
+  TRY(check_cluster_domain(s.node.domain));
   TRY(read_disabled(flags, &s));
   ControlPlaneOptions& p = s.plane;
   p.data_dir = s.node.data_dir;

@@ -29,6 +29,9 @@ struct ServerSetup {
 // Whether this machine has an address; else an Error that says so.
 using OwnAddress = std::function<Status(const std::string& address)>;
 
+// What the flags that a server and an agent share say of this machine's node. runs: it is to run here.
+Status read_node(const Flags& flags, const OwnAddress& is_own_address, bool runs, NodeOptions* node, bool* follows_address);
+
 // kInvalidArgument names the flag and says what it should be like.
 Result<ServerSetup> read_server_setup(const Flags& flags, const OwnAddress& is_own_address);
 

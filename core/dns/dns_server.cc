@@ -85,6 +85,7 @@ void DnsServer::refresh_one(const ObjectKey& key, Zone* zone) const {
 
 void DnsServer::refresh(const std::set<ObjectKey>& services) {
   auto next = std::make_shared<Zone>(*zone_);
+  next->is_whole(!options_.known || options_.known());
   for (const ObjectKey& key : services) refresh_one(key, next.get());
   zone_ = next;
   thread_->use(zone_);

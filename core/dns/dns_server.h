@@ -27,6 +27,7 @@ class DnsServer {
     std::string domain;
     std::string resolv_conf = "/etc/resolv.conf";
     Quarantine* quarantine = nullptr;      // outlives the server
+    std::function<bool()> known = {};      // false: the API, elsewhere, has not told of its Services yet; empty: it has
   };
   // client outlives the server. Owner's loop thread.
   DnsServer(Options options, Client& client);

@@ -166,6 +166,12 @@ std::optional<DnsAnswer> Zone::answer(const DnsQuery& query) const {
 std::optional<DnsAnswer> Zone::answer_once(const DnsQuery& query) const {
   if (auto reverse = answer_reverse(query)) return reverse;
   if (query.name != domain_ && !query.name.ends_with("." + domain_)) return std::nullopt;
+  if (!whole_) {
+    DnsAnswer out;
+    out.rcode = dns_rcode::kServerFailure;
+    out.authoritative = false;
+    return out;
+  }
   if (query.name == domain_) {
     DnsAnswer out = nothing(true);
     if (wanted(query.type, dns_type::kSoa)) out.answers.swap(out.authority);

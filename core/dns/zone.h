@@ -39,6 +39,8 @@ class Zone {
   // A copy with one Service put in (or, with null, taken out); services are shared between copies.
   std::shared_ptr<const Zone> with(const ObjectKey& key, std::shared_ptr<const DnsService> service) const;
   void put(const ObjectKey& key, std::shared_ptr<const DnsService> service);
+  // Until the cluster's Services are known no name of it is said not to be there.
+  void is_whole(bool yes) { whole_ = yes; }
 
   // The answer to a name of the cluster, nothing for a name that is not ours to answer. An ExternalName is followed as far as it stays
   // in the cluster; DnsAnswer::chase tells where it leaves.
@@ -54,6 +56,7 @@ class Zone {
   void add_names(const ObjectKey& key, const DnsService& service);
 
   std::string domain_;
+  bool whole_ = true;
   std::map<ObjectKey, std::shared_ptr<const DnsService>> services_;
   std::map<std::string, int> namespaces_;           // of services, how many
   std::map<std::string, std::string> reverse_;      // address -> name

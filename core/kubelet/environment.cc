@@ -47,6 +47,12 @@ std::optional<std::string> data_text(Value object, std::string_view key, bool se
   return v.text();
 }
 
+// What is not shown, but may be there, is not absent. Upstream's words for a cache that has not heard of the object in time.
+Status known(const Snapshot& snapshot, bool secret, std::string_view ns, std::string_view name) {
+  if (!snapshot.may_be_lost(secret ? kSecrets : kConfigMaps, ns, name)) return ok();
+  return Error(Code::kUnavailable, cat("failed to sync ", secret ? "secret" : "configmap", " cache: timed out waiting for the condition"));
+}
+
 Status add_from_source(Environment& env, const Snapshot& snapshot, std::string_view ns, Value source) {
   std::string_view prefix = source["prefix"].str();
   bool secret = source.has("secretRef");
@@ -54,6 +60,7 @@ Status add_from_source(Environment& env, const Snapshot& snapshot, std::string_v
   std::string_view name = ref["name"].str();
   Document d = snapshot.get(secret ? kSecrets : kConfigMaps, ns, name);
   if (!d) {
+    TRY(known(snapshot, secret, ns, name));
     if (ref["optional"].boolean()) return ok();
     return Error(Code::kNotFound, cat(secret ? "secret" : "configmap", " \"", name, "\" not found"));
   }
@@ -96,6 +103,7 @@ Result<std::optional<std::string>> value_from(const Snapshot& snapshot, const Do
   bool optional = ref["optional"].boolean();
   Document d = snapshot.get(secret ? kSecrets : kConfigMaps, ns, name);
   if (!d) {
+    TRY(known(snapshot, secret, ns, name));
     if (optional) return std::optional<std::string>();
     return Error(Code::kNotFound, cat(secret ? "secret" : "configmap", " \"", name, "\" not found"));
   }

@@ -163,6 +163,7 @@ Task<void> Kubelet::begin() {
     return true;
   };
   parts_.client.snapshot().each(kPods, "", adopt);
+  adopt_unknown();
   follow_manifests();
   adopt_orphans();
   share_cpu();
@@ -179,7 +180,30 @@ void Kubelet::look_again() {
   share_cpu();
 }
 
+// The server is away: what runs on this node is taken care of as it was last known. What of it has ended since ends once the API
+// says so.
+void Kubelet::adopt_unknown() {
+  if (!parts_.options.pods_known || parts_.options.pods_known()) return;
+  std::string mark = parts_.store_mark();
+  for (const auto& uid : runtime_->pod_uids()) {
+    if (workers_.contains(uid) || static_pods_->pods().contains(uid) || mark.empty() || read_node_file(parts_.mark_path(uid)) != mark) continue;
+    auto pod = Document::parse(read_node_file(cat(runtime_->pod_dir(uid), "/pod.json")));
+    if (!pod.ok() || uid_of(*pod) != uid || PodView(*pod).is_mirror() || (*pod)["metadata"]["annotations"].has(kConfigSource)) continue;
+    take_on(*pod, false, false);
+  }
+}
+
+void Kubelet::now_known(const ResourceId& resource) {
+  if (resource == kPods) {
+    look_again();
+    follow_manifests();
+    return;
+  }
+  for (auto& [uid, worker] : workers_) worker->poke();
+}
+
 void Kubelet::on_change(const Change& change) {
+  if (!change.before && !change.after) return now_known(change.resource);
   if (change.resource == kPods) {
     if (began_) on_pod(change);  // else it is read from the snapshot then
     return;
@@ -354,6 +378,12 @@ Task<void> Kubelet::remove_mirror(Document pod) {
 // What runs on this node for pods that the API does not know: ended and removed.
 void Kubelet::adopt_orphans() {
   const std::set<std::string> there = in_cluster();
+  // Taken on while nobody could say whether they are still wanted.
+  for (const auto& [uid, worker] : workers_) {
+    PodView view(worker->pod());
+    if (worker->is_of_manifest() || there.contains(uid) || parts_.client.snapshot().may_be_lost(kPods, view.ns(), view.name())) continue;
+    worker->gone();
+  }
   for (const auto& uid : runtime_->pod_uids()) {
     if (workers_.contains(uid) || there.contains(uid) || static_pods_->pods().contains(uid)) continue;
     auto pod = Document::parse(read_node_file(cat(runtime_->pod_dir(uid), "/pod.json")));

@@ -63,6 +63,8 @@ class Kubelet final : public NodeStreams {
   Task<void> remove_mirror(Document pod);
   std::set<std::string> in_cluster() const;
   void adopt_orphans();
+  void adopt_unknown();
+  void now_known(const ResourceId& resource);
   Task<void> begin();
   Task<Status> clear_unknown(std::set<std::string> known);
   void admit(const Document& pod, PodWorker& worker);

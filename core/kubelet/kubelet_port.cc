@@ -2,9 +2,14 @@
 
 #include <algorithm>
 
+#include "core/client/kubelet_connect.h"
+#include "core/client/port_forward.h"
+#include "core/client/remote_command.h"
+#include "core/client/remote_readings.h"
 #include "core/client/request_verb.h"
 #include "core/json/builder.h"
 #include "core/loop/race.h"
+#include "core/registry/api_status.h"
 
 namespace bramble {
 
@@ -30,9 +35,53 @@ void add_groups(Mut owner, const std::vector<std::string>& groups) {
 }
 
 Task<void> answer(std::shared_ptr<const HttpRequest> request, std::shared_ptr<Responder> responder, NodeReadings* pages) {
+  if (request->path == kSamplePath && request->method == "GET") {
+    auto sample = co_await pages->sample();
+    if (!sample.ok()) co_return send_text(*responder, http_status_of(sample.error()), sample.error().message());
+    std::vector<Header> json = {{"content-type", "application/json"}};
+    co_return responder->send(200, std::move(json), make_buffer(sample_text(*sample)));
+  }
   NodePage page = co_await pages->page(request->method, request->path, request->query);
   std::vector<Header> headers = {{"content-type", page.content_type}};
   responder->send(page.status, std::move(headers), make_buffer(std::move(page.body)));
+}
+
+Task<void> serve_log(std::shared_ptr<Responder> responder, NodeStreams* streams, ObjectKey pod, LogOptions options, std::function<void(const Error&)> refuse) {
+  auto opened = co_await streams->logs(pod, options);
+  if (!opened.ok()) co_return refuse(opened.error());
+  std::unique_ptr<DuplexStream> log = std::move(*opened);
+  std::vector<Header> headers = {{"content-type", "text/plain"}};
+  responder->begin(200, std::move(headers));
+  for (;;) {
+    auto bytes = co_await log->read();
+    if (!bytes) break;
+    Buffer chunk = make_buffer(std::move(*bytes));
+    bool good = co_await responder->write(chunk);
+    if (!good) co_return;
+  }
+  responder->end();
+}
+
+// Failures are text here; the number tells what kind they are of.
+Task<void> serve_stream(std::shared_ptr<const HttpRequest> request, std::shared_ptr<Responder> responder, NodeStreams* streams, KubeletAsk what) {
+  std::function<void(const Error&)> refuse = [responder](const Error& e) { send_text(*responder, http_status_of(e), e.message()); };
+  if (what.kind == KubeletAsk::kLog) {
+    Task<void> logging = serve_log(responder, streams, what.pod, what.log, refuse);
+    co_await logging;
+    co_return;
+  }
+  if (!request->asks_for_upgrade()) {
+    send_text(*responder, 400, "you must specify an upgrade to a WebSocket or SPDY/3.1");
+    co_return;
+  }
+  StreamAsk ask{request, responder, refuse};
+  if (what.kind == KubeletAsk::kPortForward) {
+    Task<void> forwarding = serve_port_forward(ask, streams, what.pod, what.ports);
+    co_await forwarding;
+    co_return;
+  }
+  Task<void> running = serve_remote_command(ask, streams, what.pod, what.command);
+  co_await running;
 }
 
 }  // namespace
@@ -105,7 +154,7 @@ Task<Result<bool>> KubeletPort::allowed(Identity user, std::string verb, std::st
   co_return (*answered)["status"]["allowed"].boolean();
 }
 
-Task<void> KubeletPort::handle(std::shared_ptr<const HttpRequest> request, std::shared_ptr<Responder> responder, NodeReadings* pages) {
+Task<void> KubeletPort::handle(std::shared_ptr<const HttpRequest> request, std::shared_ptr<Responder> responder, NodeReadings* pages, NodeStreams* streams) {
   Task<Result<Identity>> identifying = identify(request);
   auto user = co_await identifying;
   if (!user.ok()) {
@@ -129,9 +178,13 @@ Task<void> KubeletPort::handle(std::shared_ptr<const HttpRequest> request, std::
     co_return send_text(*responder, 403, cat("Forbidden (user=", user->user, ", verb=", verb, ", resource=nodes, subresource(s)=[", join(subresources, " "), "])\n"));
   }
   if (!pages) co_return send_text(*responder, 503, "the kubelet is not there yet");
+  auto stream = parse_kubelet_path(request->path, request->query);
+  if (!stream.ok()) co_return send_text(*responder, 400, stream.error().message());
+  if (*stream && !streams) co_return send_text(*responder, 503, "the kubelet is not there yet");
   Race race;
   race.until(&responder->gone());
-  race.add(answer(request, responder, pages));
+  if (*stream) race.add(serve_stream(request, responder, streams, std::move(**stream)));
+  else race.add(answer(request, responder, pages));
   co_await race.first().wait();
 }
 

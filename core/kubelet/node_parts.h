@@ -51,6 +51,8 @@ struct KubeletOptions {
   AlarmFactory alarms;                                        // empty: the loop's
   std::function<void(MetricText&)> metrics;                   // what the process adds to /metrics of the kubelet; may be empty
   Quarantine* quarantine = nullptr;                           // outlives the kubelet; may be null
+  std::string store_mark;                                     // names the cluster; "": by what its store says
+  std::function<bool()> pods_known;                           // false: the server, elsewhere, has not told of the node's pods yet
 };
 
 // How many probes of the node are carried out at once. Loop thread.
@@ -112,6 +114,7 @@ struct NodeParts {
   std::string mark_path(const std::string& uid) const { return cat(options.data_dir, "/pod-marks/", uid); }
   // The store's name: a cluster is known by the uid of its first namespace. "" before there is one.
   std::string store_mark() const {
+    if (!options.store_mark.empty()) return options.store_mark;
     Document first = client.snapshot().get(resource_ids::kNamespaces, "", "kube-system");
     return first ? cat("store ", uid_of(first), "\n") : std::string();
   }

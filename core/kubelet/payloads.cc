@@ -8,6 +8,12 @@ using namespace resource_ids;
 
 constexpr int64_t kTokenSecondsDefault = 3600;
 
+// What is not shown, but may be there, is not absent. Upstream's words for a cache that has not heard of the object in time.
+Status known(const Snapshot& snapshot, bool secret, std::string_view ns, std::string_view name) {
+  if (!snapshot.may_be_lost(secret ? kSecrets : kConfigMaps, ns, name)) return ok();
+  return Error(Code::kUnavailable, cat("failed to sync ", secret ? "secret" : "configmap", " cache: timed out waiting for the condition"));
+}
+
 struct Maker {
   const Snapshot& snapshot;
   const DownwardContext& context;
@@ -22,6 +28,7 @@ struct Maker {
     bool optional = source["optional"].boolean();
     Document d = snapshot.get(secret ? kSecrets : kConfigMaps, ns, name);
     if (!d) {
+      TRY(known(snapshot, secret, ns, name));
       if (optional) return ok();
       return Error(Code::kNotFound, cat(secret ? "secret" : "configmap", " \"", name, "\" not found"));
     }

@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "core/base/limits.h"
+#include "core/base/limits_client.h"
 #include "core/base/log.h"
+#include "core/client/pod_references.h"
 #include "core/kubelet/claims.h"
 #include "core/kubelet/container_spec.h"
 #include "core/kubelet/node_files.h"
@@ -249,6 +251,26 @@ Result<std::string> PodWorker::runtime_handler() const {
 }
 
 Result<std::string> PodWorker::kernel_name() const { return pod_kernel_name(pod_.root(), parts_.options.cluster_domain, node_hostname()); }
+
+// Secrets and ConfigMaps that the pod names and that the server has not told of yet: for a while that is no failure.
+bool PodWorker::waits_for_objects() {
+  PodReferences named;
+  add_references(pod_, &named);
+  const Snapshot& snapshot = parts_.client.snapshot();
+  auto unknown = [&snapshot](const ResourceId& resource, const std::set<ObjectKey>& keys) {
+    return std::any_of(keys.begin(), keys.end(), [&](const ObjectKey& key) { return !snapshot.get(resource, key.ns, key.name) && snapshot.may_be_lost(resource, key.ns, key.name); });
+  };
+  if (!unknown(resource_ids::kSecrets, named.secrets) && !unknown(resource_ids::kConfigMaps, named.config_maps)) {
+    unknown_since_us_ = 0;
+    return false;
+  }
+  int64_t now = parts_.clock.monotonic_us();
+  if (unknown_since_us_ == 0) unknown_since_us_ = now;
+  int64_t left_us = unknown_since_us_ + limits::kObjectsUnknownUs - now;
+  if (left_us <= 0) return false;
+  wake_in_ms(left_us / 1000 + 1);
+  return true;
+}
 
 Task<Status> PodWorker::set_up() {
   PodView pod(pod_);

@@ -152,6 +152,7 @@ Task<void> PodWorker::step() {
       wake_in_ms((next_setup_us_ - now) / 1000 + 1);
       co_return;
     }
+    if (waits_for_objects()) co_return;
     auto done = co_await set_up();
     if (!done.ok()) {
       publish();

@@ -105,6 +105,7 @@ class PodWorker {
   std::vector<LogFiles> prune();
 
   // Set up.
+  bool waits_for_objects();
   Task<Status> set_up();
   Task<Status> set_up_volumes_of_pod();
   Task<Status> write_volumes(std::map<std::string, Payload> payloads, bool all);
@@ -220,6 +221,7 @@ class PodWorker {
   bool gone_ = false, of_manifest_ = false, launching_ = false, network_loss_told_ = false, released_ = false, finished_ = false, volumes_ready_ = false, shim_watched_ = false, shim_lost_ = false, synced_ = false, network_lost_ = false;
   size_t payload_hash_ = 0;
   std::optional<int64_t> end_grace_ms_;  // what the node leaves it, at most
+  int64_t unknown_since_us_ = 0;  // what the pod names is not known yet
   int64_t setup_retry_ms_ = 0, next_setup_us_ = 0, payload_retry_ms_ = 0, end_retry_ms_ = 0, next_end_us_ = 0;
   std::map<std::string, Stopping> stopping_;  // by container id
 

@@ -273,12 +273,14 @@ void NetworkPolicies::watch_pods(bool on) {
   if (on == (pod_watch_ != nullptr)) return;
   if (!on) return pod_watch_.reset();
   pod_watch_ = client_.subscribe({kPods, kNamespaces}, [this](const Change& c) {
+    if (!c.before && !c.after) return;
     if (c.resource == kPods) on_pod(c.before, c.after);
     else on_namespace(c);
   });
 }
 
 void NetworkPolicies::on_policy(const Change& change) {
+  if (!change.before && !change.after) return soon();
   ObjectKey key = key_of(change.after ? change.after : change.before);
   if (change.after) policies_[key] = read_policy(change.after);
   else policies_.erase(key);

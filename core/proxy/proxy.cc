@@ -280,6 +280,8 @@ void Proxy::write(const Turns& turns, NftBatch* batch) {
 }
 
 Status Proxy::bring_up_to_date() {
+  // What is to be in the table is not known: what an earlier process wrote stands.
+  if (rewrite_ && options_.known && !options_.known()) return ok();
   NftBatch batch(options_.network.table);
   if (rewrite_) {
     TRY(add_frame(options_.network, &batch));

@@ -29,6 +29,7 @@ class Proxy {
     Quarantine* quarantine = nullptr;  // outlives the proxy; may be null
     std::string node_name;             // for policies of locality; "": no endpoint is local
     const Clock* clock = nullptr;      // outlives the proxy; null: no Events
+    std::function<bool()> known = {};  // false: the server, elsewhere, has not told of its Services yet; empty: it has
   };
   Proxy(Options options, Client& client);
   ~Proxy();

@@ -1,5 +1,5 @@
 // exec, attach, logs and port-forward: from a client's WebSocket messages to the node's streams and back.
-#include "core/apiserver/remote_command.h"
+#include "core/client/remote_command.h"
 #include "core/http/spdy.h"
 #include "core/loop/channel.h"
 #include "tests/core/apiserver/api_fixture.h"

@@ -123,7 +123,7 @@ TEST_F(Relay, hands_on_all_but_what_is_between_client_and_server) {
     request->http = http, request->responder = answer, request->kind = find_kind("", "v1", "pods");
     RelayTarget target;
     target.address = "127.0.0.1", target.port = port;
-    tasks.start(relay_to(request, target));
+    tasks.start(relay_to(request, target, {}));
     for (int i = 0; i < 20000 && !answer->ended; ++i) settle();
     EXPECT_TRUE(answer->ended);
     return answer;
@@ -213,7 +213,7 @@ TEST_F(Relay, carries_upgraded_connections_both_ways) {
   auto front = HttpServer::listen(options, [target](std::shared_ptr<const HttpRequest> http, std::shared_ptr<Responder> responder) {
     auto request = std::make_shared<Request>();
     request->http = std::move(http), request->responder = std::move(responder), request->kind = find_kind("", "v1", "pods");
-    return relay_to(request, target);
+    return relay_to(request, target, {});
   });
   ASSERT_TRUE(front.ok());
   auto talk = [&](std::vector<std::string> protocols) {

@@ -275,7 +275,7 @@ TEST(KubeletPortAccess, is_for_those_that_the_api_knows_and_allows) {
     if (*c.token) request->headers.push_back({"authorization", cat("Bearer ", c.token)});
     auto responder = std::make_shared<TextResponder>();
     TaskGroup tasks;
-    tasks.start(port.handle(request, responder, &pages));
+    tasks.start(port.handle(request, responder, &pages, nullptr));
     for (int i = 0; i < 4; ++i) {
       loop.post([&loop] { loop.stop(); });
       loop.run();

@@ -1,4 +1,4 @@
-#include "core/apiserver/port_forward.h"
+#include "core/client/port_forward.h"
 
 #include <map>
 
@@ -253,9 +253,9 @@ class ChannelForwarder {
 };
 
 // `ports` of PodPortForwardOptions: numbers, also several in one value.
-Result<std::vector<uint16_t>> read_ports(const Request& request) {
+Result<std::vector<uint16_t>> read_ports(const std::vector<std::string>& values) {
   std::vector<uint16_t> ports;
-  for (const std::string& value : request.info.query.all("ports")) {
+  for (const std::string& value : values) {
     for (std::string_view word : split(value, ',')) {
       auto port = parse_uint64(word);
       if (!port || *port > 65535) {
@@ -272,28 +272,28 @@ Result<std::vector<uint16_t>> read_ports(const Request& request) {
 
 }  // namespace
 
-Task<void> serve_port_forward(std::shared_ptr<Request> request, NodeStreams* node, ObjectKey pod) {
-  if (has_token(request->http->header("upgrade"), "SPDY/3.1")) {
+Task<void> serve_port_forward(StreamAsk ask, NodeStreams* node, ObjectKey pod, std::vector<std::string> port_texts) {
+  if (has_token(ask.http->header("upgrade"), "SPDY/3.1")) {
     std::vector<std::string> plain_protocols = {"portforward.k8s.io"};
-    std::unique_ptr<WebSocket> bytes = co_await request->responder->accept_websocket(plain_protocols);
+    std::unique_ptr<WebSocket> bytes = co_await ask.responder->accept_websocket(plain_protocols);
     if (!bytes) co_return;
     Forwarder forwarder(std::move(bytes), node, std::move(pod));
     co_await forwarder.run();
     co_return;
   }
   // Which of the two is decided before the upgrade: the older has its ports in the URL, and what is wrong with them is an answer.
-  if (!has_token(request->http->header("sec-websocket-protocol"), kProtocol)) {
-    auto ports = read_ports(*request);
-    if (!ports.ok()) co_return send_error(*request, ports.error());
+  if (!has_token(ask.http->header("sec-websocket-protocol"), kProtocol)) {
+    auto ports = read_ports(port_texts);
+    if (!ports.ok()) co_return ask.refuse(ports.error());
     std::vector<std::string> channel_protocols = {std::string(kChannelProtocol)};
-    std::unique_ptr<WebSocket> channels = co_await request->responder->accept_websocket(channel_protocols);
+    std::unique_ptr<WebSocket> channels = co_await ask.responder->accept_websocket(channel_protocols);
     if (!channels) co_return;
     ChannelForwarder forwarder(std::move(channels), node, std::move(pod), *ports);
     co_await forwarder.run();
     co_return;
   }
   std::vector<std::string> protocols = {std::string(kProtocol)};
-  std::unique_ptr<WebSocket> socket = co_await request->responder->accept_websocket(protocols);
+  std::unique_ptr<WebSocket> socket = co_await ask.responder->accept_websocket(protocols);
   if (!socket) co_return;
   Forwarder forwarder(std::move(socket), node, std::move(pod));
   co_await forwarder.run();

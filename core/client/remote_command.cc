@@ -1,4 +1,4 @@
-#include "core/apiserver/remote_command.h"
+#include "core/client/remote_command.h"
 
 #include "core/loop/race.h"
 #include "core/base/limits.h"
@@ -188,18 +188,18 @@ std::string exit_status(int exit_code, std::string_view error) {
   return b.dump();
 }
 
-Task<void> serve_remote_command(std::shared_ptr<Request> request, NodeStreams* node, ObjectKey pod, ExecOptions options) {
+Task<void> serve_remote_command(StreamAsk ask, NodeStreams* node, ObjectKey pod, ExecOptions options) {
   auto opened = co_await node->exec(pod, options);
   // What the runtime refuses (no such program) is told inside the session; what is wrong with the question, before it.
   bool refused_by_runtime = !opened.ok() && opened.error().code() == Code::kInternal && opened.error().status_json().empty();
   if (!opened.ok() && !refused_by_runtime) {
     const Error& e = opened.error();
-    co_return send_error(*request, e.status_json().empty() ? status_failure(e.code(), e.message()) : e);
+    co_return ask.refuse(e.status_json().empty() ? status_failure(e.code(), e.message()) : e);
   }
   std::vector<std::string> protocols = {"v5.channel.k8s.io", "v4.channel.k8s.io"};
-  std::unique_ptr<WebSocket> socket = co_await request->responder->accept_websocket(protocols);
+  std::unique_ptr<WebSocket> socket = co_await ask.responder->accept_websocket(protocols);
   if (!socket) co_return;
-  if (has_token(request->http->header("upgrade"), "SPDY/3.1")) {
+  if (has_token(ask.http->header("upgrade"), "SPDY/3.1")) {
     std::unique_ptr<ExecSession> remote;
     if (opened.ok()) remote = std::move(*opened);
     SpdyStreams streams(socket.get(), remote.get(), &options, refused_by_runtime ? std::string(opened.error().message()) : std::string());

@@ -3,12 +3,12 @@
 // bytes. Channels of a WebSocket (v4.channel.k8s.io, or none), as client libraries do it: the ports are in the URL, one connection to each.
 #pragma once
 
-#include "core/apiserver/respond.h"
-#include "core/client/node_streams.h"
+#include "core/client/remote_command.h"
 
 namespace bramble {
 
 // Upgrades, then serves connections until the client goes.
-Task<void> serve_port_forward(std::shared_ptr<Request> request, NodeStreams* node, ObjectKey pod);
+// ports: of the URL, numbers, also several in one.
+Task<void> serve_port_forward(StreamAsk ask, NodeStreams* node, ObjectKey pod, std::vector<std::string> ports);
 
 }  // namespace bramble
