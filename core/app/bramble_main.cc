@@ -15,6 +15,10 @@ std::vector<Command> all_commands() {
   return {
       {"server", "run the control plane and this node", run_server},
       {"images", "import, pull, list, export, remove and prune images of this node", run_images},
+      {"token", "create, list, delete and rotate the tokens by which nodes join", run_token},
+      {"node", "list the names of nodes, and give one to another machine", run_node},
+      {"secrets-encrypt", "seal Secrets at rest, and change the keys for it", run_secrets_encrypt},
+      {"certificate", "check this machine's certificates, and issue the server's anew", run_certificate},
       {"backup", "save, list and restore copies of the cluster's state", run_backup},
       {"check-config", "check this machine, and say what to change", run_check_config},
       {"completion", "print a completion script for bash or zsh", run_completion},

@@ -32,7 +32,7 @@ struct JoinOptions {
 // The credentials on disk when they are of this node name and their end has not come; else a new join, which writes them. What
 // is due is renewed (with the node's own certificate), and so is a serving certificate of other addresses.
 // Errors are one line that says what to do. kUnavailable and kTimeout: the server does not answer (yet), try again;
-// kResourceExhausted: too many join at once, try again; others do not go away by themselves: kInvalidArgument (URL or token
+// kTooManyRequests: too many join at once, try again; others do not go away by themselves: kInvalidArgument (URL or token
 // malformed, the answer is no cluster's), kUnauthenticated (the authority is not the token's; token wrong or expired),
 // kPermissionDenied (the name belongs to another machine, the request was denied).
 Task<Result<NodeCredentials>> join(JoinOptions options, const Clock& clock);

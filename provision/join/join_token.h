@@ -15,11 +15,12 @@ struct JoinToken {
   std::string ca_sha256_hex;  // lower case; "" in the short form
   std::string user;           // "server", "node"; "" when the token does not say
   std::string password;       // also <id>.<secret>
-  bool is_bootstrap() const;  // [a-z0-9]{6}.[a-z0-9]{16}
   // What stands in "Authorization: Bearer ...".
   std::string bearer() const { return password; }
   std::string text() const;
 };
+
+bool is_bootstrap_token(std::string_view text);  // [a-z0-9]{6}.[a-z0-9]{16}
 
 // kInvalidArgument says what is wrong with it, and never repeats the token.
 Result<JoinToken> parse_join_token(std::string_view text);

@@ -26,6 +26,12 @@ struct NodeCredentials {
 Result<std::optional<NodeCredentials>> load_node_credentials(const std::string& data_dir);
 Status store_node_credentials(const std::string& data_dir, const NodeCredentials& credentials);
 
+// When the first of the certificates is to be issued again.
+int64_t node_renewal_at_s(const NodeCredentials& credentials);
+
+// Where a key lies ("client-kubelet"). It is stored before it is certified: a name belongs to the first key that asks for it.
+std::string agent_key_path(const std::string& data_dir, std::string_view name);
+
 // The node that the certificate is of; "" when it is none.
 std::string node_of(const NodeCredentials& credentials);
 
