@@ -5,10 +5,12 @@
 #include "core/apiserver/admission_defaults.h"
 #include "core/apiserver/admission_devices.h"
 #include "core/apiserver/admission_limit_range.h"
+#include "core/apiserver/admission_nodes.h"
 #include "core/apiserver/admission_owner_references.h"
 #include "core/apiserver/admission_pod_security.h"
 #include "core/apiserver/admission_runtime_class.h"
 #include "core/apiserver/admission_service_account.h"
+#include "core/apiserver/join_limit.h"
 #include "core/apiserver/rbac_escalation.h"
 #include "core/registry/api_status.h"
 #include "core/resources/pod_view.h"
@@ -46,6 +48,13 @@ struct BuiltinPriority {
 constexpr BuiltinPriority kBuiltinPriorities[] = {{"system-cluster-critical", 2000000000}, {"system-node-critical", 2000001000}};
 
 }  // namespace
+
+Admission::Admission(Registry& registry, const Authorizer& authorizer)
+    : registry_(registry),
+      authorizer_(authorizer),
+      nodes_(std::make_unique<NodeRestriction>(registry, authorizer)),
+      joins_(std::make_unique<JoinLimit>(registry)) {}
+Admission::~Admission() = default;
 
 Document Admission::find(std::string_view group, std::string_view version, std::string_view resource, std::string_view ns,
                          std::string_view name) const {
@@ -93,6 +102,9 @@ Status Admission::run_admit(const AdmissionCall& call, Mut object, Value old) co
   auto plugin = [&](Plugin which, const auto& fn) { return timed(which, AdmissionMetrics::kAdmit, call.operation, fn); };
   TRY(plugin(AdmissionMetrics::kNamespaceLifecycle, [&] { return check_namespace(call, object); }));
   TRY(check_escalation(authorizer_, call, object, old));
+  if (is_node(call.user)) {
+    TRY(plugin(AdmissionMetrics::kNodeRestriction, [&] { return nodes_->check(call, object, old); }));
+  }
   if (!call.subresource.empty()) return ok();
   const Kind& kind = *call.kind;
   const bool create = call.operation == Operation::kCreate;
@@ -107,7 +119,10 @@ Status Admission::run_admit(const AdmissionCall& call, Mut object, Value old) co
       return ok();
     }));
   }
-  if (is(kind, "certificates.k8s.io", "certificatesigningrequests") && create) note_asker(call.user, object);
+  if (is(kind, "certificates.k8s.io", "certificatesigningrequests") && create) {
+    TRY(joins_->check(call, object));
+    note_asker(call.user, object);
+  }
   if (is(kind, "resource.k8s.io", "resourceslices")) stamp_device_taints(object, registry_.clock().now_rfc3339());
   if (is(kind, "", "persistentvolumeclaims") && create && needs_storage_class(object)) {
     TRY(plugin(AdmissionMetrics::kDefaultStorageClass,
@@ -146,6 +161,7 @@ Status Admission::admit_pod(const AdmissionCall& call, Mut object, Value old) co
 
 Status Admission::admit_subresource(const AdmissionCall& call, Mut object) const {
   TRY(check_namespace(call, object));
+  TRY(nodes_->check(call, object, Value()));
   const bool binds = is(*call.kind, "", "pods") && call.subresource == "binding" && object["target"]["kind"].str() == "Node";
   if (binds) copy_topology(find("", "v1", "nodes", "", object["target"]["name"].text()).root(), object);
   return ok();
@@ -294,8 +310,11 @@ Status Admission::admit_delete(const AdmissionCall& call) const {
     }
     return ok();
   };
-  return timed(AdmissionMetrics::kStep, AdmissionMetrics::kAdmit, Operation::kDelete,
-               [&] { return timed(AdmissionMetrics::kNamespaceLifecycle, AdmissionMetrics::kAdmit, Operation::kDelete, lifecycle); });
+  return timed(AdmissionMetrics::kStep, AdmissionMetrics::kAdmit, Operation::kDelete, [&]() -> Status {
+    TRY(timed(AdmissionMetrics::kNamespaceLifecycle, AdmissionMetrics::kAdmit, Operation::kDelete, lifecycle));
+    if (!is_node(call.user)) return ok();
+    return timed(AdmissionMetrics::kNodeRestriction, AdmissionMetrics::kAdmit, Operation::kDelete, [&] { return nodes_->check(call, Mut(), Value()); });
+  });
 }
 
 Status Admission::check_namespace(const AdmissionCall& call, Mut object) const {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "core/apiserver/admission_metrics.h"
@@ -26,10 +27,13 @@ struct AdmissionCall {
 };
 
 class Authorizer;
+class NodeRestriction;
+class JoinLimit;
 
 class Admission {
  public:
-  Admission(Registry& registry, const Authorizer& authorizer) : registry_(registry), authorizer_(authorizer) {}
+  Admission(Registry& registry, const Authorizer& authorizer);
+  ~Admission();
 
   // Completes or refuses an object on its way in. kPermissionDenied, kNotFound with upstream's texts.
   Status admit(const AdmissionCall& call, Mut object, Value old) const;
@@ -66,6 +70,8 @@ class Admission {
 
   Registry& registry_;
   const Authorizer& authorizer_;
+  std::unique_ptr<NodeRestriction> nodes_;
+  std::unique_ptr<JoinLimit> joins_;
   mutable AdmissionMetrics metrics_;
 };
 

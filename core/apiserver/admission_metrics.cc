@@ -6,7 +6,7 @@ namespace {
 
 constexpr double kSeconds[] = {0.005, 0.025, 0.1, 0.5, 1.0, 2.5};
 constexpr std::string_view kNames[] = {
-    "", "NamespaceLifecycle", "TaintNodesByCondition", "LimitRanger", "ServiceAccount", "Priority", "DefaultTolerationSeconds", "DefaultStorageClass",
+    "", "NamespaceLifecycle", "TaintNodesByCondition", "LimitRanger", "ServiceAccount", "NodeRestriction", "Priority", "DefaultTolerationSeconds", "DefaultStorageClass",
     "DefaultIngressClass", "RuntimeClass", "PodTopologyLabels", "PodSecurity", "OwnerReferencesPermissionEnforcement", "PersistentVolumeClaimResize",
     "CertificateApproval", "PodResizeValidator", "ResourceQuota"};
 static_assert(std::size(kNames) == AdmissionMetrics::kPlugins);

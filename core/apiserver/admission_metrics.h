@@ -17,7 +17,7 @@ class AdmissionMetrics {
  public:
   enum Plugin {
     kStep,  // all of them
-    kNamespaceLifecycle, kTaintNodes, kLimitRanger, kServiceAccount, kPriority, kDefaultTolerationSeconds, kDefaultStorageClass, kDefaultIngressClass,
+    kNamespaceLifecycle, kTaintNodes, kLimitRanger, kServiceAccount, kNodeRestriction, kPriority, kDefaultTolerationSeconds, kDefaultStorageClass, kDefaultIngressClass,
     kRuntimeClass, kPodTopologyLabels, kPodSecurity, kOwnerReferences, kClaimResize, kCertificates, kPodResize, kResourceQuota, kPlugins
   };
   enum Type { kAdmit, kValidate, kTypes };

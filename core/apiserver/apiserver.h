@@ -35,6 +35,7 @@ class ApiServer {
   struct Options {
     KubeletConnect kubelets;                   // the way to nodes that `streams` and `readings` do not know; may be empty
     TokenKeys tokens;
+    std::string server_ca_pem, client_ca_pem;  // served at /cacerts, and to nodes at /v1-bramble/client-ca.crt
     std::string server_address;                // "10.0.0.1:6443"
     std::string git_version = "v1.36.3";       // what /version says
     std::string git_commit, git_tree_state = "archive";
@@ -75,6 +76,8 @@ class ApiServer {
   // pipeline.cc
   Result<Identity> identify(Request& request);
   Result<Identity> impersonate(const Request& request);
+  // A node's certificate counts as long as the node's name belongs to its key (core/resources/node_key.h).
+  Status check_node_key(const Identity& user, const HttpRequest& request) const;
   // From here on the audit log follows the request, if its policy says so.
   void begin_audit(Request& request, bool unauthenticated);
   Task<bool> take_place(RequestRef request);
@@ -96,6 +99,7 @@ class ApiServer {
   void serve_path(RequestRef request);
   bool serve_discovery(RequestRef request);
   bool serve_openid(Request& request);
+  bool serve_joining(Request& request);
   void serve_metrics(RequestRef request) const;  // metrics_page.cc
   // pod_streams.cc: logs, exec, attach, port-forward
   Task<void> serve_stream(RequestRef request);

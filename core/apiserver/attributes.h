@@ -10,6 +10,7 @@ namespace bramble {
 struct Attributes {
   bool resource_request = true;
   std::string verb, group, version, resource, subresource, ns, name, path;
+  std::string field_selector;  // of a list, watch or deletecollection, as it was written
   static Attributes of(const RequestInfo& info);
 };
 

@@ -3,13 +3,20 @@
 #include <algorithm>
 
 #include "core/apiserver/authn.h"
-#include "core/apiserver/default_roles.h"
 #include "core/apiserver/rbac_rules.h"
 #include "core/registry/api_status.h"
+#include "core/resources/bootstrap_token.h"
 
 namespace bramble {
 
 namespace {
+
+constexpr std::string_view kNodePrefix = "system:node:";
+
+// What a machine needs before it is known, and what is secret to nobody.
+bool is_public(const Attributes& what) { return !what.resource_request && what.verb == "get" && (what.path == "/cacerts" || what.path == "/ping"); }
+// What a node needs beside the API.
+bool is_for_nodes(const Attributes& what) { return !what.resource_request && what.verb == "get" && what.path == "/v1-bramble/client-ca.crt"; }
 
 // Errors must not look like HTML; quotes are fine.
 std::string without_markup(std::string_view text) {
@@ -55,15 +62,17 @@ Attributes Attributes::of(const RequestInfo& info) {
   a.resource_request = info.resource_request;
   a.verb = info.verb, a.group = info.group, a.version = info.version, a.resource = info.resource;
   a.subresource = info.subresource, a.ns = info.ns, a.name = info.name, a.path = info.path;
+  if (info.verb == "list" || info.verb == "watch" || info.verb == "deletecollection") a.field_selector = info.query.get("fieldSelector");
   return a;
 }
 
 bool is_privileged(const Identity& user) { return in_group(user, "system:masters"); }
 
 bool is_node(const Identity& user) {
-  constexpr std::string_view kPrefix = "system:node:";
-  return user.user.size() > kPrefix.size() && user.user.compare(0, kPrefix.size(), kPrefix) == 0 && in_group(user, "system:nodes");
+  return user.user.size() > kNodePrefix.size() && user.user.starts_with(kNodePrefix) && in_group(user, "system:nodes");
 }
+
+std::string node_name_of(const Identity& user) { return user.user.substr(kNodePrefix.size()); }
 
 Error forbidden_error(const Identity& user, const Attributes& what, std::string_view reason) {
   std::string why = without_markup(refusal(user, what));
@@ -79,24 +88,38 @@ std::string aggregate_text(const std::vector<std::string>& problems) {
   return once.size() == 1 ? once[0] : cat("[", join(once, ", "), "]");
 }
 
-Authorizer::Authorizer(Registry& registry) : rbac_(registry), node_role_(default_cluster_role("system:node")) {}
+Authorizer::Authorizer(Registry& registry) : registry_(registry), rbac_(registry), nodes_(registry) {}
 
-bool Authorizer::evaluate(const Identity& user, const Attributes& what, const RbacBinding*& by,
-                          std::vector<std::string>* problems) const {
-  if (is_privileged(user)) return true;
+bool Authorizer::is_own_request(const Identity& user, const Attributes& what) const {
+  if (what.group != "certificates.k8s.io" || what.resource != "certificatesigningrequests" || what.name.empty()) return false;
+  if (!what.subresource.empty() || (what.verb != "get" && what.verb != "list" && what.verb != "watch")) return false;
+  if (!in_group(user, kBootstrappers)) return false;
+  const Kind* kind = find_kind(what.group, "v1", what.resource);
+  return kind != nullptr && registry_.get(*kind, "", what.name)["spec"]["username"].str() == user.user;
+}
+
+bool Authorizer::evaluate(const Identity& user, const Attributes& what, const RbacBinding*& by, std::string* why_not) const {
+  if (is_privileged(user) || is_public(what)) return true;
+  if (is_own_request(user, what)) return true;
   const std::optional<Attributes> stored = as_stored(what);
   auto allows = [&](Value rule) { return rule_allows(rule, what) || (stored && rule_allows(rule, *stored)); };
   if (is_node(user)) {
-    for (Value rule : node_role_["rules"].items()) {
-      if (allows(rule)) return true;
-    }
+    if (is_for_nodes(what)) return true;
+    NodeAuthorizer::Answer answer = nodes_.decide(node_name_of(user), what);
+    if (answer.allowed) return true;
+    if (why_not) *why_not = std::move(answer.reason);
   }
+  std::vector<std::string> problems;
   rbac_.visit(user, what.resource_request ? std::string_view(what.ns) : std::string_view(),
               [&](const RbacBinding& binding, Value rule) {
                 if (allows(rule)) by = &binding;
                 return by == nullptr;
               },
-              problems);
+              why_not ? &problems : nullptr);
+  if (why_not && by == nullptr) {
+    std::string rbac = rbac_reason(problems);
+    if (!rbac.empty()) *why_not += cat(why_not->empty() ? "" : "\n", rbac);
+  }
   return by != nullptr;
 }
 
@@ -107,16 +130,16 @@ bool Authorizer::allows(const Identity& user, const Attributes& what) const {
 
 AuthzDecision Authorizer::decide(const Identity& user, const Attributes& what) const {
   const RbacBinding* by = nullptr;
-  std::vector<std::string> problems;
-  if (!evaluate(user, what, by, &problems)) return {false, rbac_reason(problems)};
+  std::string why_not;
+  if (!evaluate(user, what, by, &why_not)) return {false, why_not};
   return {true, by == nullptr ? std::string() : cat("RBAC: allowed by ", rbac_.describe(*by, user))};
 }
 
 Status Authorizer::authorize(const Identity& user, const Attributes& what) const {
   const RbacBinding* by = nullptr;
-  std::vector<std::string> problems;
-  if (evaluate(user, what, by, &problems)) return ok();
-  return forbidden_error(user, what, rbac_reason(problems));
+  std::string why_not;
+  if (evaluate(user, what, by, &why_not)) return ok();
+  return forbidden_error(user, what, why_not);
 }
 
 }  // namespace bramble

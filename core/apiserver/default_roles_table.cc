@@ -11,7 +11,9 @@
 // "read" stands for get,list,watch and "write" for create,delete,deletecollection,patch,update.
 //
 // The first is the account that fills aggregated roles: it may act while the rest is being written.
-// bramble:well-known-viewer is ours: recorded clusters let every authenticated user read /.well-known.
+// bramble:well-known-viewer is ours: recorded clusters let every authenticated user read /.well-known. So are the roles by which
+// nodes join (bramble:node-..., system:controller:node-certificates-controller) and bramble:node-dns: the resolver of each node
+// reads EndpointSlices.
 // system:aggregated-metrics-reader is metrics-server's.
 #include "core/apiserver/default_roles.h"
 
@@ -405,8 +407,18 @@ controller volumeattributesclass-protection-controller
   read :persistentvolumes
   read,update storage.k8s.io:volumeattributesclasses
   record
+clusterrole bramble:node-dns
+  list,watch discovery.k8s.io:endpointslices
+clusterrole bramble:node-joiner
+  create certificates.k8s.io:certificatesigningrequests
 clusterrole bramble:well-known-viewer
   get /.well-known,/.well-known/*
+controller node-certificates-controller
+  read certificates.k8s.io:certificatesigningrequests
+  update certificates.k8s.io:certificatesigningrequests/approval
+  approve certificates.k8s.io:signers=kubernetes.io/kube-apiserver-client,kubernetes.io/kube-apiserver-client-kubelet,kubernetes.io/kubelet-serving
+  read :nodes
+  record
 role kube-public/system:controller:bootstrap-signer
   read :configmaps
   update :configmaps=cluster-info
@@ -423,6 +435,8 @@ role kube-system/system:controller:bootstrap-signer
   read :secrets
 role kube-system/system:controller:cloud-provider
   read,create :configmaps
+role kube-system/system:controller:node-certificates-controller
+  get,create,update :secrets
 role kube-system/system:controller:token-cleaner
   read,delete :secrets
   record
@@ -438,6 +452,10 @@ clusterrolebinding system:node-proxier ClusterRole/system:node-proxier User:syst
 clusterrolebinding system:public-info-viewer ClusterRole/system:public-info-viewer Group:system:authenticated Group:system:unauthenticated
 clusterrolebinding system:service-account-issuer-discovery ClusterRole/system:service-account-issuer-discovery Group:system:serviceaccounts
 clusterrolebinding system:volume-scheduler ClusterRole/system:volume-scheduler User:system:kube-scheduler
+clusterrolebinding bramble:node-autoapprove-bootstrap ClusterRole/system:certificates.k8s.io:certificatesigningrequests:nodeclient Group:system:bootstrappers:bramble:default-node-token
+clusterrolebinding bramble:node-autoapprove-certificate-rotation ClusterRole/system:certificates.k8s.io:certificatesigningrequests:selfnodeclient Group:system:nodes
+clusterrolebinding bramble:node-dns ClusterRole/bramble:node-dns ServiceAccount:kube-system/kube-dns
+clusterrolebinding bramble:node-joiner ClusterRole/bramble:node-joiner Group:system:bootstrappers:bramble:default-node-token
 clusterrolebinding bramble:well-known-viewer ClusterRole/bramble:well-known-viewer Group:system:authenticated
 rolebinding kube-public/system:controller:bootstrap-signer Role/system:controller:bootstrap-signer ServiceAccount:kube-system/bootstrap-signer
 rolebinding kube-system/system::extension-apiserver-authentication-reader Role/extension-apiserver-authentication-reader User:system:kube-controller-manager User:system:kube-scheduler
@@ -445,6 +463,7 @@ rolebinding kube-system/system::leader-locking-kube-controller-manager Role/syst
 rolebinding kube-system/system::leader-locking-kube-scheduler Role/system::leader-locking-kube-scheduler User:system:kube-scheduler ServiceAccount:kube-system/kube-scheduler
 rolebinding kube-system/system:controller:bootstrap-signer Role/system:controller:bootstrap-signer ServiceAccount:kube-system/bootstrap-signer
 rolebinding kube-system/system:controller:cloud-provider Role/system:controller:cloud-provider ServiceAccount:kube-system/cloud-provider
+rolebinding kube-system/system:controller:node-certificates-controller Role/system:controller:node-certificates-controller ServiceAccount:kube-system/node-certificates-controller
 rolebinding kube-system/system:controller:token-cleaner Role/system:controller:token-cleaner ServiceAccount:kube-system/token-cleaner
 )";
 

@@ -10,6 +10,8 @@
 #include "core/base/limits.h"
 #include "core/registry/api_status.h"
 #include "core/registry/object_meta.h"
+#include "core/resources/bootstrap_token.h"
+#include "core/resources/node_key.h"
 #include "core/schema/protobuf.h"
 
 namespace bramble {
@@ -93,6 +95,10 @@ Task<void> ApiServer::handle(std::shared_ptr<const HttpRequest> http, std::share
     request->audit->annotate("authorization.k8s.io/decision", decision.allowed ? "allow" : "forbid");
     request->audit->annotate("authorization.k8s.io/reason", decision.reason);
   }
+  // At the first start the roles by which nodes join are made after the port is open: they shall ask again.
+  if (!allowed.ok() && !bootstrapped_ && in_group(request->user, kBootstrappers)) {
+    allowed = status_failure(Code::kUnavailable, "the server is starting, please try again later");
+  }
   if (!allowed.ok()) co_return send_error(*request, allowed.error());
 
   if (!request->info.resource_request) co_return serve_path(request);
@@ -160,6 +166,10 @@ Result<Identity> ApiServer::identify(Request& request) {
   request.last_of_connection = request.http->http_major == 2;
   int64_t asked_us = registry_.clock().monotonic_us();
   auto proven = authenticate(*request.http, check);
+  if (proven.ok() && is_node(*proven)) {
+    Status bound = check_node_key(*proven, *request.http);
+    if (!bound.ok()) proven = bound.error();
+  }
   request_metrics_.authenticated(proven, *request.http, asked_us);
   TRY_ASSIGN(Identity real, std::move(proven));
   if (real.user != kAnonymous) {
@@ -167,6 +177,14 @@ Result<Identity> ApiServer::identify(Request& request) {
     request.responder->peer_is_known();
   }
   return real;
+}
+
+Status ApiServer::check_node_key(const Identity& user, const HttpRequest& request) const {
+  const Kind* secrets = find_kind("", "v1", "secrets");
+  std::string name = node_key_name(node_name_of(user));
+  auto known = name.empty() ? std::nullopt : node_key_of(registry_.get(*secrets, kNodeKeyNamespace, name));
+  if (!known || known->key.empty() || known->key == request.peer.key_sha256_hex) return ok();
+  return status_failure(Code::kUnauthenticated, "Unauthorized");
 }
 
 void ApiServer::begin_audit(Request& request, bool unauthenticated) {

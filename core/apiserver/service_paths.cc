@@ -87,6 +87,19 @@ bool ApiServer::serve_openid(Request& request) {
   return true;
 }
 
+// What a machine that joins reads before it is known, and a node once it is (provision/join). Who may is in authz.
+bool ApiServer::serve_joining(Request& request) {
+  const std::string& path = request.info.path;
+  const std::string* text = nullptr;
+  static const std::string kPong = "pong";
+  if (path == "/cacerts") text = &options_.server_ca_pem;
+  if (path == "/v1-bramble/client-ca.crt") text = &options_.client_ca_pem;
+  if (path == "/ping") text = &kPong;
+  if (text == nullptr || text->empty()) return false;
+  request.responder->send(200, {{"content-type", "text/plain"}, {"cache-control", "no-store"}}, make_buffer(*text));
+  return true;
+}
+
 void ApiServer::serve_path(RequestRef request) {
   const RequestInfo& info = request->info;
   if (!health_root(info.path).empty()) {
@@ -106,6 +119,7 @@ void ApiServer::serve_path(RequestRef request) {
   if (path.substr(0, 9) == "/version/") return send_error(*request, api_no_such_resource());
   if (serve_openapi(*request)) return;
   if (serve_openid(*request)) return;
+  if (serve_joining(*request)) return;
   if (serve_discovery(request)) return;
   if (path == "/metrics") return serve_metrics(request);
   if (path == "/") {

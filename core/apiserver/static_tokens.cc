@@ -63,6 +63,8 @@ Result<StaticTokens> StaticTokens::parse(std::string_view csv) {
   return out;
 }
 
+void StaticTokens::add(std::string_view token, Identity user) { users_[sha256(token)] = std::move(user); }
+
 const Identity* StaticTokens::find(std::string_view token) const {
   if (users_.empty()) return nullptr;
   auto found = users_.find(sha256(token));

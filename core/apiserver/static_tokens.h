@@ -17,6 +17,7 @@ class StaticTokens {
   // Lines of token,user,uid[,"group,group"], in CSV (RFC 4180). kInvalidArgument names the line.
   static Result<StaticTokens> parse(std::string_view csv);
 
+  void add(std::string_view token, Identity user);  // in the place of what it stood for
   const Identity* find(std::string_view token) const;  // null: none
   size_t size() const { return users_.size(); }
 

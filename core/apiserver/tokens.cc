@@ -7,6 +7,7 @@
 #include "core/crypto/hash.h"
 #include "core/crypto/issuing_time.h"
 #include "core/registry/api_status.h"
+#include "core/resources/bootstrap_token.h"
 
 namespace bramble {
 
@@ -159,10 +160,38 @@ Result<Document> TokenIssuer::signed_claims(std::string_view token) const {
   return claims;
 }
 
+void TokenIssuer::use_node_token(std::string_view password) {
+  node_token_ = StaticTokens();
+  if (!password.empty()) node_token_.add(password, {"system:bootstrap:node", "", {std::string(kBootstrappers), std::string(kNodeJoiners)}, {}});
+}
+
+// Kubernetes says nothing of why a bootstrap token is not good.
+std::optional<Identity> TokenIssuer::bootstrapper(std::string_view token) const {
+  auto parts = cut(token, ".");
+  constexpr size_t kIdBytes = 6, kSecretBytes = 16;
+  if (!parts || parts->first.size() != kIdBytes || parts->second.size() != kSecretBytes) return std::nullopt;
+  const Kind* secrets = find_kind("", "v1", "secrets");
+  Document secret = secrets == nullptr ? Document() : registry_.get(*secrets, "kube-system", cat(kBootstrapTokenPrefix, parts->first));
+  if (!secret || secret["metadata"]["deletionTimestamp"]) return std::nullopt;
+  auto known = bootstrap_token_of(secret);
+  bool good = known && known->id == parts->first && constant_time_equal(known->secret, parts->second) && known->authenticates && known->groups_valid;
+  if (!good || known->ended(now_s() * 1000000)) return std::nullopt;
+  return Identity{cat("system:bootstrap:", known->id), "", known->groups, {}};
+}
+
 Result<TokenIssuer::Checked> TokenIssuer::check(std::string_view token, const std::vector<std::string>& wanted) const {
   const std::vector<std::string>& target = wanted.empty() ? keys_.audiences : wanted;
-  if (const Identity* user = keys_.listed.find(token)) {  // good for the API server alone
-    Checked out{*user, {}};
+  const Identity* listed = keys_.listed.find(token);
+  if (!listed) listed = node_token_.find(token);
+  std::optional<Identity> bootstrap;
+  if (!listed && (bootstrap = bootstrapper(token))) listed = &*bootstrap;
+  if (!listed && keys_.others) {
+    auto other = keys_.others(token);
+    if (other && !other->ok()) return invalid_token(other->error().message());
+    if (other) bootstrap = std::move(**other), listed = &*bootstrap;
+  }
+  if (listed) {  // good for the API server alone
+    Checked out{*listed, {}};
     for (const std::string& a : target) {
       if (std::find(keys_.audiences.begin(), keys_.audiences.end(), a) != keys_.audiences.end()) out.audiences.push_back(a);
     }

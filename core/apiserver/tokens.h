@@ -1,9 +1,11 @@
 // Bearer tokens: checking them (TokenReview too), and issuing those of service accounts (TokenRequest). Bound tokens in Kubernetes' form: ES256,
-// with the account's and the bound object's uid, so that a token ends with what it was given for. Owner's loop thread.
-// Specification: Kubernetes "Managing Service Accounts", KEP 1205; RFC 7519.
+// with the account's and the bound object's uid, so that a token ends with what it was given for. In upstream's order: static
+// tokens, the node token, service accounts', bootstrap tokens, those of an OpenID Connect issuer. Owner's loop thread.
+// Specification: Kubernetes "Managing Service Accounts", "Authenticating with Bootstrap Tokens", KEP 1205; RFC 7519.
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -23,6 +25,8 @@ struct TokenKeys {
   std::vector<PublicKey> verify;  // sign's own among them
   int64_t time_floor_s = 0;       // no token is issued as of an earlier time (core/crypto/issuing_time.h)
   StaticTokens listed;            // besides those of service accounts
+  // Those of somebody else (oidc.h), asked last. Nothing: not theirs. May be null; must outlive the issuer.
+  std::function<std::optional<Result<Identity>>(std::string_view token)> others;
   std::string issuer = "https://kubernetes.default.svc.cluster.local";
   std::vector<std::string> audiences = {"https://kubernetes.default.svc.cluster.local"};
 };
@@ -41,6 +45,9 @@ class TokenIssuer {
   // kUnauthenticated, with upstream's words. `audiences` empty: the API server's own.
   Result<Checked> check(std::string_view token, const std::vector<std::string>& audiences) const;
 
+  // The password of the node token (core/app/join_tokens.h); whoever shows it may ask for a node's certificate, and nothing else.
+  void use_node_token(std::string_view password);
+
   // A TokenReview with its status.
   Document review(const Document& token_review) const;
 
@@ -52,6 +59,7 @@ class TokenIssuer {
   // The claims of a token whose signature is good. What was found good is known for limits::kTokenCacheUs by the token's hash:
   // a signature takes milliseconds of a small board. Whether the token is still good is judged each time.
   Result<Document> signed_claims(std::string_view token) const;
+  std::optional<Identity> bootstrapper(std::string_view token) const;
   struct Known {
     Document claims;
     int64_t until_us;  // monotonic
@@ -59,6 +67,7 @@ class TokenIssuer {
   int64_t now_s() const;
   Registry& registry_;
   TokenKeys keys_;
+  StaticTokens node_token_;
   mutable std::map<std::string, Known, std::less<>> known_;  // by hash
   mutable std::deque<std::string> known_oldest_first_;
   mutable uint64_t signatures_checked_ = 0;

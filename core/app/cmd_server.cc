@@ -10,6 +10,7 @@
 #include "core/app/control_plane.h"
 #include "core/app/first_start.h"
 #include "core/app/host_facts.h"
+#include "core/app/join_tokens.h"
 #include "core/app/node.h"
 #include "core/app/node_address.h"
 #include "core/app/node_flags.h"
@@ -116,6 +117,8 @@ Status serve(ServerSetup setup) {
   setup.credentials.in_use = has_store(setup) || !first.sign().empty();
   TRY_ASSIGN(Credentials credentials, load_or_make_credentials(setup.credentials, clock));
   setup.credentials.in_use = true;  // when they are renewed
+  TRY_ASSIGN(JoinTokens tokens, load_or_make_join_tokens(setup.plane.data_dir, credentials.server_ca_pem, setup.tokens, random));
+  setup.plane.node_token_password = tokens.node.password;
 
   Running running;
   setup.plane.readings = [&running, name = setup.node.name](std::string_view asked) {

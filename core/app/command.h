@@ -21,6 +21,10 @@ int run_server(const std::vector<std::string>& argv);        // cmd_server.cc
 int run_agent(const std::vector<std::string>& argv);         // cmd_agent.cc
 int run_images(const std::vector<std::string>& argv);        // cmd_images.cc
 int run_backup(const std::vector<std::string>& argv);        // cmd_backup.cc
+int run_token(const std::vector<std::string>& argv);         // cmd_token.cc
+int run_node(const std::vector<std::string>& argv);          // cmd_node.cc
+int run_certificate(const std::vector<std::string>& argv);   // cmd_certificate.cc
+int run_secrets_encrypt(const std::vector<std::string>& argv);  // cmd_secrets_encrypt.cc
 int run_check_config(const std::vector<std::string>& argv);  // cmd_check_config.cc
 int run_completion(const std::vector<std::string>& argv);    // cmd_completion.cc
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "core/app/host_facts.h"
+#include "core/app/https_fetch.h"
 #include "core/app/process_metrics.h"
 #include "core/app/version.h"
 #include "core/base/files.h"
@@ -16,6 +17,7 @@
 #include "core/loop/loop.h"
 #include "core/loop/socket.h"
 #include "core/registry/api_status.h"
+#include "core/resources/node_key.h"
 #include "images/local_store.h"
 
 namespace bramble {
@@ -66,8 +68,12 @@ Status ControlPlane::open_store(Loop& loop) {
   TRY(make_folders(store.dir, 0700));
   TRY_ASSIGN(store_, SqliteStore::open(std::move(store), loop, clock_, random_));
   TRY(open_quarantine());
+  TRY_ASSIGN(SealKeys seal_keys, load_seal_keys(options_.data_dir, options_.secrets_encryption, random_, clock_));
+  const std::string secrets = registry_prefix(*find_kind("", "v1", "secrets"), "");
+  sealed_ = std::make_unique<EncryptedStore>(*store_, secrets, std::move(seal_keys));
   cache_ = std::make_unique<WatchCache>(clock_);
-  TRY(cache_->load(*store_, quarantine_.get()));
+  TRY(cache_->load(*sealed_, quarantine_.get()));
+  encryption_ = std::make_unique<SecretsEncryption>(*sealed_, *cache_, secrets, options_.data_dir, random_, clock_);
   for (const std::string& key : cache_->unreadable()) log_error("store: ", key, ": unreadable, left out; bramble check-config lists what is lost");
   Registry::Options registry;
   registry.service_cidr = options_.service_range;
@@ -75,7 +81,7 @@ Status ControlPlane::open_store(Loop& loop) {
   registry.node_port_first = options_.node_port_first;
   registry.node_port_last = options_.node_port_last;
   registry.quarantine = quarantine_.get();
-  registry_ = std::make_unique<Registry>(*store_, *cache_, clock_, random_, std::move(registry));
+  registry_ = std::make_unique<Registry>(*sealed_, *cache_, clock_, random_, std::move(registry));
   registry_->adopt();
   return ok();
 }
@@ -104,9 +110,21 @@ Result<std::shared_ptr<Audit>> ControlPlane::open_audit() const {
   return std::make_shared<Audit>(std::move(*policy), options_.audit_log, clock_);
 }
 
+Status ControlPlane::open_authorities(const Credentials& credentials) {
+  TRY_ASSIGN(CertificateAuthority server, CertificateAuthority::from_pem(credentials.server_ca_pem, credentials.server_ca_key_pem));
+  TRY_ASSIGN(CertificateAuthority client, CertificateAuthority::from_pem(credentials.client_ca_pem, credentials.client_ca_key_pem));
+  authorities_.server = std::make_shared<const CertificateAuthority>(std::move(server));
+  authorities_.client = std::make_shared<const CertificateAuthority>(std::move(client));
+  authorities_.time_floor_s = options_.time_floor_s;
+  return ok();
+}
+
 Status ControlPlane::open_api(const Credentials& credentials) {
   ca_pem_ = credentials.server_ca_pem;
+  TRY(open_authorities(credentials));
   ApiServer::Options api;
+  api.server_ca_pem = credentials.server_ca_pem;
+  api.client_ca_pem = credentials.client_ca_pem;
   TRY_ASSIGN(PrivateKey key, PrivateKey::from_pem(credentials.service_account_key_pem));
   api.tokens.verify = {key.public_key()};
   api.tokens.time_floor_s = options_.time_floor_s;
@@ -116,6 +134,11 @@ Status ControlPlane::open_api(const Credentials& credentials) {
     auto listed = StaticTokens::parse(csv);
     if (!listed.ok()) return listed.error().prefixed(options_.token_file);
     api.tokens.listed = std::move(*listed);
+  }
+  if (!options_.oidc.issuer_url.empty()) {
+    auto fetch = [ca_file = options_.oidc.ca_file](std::string url) { return fetch_https(std::move(url), ca_file); };
+    oidc_ = std::make_unique<Oidc>(options_.oidc, clock_, fetch);
+    api.tokens.others = [this](std::string_view token) { return oidc_->check(token); };
   }
   api.server_address = cat(options_.advertise_address, ":", options_.port);
   api.git_version = kubernetes_version();
@@ -134,6 +157,7 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   api.checks = health_checks();
   api.metrics = {[this](MetricText& out) { print_metrics(out); }};
   api_ = std::make_unique<ApiServer>(*registry_, std::move(api));
+  api_->tokens().use_node_token(options_.node_token_password);
   tell_of_skips();
   TRY_ASSIGN(auto to_kubelets, kubelet_tls(credentials));
   ways_ = std::make_unique<NodeWays>(own_client_->snapshot(), std::move(to_kubelets));
@@ -173,6 +197,12 @@ Status ControlPlane::open_store_care() {
   care.doubt_over = [this] {
     if (controllers_) controllers_->look_again();
     if (options_.doubt_over) options_.doubt_over();
+  };
+  AccessApi::Options access{options_.data_dir, [this](std::string_view password) { use_node_token(password); }};
+  access_ = std::make_unique<AccessApi>(api_->client(controller_identity("system:apiserver")), clock_, random_, std::move(access));
+  care.others = [this](std::shared_ptr<const HttpRequest> request, std::shared_ptr<Responder> responder) {
+    if (request->path.starts_with("/v1/encryption")) return encryption_->handle(std::move(request), std::move(responder));
+    return access_->handle(std::move(request), std::move(responder));
   };
   store_care_ = std::make_unique<StoreCare>(*store_, clock_, api_->client(controller_identity("system:apiserver")), std::move(care));
   return store_care_->listen();
@@ -222,14 +252,33 @@ void ControlPlane::print_metrics(MetricText& out) const {
 Task<void> ControlPlane::bootstrap() {
   for (int64_t wait_ms = limits::kBootstrapRetryMsMin;; wait_ms = std::min(2 * wait_ms, limits::kBootstrapRetryMsMax)) {
     Status done = co_await api_->bootstrap();
+    if (done.ok()) {
+      Task<Status> keeping = keep_own_name();
+      done = co_await keeping;
+    }
     if (done.ok()) co_return;
     log_error("api: system objects: ", done.error().message(), "; tried again in ", wait_ms / 1000, " s");
     co_await sleep_ms(wait_ms);
   }
 }
 
+// No machine may join under the name of the node in this process, which has no key of its own.
+Task<Status> ControlPlane::keep_own_name() {
+  const std::string name = node_key_name(options_.own_node);
+  if (name.empty()) co_return ok();
+  Document there = own_client_->snapshot().get(resource_ids::kSecrets, kNodeKeyNamespace, name);
+  auto known = node_key_of(there);
+  if (known && known->key == kServersOwnKey) co_return ok();
+  Document secret = node_key_secret({options_.own_node, std::string(kServersOwnKey), ""}, there);
+  const ObjectKey key{std::string(kNodeKeyNamespace), name};
+  Task<Result<Document>> writing = there ? own_client_->update(resource_ids::kSecrets, key, secret) : own_client_->create(resource_ids::kSecrets, key.ns, secret);
+  auto written = co_await writing;
+  co_return written.ok() ? ok() : Status(written.error());
+}
+
 void ControlPlane::start() {
   tasks_.start(bootstrap());
+  if (oidc_) oidc_->start();
   tasks_.start(registry_->run_event_expiry());
   store_care_->start();
   if (options_.controllers) {
@@ -241,6 +290,14 @@ void ControlPlane::start() {
     o.pod_network = options_.pod_range;
     o.dns_address = options_.cluster_dns ? options_.dns_address : "";
     o.service_lb = options_.service_lb;
+    o.authorities = authorities_;
+    o.node_certificates.server_names = options_.server_names;
+    o.node_certificates.may = [this](const Identity& user, std::string_view subresource) {
+      Attributes what;
+      what.verb = "create", what.group = "certificates.k8s.io", what.version = "*", what.resource = "certificatesigningrequests";
+      what.subresource = subresource;
+      return api_->authorizer().allows(user, what);
+    };
     controllers_ = std::make_unique<Controllers>([this](Identity i) { return api_->client(std::move(i)); }, clock_, o, loop_alarms(), quarantine_.get());
     controllers_->start();
   }
@@ -260,6 +317,7 @@ Status ControlPlane::use_certificates(const Credentials& c) {
 void ControlPlane::close_ports() {
   http_.reset();
   store_care_.reset();
+  access_.reset();
 }
 
 Task<void> ControlPlane::flush_audit() {

@@ -11,7 +11,10 @@
 #include "core/apiserver/audit.h"
 #include "core/app/agent_api.h"
 #include "core/app/node_ways.h"
+#include "core/apiserver/oidc.h"
+#include "core/app/access_api.h"
 #include "core/app/credentials.h"
+#include "core/app/secrets_encryption.h"
 #include "core/app/store_care.h"
 #include "core/base/limits.h"
 #include "core/controllers/controllers.h"
@@ -19,6 +22,7 @@
 #include "core/client/recorder.h"
 #include "core/quarantine/quarantine.h"
 #include "core/scheduler/scheduler.h"
+#include "storage/encrypted/encrypted_store.h"
 #include "storage/sqlite/sqlite_store.h"
 
 namespace bramble {
@@ -35,9 +39,14 @@ struct ControlPlaneOptions {
   int64_t time_floor_s = 0;          // see CredentialOptions
   int node_port_first = 0, node_port_last = 0;
   std::string token_file;            // static tokens; empty: none
+  bool secrets_encryption = false;   // see SecretsEncryption
+  OidcOptions oidc;                  // tokens of somebody else
   std::string audit_policy_file;     // empty: no audit log
   AuditLogOptions audit_log;         // its path; empty: no audit log
   std::string host;                  // names this process in Events
+  std::string own_node;              // the node in this process; no machine joins under its name; "" none
+  std::string node_token_password;   // see JoinTokens
+  std::vector<std::string> server_names;  // names and addresses of the API
   bool controllers = true, scheduler = true;
   bool cluster_dns = true;           // nodes serve DNS at dns_address
   bool service_lb = true;            // LoadBalancer Services get addresses of nodes
@@ -67,12 +76,14 @@ class ControlPlane {
   Task<Status> close();
 
   std::unique_ptr<Client> client(Identity identity) { return api_->client(std::move(identity)); }
+  void use_node_token(std::string_view password) { api_->tokens().use_node_token(password); }
   uint16_t port() const { return http_->port(); }
   Quarantine* quarantine() { return quarantine_.get(); }
 
  private:
   ControlPlane(ControlPlaneOptions options, Clock& clock, Random& random);
   Task<void> bootstrap();
+  Task<Status> keep_own_name();
   std::vector<HealthCheck> health_checks();
   void print_metrics(MetricText& out) const;
   Status check_port() const;
@@ -85,15 +96,20 @@ class ControlPlane {
   Result<std::shared_ptr<Audit>> open_audit() const;
   Status open_store_care();
   void tell_of_skips();
+  Status open_authorities(const Credentials& credentials);
 
   ControlPlaneOptions options_;
   Clock& clock_;
   Random& random_;
   std::string ca_pem_;
+  CertificateAuthorities authorities_;
   std::unique_ptr<Quarantine> quarantine_;
   std::unique_ptr<SqliteStore> store_;
+  std::unique_ptr<EncryptedStore> sealed_;  // store_, with Secrets sealed in it
   std::unique_ptr<WatchCache> cache_;
+  std::unique_ptr<SecretsEncryption> encryption_;
   std::unique_ptr<Registry> registry_;
+  std::unique_ptr<Oidc> oidc_;    // may be null
   std::shared_ptr<Audit> audit_;  // may be null
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<NodeWays> ways_;
@@ -101,6 +117,7 @@ class ControlPlane {
   std::unique_ptr<Client> own_client_;
   std::unique_ptr<Recorder> own_events_;  // of what is set aside
   std::shared_ptr<TlsServerContext> tls_;
+  std::unique_ptr<AccessApi> access_;
   std::unique_ptr<StoreCare> store_care_;
   std::unique_ptr<HttpServer> http_;
   std::unique_ptr<Controllers> controllers_;

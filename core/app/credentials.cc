@@ -130,6 +130,8 @@ Result<Credentials> load_or_make_credentials(const CredentialOptions& options, c
   Credentials out;
   out.server_ca_pem = server_ca.certificate_pem();
   out.client_ca_pem = client_ca.certificate_pem();
+  out.server_ca_key_pem = server_ca.key_pem();
+  out.client_ca_key_pem = client_ca.key_pem();
   TRY_ASSIGN(out.service_account_key_pem, service_account_key(dir + "/service.key"));
   LeafOptions server{true, false, 0}, client{false, true, 0};
   int64_t renew = INT64_MAX;

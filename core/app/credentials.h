@@ -25,6 +25,7 @@ struct CredentialOptions {
 struct Credentials {
   std::string server_ca_pem;   // signs the API's and the kubelet's certificates; clients trust it
   std::string client_ca_pem;   // signs clients
+  std::string server_ca_key_pem, client_ca_key_pem;
   CertifiedKey api_server;
   CertifiedKey admin;          // system:admin of system:masters
   CertifiedKey kubelet_server;

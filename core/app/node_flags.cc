@@ -5,6 +5,7 @@
 #include "core/base/limits.h"
 #include "core/base/strings.h"
 #include "core/resources/names.h"
+#include "core/resources/node_labels.h"
 
 namespace bramble {
 namespace {
@@ -15,21 +16,6 @@ Error wrong(std::string_view flag, std::string_view value, std::string_view why)
 
 Status judge(std::string_view flag, std::string_view value, const std::vector<std::string>& wrongs) {
   return wrongs.empty() ? ok() : Status(wrong(flag, value, wrongs.front()));
-}
-
-bool of_domain(std::string_view prefix, std::string_view domain) {
-  return prefix == domain || (prefix.size() > domain.size() && prefix.ends_with(domain) && prefix[prefix.size() - domain.size() - 1] == '.');
-}
-
-// Of the labels that Kubernetes keeps for itself those that a node may give itself (kubelet/apis/well_known_labels.go).
-bool may_set_on_itself(std::string_view key) {
-  constexpr std::string_view kOwn[] = {"kubernetes.io/hostname", "kubernetes.io/arch", "kubernetes.io/os", "beta.kubernetes.io/arch", "beta.kubernetes.io/os",
-                                       "beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type", "topology.kubernetes.io/region",
-                                       "topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone"};
-  auto parts = cut(key, "/");
-  if (!parts || (!of_domain(parts->first, "kubernetes.io") && !of_domain(parts->first, "k8s.io"))) return true;
-  if (of_domain(parts->first, "kubelet.kubernetes.io") || of_domain(parts->first, "node.kubernetes.io")) return true;
-  return std::find(std::begin(kOwn), std::end(kOwn), key) != std::end(kOwn);
 }
 
 Status check_taint(const std::string& text) {
@@ -54,7 +40,7 @@ Status check_node_labels(const std::vector<std::string>& labels) {
     if (!pair) return wrong("node-label", label, "malformed pair, it is not like key=value");
     TRY(judge("node-label", label, check_qualified_name(pair->first)));
     TRY(judge("node-label", label, check_label_value(pair->second)));
-    if (!may_set_on_itself(pair->first))
+    if (is_restriction_label(pair->first) || (is_kubernetes_label(pair->first) && !is_kubelet_label(pair->first)))
       return wrong("node-label", label, "a node may not give itself this label of kubernetes.io or k8s.io; take a prefix of your own or node.kubernetes.io, or label it with kubectl");
   }
   return ok();

@@ -10,6 +10,7 @@
 #include "core/app/first_start.h"
 #include "core/app/host_facts.h"
 #include "core/app/kubelet_arguments.h"
+#include "core/app/join_tokens.h"
 #include "core/app/node_flags.h"
 #include "core/app/server_flags.h"
 #include "core/base/files.h"
@@ -190,11 +191,17 @@ Status read_api_arguments(const Flags& flags, ControlPlaneOptions* p) {
       if (!number || *number > limits::kAuditLimitMax) return refused(cat("--", name, " ", go_quote(value), " is not a number like 100"));
       if (*number < 0) return refused(cat("--", name, " ", value, " can't be a negative number"));
       *limit = *number;
+    } else if (parts && name.starts_with("oidc-")) {
+      auto known = set_oidc_option(p->oidc, name.substr(5), value);
+      if (!known.ok()) return refused(known.error().message());
+      if (!*known) return refused(cat(go_quote(argument), " is not known; of oidc-: issuer-url, client-id, username-claim, username-prefix, groups-claim, groups-prefix, ca-file, required-claim, signing-algs"));
     } else {
-      return refused(cat(go_quote(argument), " is not known; known are token-auth-file=PATH, audit-policy-file=PATH, audit-log-path=PATH, "
+      return refused(cat(go_quote(argument), " is not known; known are token-auth-file=PATH, oidc-...=, audit-policy-file=PATH, audit-log-path=PATH, "
                          "audit-log-maxage=DAYS, audit-log-maxbackup=FILES, audit-log-maxsize=MEGABYTES, audit-log-format=json|legacy"));
     }
   }
+  Status oidc = check_oidc_options(p->oidc);
+  if (!oidc.ok()) return oidc.error().prefixed("flag --kube-apiserver-arg");
   return ok();
 }
 
@@ -287,7 +294,9 @@ Result<ServerSetup> read_server_setup(const Flags& flags, const OwnAddress& is_o
   p.advertise_address = flags.text("advertise-address").empty() ? s.node.address : flags.text("advertise-address");
   TRY_ASSIGN(p.port, parse_port(flags, "https-listen-port"));
   p.host = s.node.name;
+  if (s.agent) p.own_node = s.node.name;
   TRY(read_api_arguments(flags, &p));
+  p.secrets_encryption = flags.on("secrets-encryption");
   p.controllers = !flags.on("disable-controller-manager");
   p.scheduler = !flags.on("disable-scheduler");
 
@@ -296,6 +305,8 @@ Result<ServerSetup> read_server_setup(const Flags& flags, const OwnAddress& is_o
   s.credentials.server_names = {"kubernetes", "kubernetes.default", "kubernetes.default.svc", cat("kubernetes.default.svc.", domain),
                                 "localhost", "127.0.0.1", s.node.name, s.node.address, p.advertise_address, p.api_service_address};
   for (const std::string& name : flags.list("tls-san")) s.credentials.server_names.push_back(name);
+  p.server_names = s.credentials.server_names;
+  TRY_ASSIGN(s.tokens, read_given_tokens(flags));
   s.credentials.node_name = s.node.name;
   s.credentials.node_names = {s.node.name, s.node.address, "127.0.0.1", "localhost"};
   s.kubeconfig_path = flags.text("write-kubeconfig");

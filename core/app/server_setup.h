@@ -11,6 +11,7 @@
 #include "core/app/control_plane.h"
 #include "core/app/credentials.h"
 #include "core/app/flags.h"
+#include "core/app/join_tokens.h"
 #include "core/app/node.h"
 #include "provision/host/checks.h"
 
@@ -20,6 +21,7 @@ struct ServerSetup {
   ControlPlaneOptions plane;
   NodeOptions node;
   CredentialOptions credentials;
+  GivenTokens tokens;
   std::string kubeconfig_path;
   mode_t kubeconfig_mode = 0600;
   bool agent = true;

@@ -112,6 +112,12 @@ Task<void> StoreCare::handle(std::shared_ptr<const HttpRequest> request, std::sh
     code = status;
     reply.root().set("error", text);
   };
+  const bool ours = request->path == "/v1/store" || request->path == "/v1/backups" || request->path == "/v1/epoch/confirm";
+  if (!ours && options_.others) {
+    Task<void> answering = options_.others(request, responder);
+    co_await answering;
+    co_return;
+  }
   if (request->method == "GET" && request->path == "/v1/store") {
     tell_health(reply.root());
   } else if (request->method != "POST") {

@@ -28,6 +28,8 @@ class StoreCare {
     int64_t backup_every_us = limits::kBackupEveryUs;
     std::string socket_path;
     std::function<std::vector<std::string>()> lost;  // keys that are known to have been there, and cannot be shown
+    // Answers what is asked on the socket that is not the store's (core/app/access_api.h). Must outlive it.
+    std::function<Task<void>(std::shared_ptr<const HttpRequest>, std::shared_ptr<Responder>)> others;
     std::function<void()> doubt_over;  // what is absent is no longer in doubt: everybody looks again
   };
   // store and clock must outlive it; client has an identity that may write Leases.

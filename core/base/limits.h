@@ -234,6 +234,31 @@ constexpr size_t kDeadContainersMax = 1;                        // kept of each 
 constexpr size_t kPodsOfNodeMax = 110;
 constexpr size_t kLogReadBytes = 32 * 1024;
 
+// joining
+constexpr size_t kJoinTokenBytesMax = 512;
+constexpr size_t kJoinAnswerBytesMax = 256 * 1024;              // of a server that nobody has verified yet
+constexpr int64_t kJoinAnswerMs = 30 * 1000;                    // for one answer
+constexpr int64_t kJoinDecisionMs = 5 * 60 * 1000;              // for a certificate that somebody may have to approve
+constexpr int64_t kNodeCertificateLifeS = 365LL * 24 * 3600;    // asked for; k3s's figure
+constexpr size_t kJoinsBurst = 20;                              // requests for certificates by tokens at once
+constexpr double kJoinsPerSecond = 2;                           // after that: signing is dear on a board, and each is a write to its card
+constexpr size_t kJoinsPendingMax = 200;                        // requests of tokens that wait for a decision; beyond: 429
+constexpr int64_t kJoinDoubtMs = 60 * 1000;                     // until the key of a name, which may be lost, is looked for again
+constexpr int64_t kJoinBootstrapTtlS = 24 * 3600;               // of a bootstrap token, unless told otherwise: kubeadm's
+
+// certificate requests: upstream's figures
+constexpr int64_t kCsrDecidedUs = 3600 * 1000000LL;             // kept after it was issued or denied
+constexpr int64_t kCsrPendingUs = 24 * 3600 * 1000000LL;        // kept while nobody decides
+constexpr int64_t kCsrLifeS = 365LL * 24 * 3600;                // of a certificate, at most (--cluster-signing-duration)
+constexpr int64_t kCsrLifeMinS = 600;
+
+// tokens of others (OpenID Connect)
+constexpr size_t kOidcAnswerBytesMax = 256 * 1024;        // of an issuer's configuration and its keys
+constexpr int64_t kOidcAnswerMs = 30 * 1000;
+constexpr int64_t kOidcRetryMs = 10 * 1000;               // after an issuer that did not answer: upstream's
+constexpr int64_t kOidcKeysUs = 10 * 60 * 1000000LL;      // keys are asked for again for an unknown one, but no sooner
+constexpr size_t kOidcKeysMax = 64;
+
 // app
 constexpr int64_t kRenewRetryS = 3600;              // after a renewal of certificates that failed
 constexpr int64_t kAddressSettleMs = 2000;          // an address that is renewed goes and comes

@@ -27,6 +27,12 @@ std::vector<Controller> all_controllers(const ControllerOptions& options) {
   all.push_back(resource_quota_controller());
   all.push_back(claim_protection_controller());
   all.push_back(volume_protection_controller());
+  all.push_back(csr_cleaner_controller());
+  all.push_back(token_cleaner_controller());
+  if (options.authorities.client) {
+    all.push_back(node_certificates_controller(options.node_certificates));
+    all.push_back(csr_signing_controller(options.authorities));
+  }
   return all;
 }
 

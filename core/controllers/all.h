@@ -1,11 +1,28 @@
 // The list of all controllers, each made by its file. To add one: its file, a line here, a line in all.cc.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <vector>
 
 #include "core/controllers/controller.h"
 
 namespace bramble {
+
+class CertificateAuthority;
+
+// Whether RBAC lets somebody "create" this subresource of certificatesigningrequests ("nodeclient", "selfnodeclient").
+using MayFn = std::function<bool(const Identity& user, std::string_view subresource)>;
+
+struct CertificateAuthorities {
+  std::shared_ptr<const CertificateAuthority> client, server;
+  int64_t time_floor_s = 0;  // nothing is issued as of an earlier time (core/crypto/issuing_time.h)
+};
+
+struct NodeCertificateOptions {
+  MayFn may;
+  std::vector<std::string> server_names;  // names and addresses of the API: no node's certificate has them
+};
 
 struct ControllerOptions {
   std::string ca_pem;                       // published as kube-root-ca.crt in every namespace
@@ -15,6 +32,8 @@ struct ControllerOptions {
   std::string pod_network;                  // nodes get their podCIDR from here
   std::string dns_address;                  // of the kube-dns Service; empty: there is none
   bool service_lb = true;                   // LoadBalancer Services get addresses of nodes
+  CertificateAuthorities authorities;       // null: nothing is approved and issued
+  NodeCertificateOptions node_certificates;
 };
 
 Controller system_namespaces_controller();
@@ -40,6 +59,10 @@ Controller node_ipam_controller(std::string pod_network);
 Controller resource_quota_controller();
 Controller claim_protection_controller();
 Controller volume_protection_controller();
+Controller csr_signing_controller(CertificateAuthorities authorities);
+Controller csr_cleaner_controller();
+Controller node_certificates_controller(NodeCertificateOptions options);
+Controller token_cleaner_controller();
 
 std::vector<Controller> all_controllers(const ControllerOptions& options);
 

@@ -42,6 +42,7 @@ class TlsSession {
   struct Peer {
     CertificateSubject subject;
     std::string der_sha256_hex;
+    std::string key_sha256_hex;  // of its SubjectPublicKeyInfo
     int64_t not_after_s = 0;  // seconds since 1970
   };
   virtual const std::optional<Peer>& peer() const = 0;

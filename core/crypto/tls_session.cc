@@ -106,6 +106,7 @@ class Session final : public TlsSession {
     peer_.emplace();
     peer_->subject = subject_of(*crt);
     peer_->der_sha256_hex = sha256_hex(mbed::text(crt->raw));
+    peer_->key_sha256_hex = sha256_hex(mbed::text(crt->pk_raw));
     peer_->not_after_s = not_after_of(*crt);
     return kDone;
   }

@@ -17,6 +17,7 @@ struct CertificateSubject {
   std::vector<std::string> organizations;
   std::vector<std::string> dns_names;
   std::vector<std::string> ip_addresses;  // text
+  bool other_names = false;               // of a request: there are email addresses or URIs among its alternative names
 };
 
 struct CertificateInfo {
@@ -27,6 +28,7 @@ struct CertificateInfo {
   bool server_auth = false, client_auth = false;
   std::string der_sha256_hex;
   std::string public_key_pem;
+  std::string key_sha256_hex;  // of its SubjectPublicKeyInfo
 };
 
 // The first certificate of the text. kInvalidArgument.

@@ -36,6 +36,8 @@ void read_alt_names(const mbedtls_x509_sequence* names, CertificateSubject* out)
       char ip[INET6_ADDRSTRLEN];
       if (inet_ntop(names->buf.len == 4 ? AF_INET : AF_INET6, names->buf.p, ip, sizeof ip))
         out->ip_addresses.push_back(ip);
+    } else {
+      out->other_names = true;
     }
   }
 }
@@ -104,6 +106,7 @@ Result<CertificateInfo> parse_certificate(const std::string& pem) {
   info.client_auth = may(MBEDTLS_OID_CLIENT_AUTH, MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH));
   info.der_sha256_hex = sha256_hex(mbed::text(crt.crt.raw));
   info.public_key_pem = pem_of_public_key(crt.crt.pk);
+  info.key_sha256_hex = sha256_hex(mbed::text(crt.crt.pk_raw));
   return info;
 }
 

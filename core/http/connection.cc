@@ -37,6 +37,7 @@ Connection::Connection(UniqueFd fd, const Setup* setup)
         request->peer.common_name = peer->subject.common_name;
         request->peer.organizations = peer->subject.organizations;
         request->peer.der_sha256_hex = peer->der_sha256_hex;
+        request->peer.key_sha256_hex = peer->key_sha256_hex;
         request->peer.not_after_s = peer->not_after_s;
       }
     }

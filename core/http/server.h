@@ -28,6 +28,7 @@ struct PeerCertificate {
   std::string common_name;
   std::vector<std::string> organizations;
   std::string der_sha256_hex;
+  std::string key_sha256_hex;  // of its SubjectPublicKeyInfo: the same after a renewal that kept the key
   int64_t not_after_s = 0;  // seconds since 1970
 };
 

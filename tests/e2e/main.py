@@ -9,7 +9,7 @@ from cluster import Cluster
 
 MODULES = [
     "node", "service", "traffic", "pod", "life", "security", "image", "registry", "usage", "pressure", "stream", "relay", "disruption", "verbs", "apply", "protobuf", "old_kubectl", "course", "habits",
-    "python_client", "node_client", "ansible", "rollout", "controllers", "access", "admission", "refusals", "fairness", "adoption", "kill",
+    "python_client", "node_client", "ansible", "rollout", "controllers", "access", "identity", "admission", "refusals", "fairness", "adoption", "kill",
     "backup", "quarantine",
 ]
 

@@ -166,12 +166,12 @@ TEST_F(Rbac, anybody_sees_health_and_version_and_who_is_known_also_discovery) {
 
 TEST_F(Rbac, nodes_may_what_their_role_lists) {
   as("system:node:n", {"system:nodes"});
-  EXPECT_EQ(status("GET", "/api/v1/nodes"), 200);
-  EXPECT_EQ(status("GET", "/api/v1/pods"), 200);
+  EXPECT_EQ(status("GET", "/api/v1/services"), 200);
+  EXPECT_EQ(status("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Dn"), 200);
   EXPECT_EQ(status("DELETE", "/api/v1/nodes/n"), 403);
   EXPECT_EQ(status("GET", "/apis/apps/v1/deployments"), 403);
   as("system:node:n");
-  EXPECT_EQ(status("GET", "/api/v1/nodes"), 403) << "a name alone is no node";
+  EXPECT_EQ(status("GET", "/api/v1/services"), 403) << "a name alone is no node";
 }
 
 TEST_F(Rbac, a_create_by_update_needs_create) {
@@ -462,8 +462,7 @@ TEST_F(Rbac, each_part_of_a_node_may_do_its_work) {
            Row{"system:node:n", "system:nodes", "delete", "/pods", true},
            Row{"system:node:n", "system:nodes", "create", "/events", true},
            Row{"system:node:n", "system:nodes", "patch", "/events", true},
-           Row{"system:node:n", "system:nodes", "create", "/serviceaccounts/token", true},
-           Row{"system:node:n", "system:nodes", "update", "coordination.k8s.io/leases", true},
+           Row{"system:node:n", "system:nodes", "create", "/pods/eviction", true},
            Row{"system:node:n", "system:nodes", "create", "/pods/exec", false},
            Row{"system:kube-proxy", "", "watch", "/services", true},
            Row{"system:kube-proxy", "", "watch", "discovery.k8s.io/endpointslices", true},
