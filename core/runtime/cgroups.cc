@@ -181,10 +181,23 @@ Status Cgroups::set_cpu(const std::string& path, const PodCgroupLimits& l) const
   return write_text(cat(at, "/cpu.cfs_quota_us"), cat(*l.cpu_quota_us));
 }
 
+// Version 1 holds memory and swap together to a limit of its own, which may never be below that of memory: where there is one, it
+// moves along, so that as much swap stays.
+static Status set_memory_v1(const std::string& folder, int64_t bytes) {
+  const std::string memory = cat(folder, "/memory.limit_in_bytes"), both = cat(folder, "/memory.memsw.limit_in_bytes");
+  const auto held = parse_int64(trim(read_file_start(both))), was = parse_int64(trim(read_file_start(memory)));
+  constexpr int64_t kUnlimited = INT64_MAX / 65536 * 65536;  // as the kernel says it, whatever the size of its pages
+  if (!held || !was || *held >= kUnlimited || *was > *held) return write_text(memory, cat(bytes));
+  const std::string together = cat(bytes + (*held - *was));
+  if (bytes > *was) TRY(write_text(both, together));
+  TRY(write_text(memory, cat(bytes)));
+  return bytes > *was ? ok() : write_text(both, together);
+}
+
 Status Cgroups::set_memory(const std::string& path, const PodCgroupLimits& l) const {
   if (!has_controller("memory")) return ok();
   if (v2_) return write_text(cat(dir("", path), "/memory.max"), l.memory_bytes ? cat(*l.memory_bytes) : "max");
-  return l.memory_bytes ? write_text(cat(dir("memory", path), "/memory.limit_in_bytes"), cat(*l.memory_bytes)) : ok();
+  return l.memory_bytes ? set_memory_v1(dir("memory", path), *l.memory_bytes) : ok();
 }
 
 Status Cgroups::write_limits(const std::string& path, const PodCgroupLimits& l) {
