@@ -321,6 +321,20 @@ void Kubelet::look_at_resizes() {
     auto about = [&a] { return PodWorker::about(a.worker->pod(), false); };
     Quarantine::Step step(parts_.options.quarantine, "kubelet", Quarantine::key_of("pods", a.worker->pod()), about);
     if (!step.allowed()) continue;
+    auto may_swap = [this](Value pod, Value container) {
+      ContainerPlan plan;
+      plan.pod = pod;
+      plan.container = container;
+      plan.cgroup_v2 = cgroups_->v2();
+      plan.swap = parts_.options.settings.swap;
+      plan.node_memory_bytes = parts_.capacity["memory"].value();
+      plan.node_swap_bytes = parts_.swap_bytes;
+      return parts_.counts_swap && swap_limit(plan) > 0;
+    };
+    if (resizes_swap(a.worker->pod().root(), a.worker->allocated().root(), may_swap)) {
+      a.worker->put_off_resize("Infeasible", "In-place resize of containers with swap is not supported.");
+      continue;
+    }
     auto refusal = weigh(a.worker->pod(), a.worker, a.worker->is_of_manifest());
     if (!refusal) a.worker->allow_resize();
     else a.worker->put_off_resize(refusal->reason, refusal->message.starts_with(kPodRejected) ? refusal->message.substr(kPodRejected.size()) : refusal->message);

@@ -149,6 +149,16 @@ Document with_held(const Document& allocated, const std::vector<ContainerRecord>
   return changed ? b.finish() : allocated;
 }
 
+bool resizes_swap(Value desired, Value allocated, const std::function<bool(Value pod, Value container)>& may_swap) {
+  for (const char* list : kLists)
+    for (Value c : desired["spec"][list].items()) {
+      Value given = PodView(allocated).container(c["name"].str());
+      if (number(c["resources"]["requests"], "memory") == number(given["resources"]["requests"], "memory") || wants_restart(given, "memory")) continue;
+      if (may_swap(desired, c) || may_swap(allocated, given)) return true;
+    }
+  return false;
+}
+
 CpuMemory cpu_memory(Value pod_resources, Value container) {
   CpuMemory m{number(container["requests"], "cpu"), number(container["limits"], "cpu"), number(container["requests"], "memory"), number(container["limits"], "memory")};
   if (!m.cpu_limit) m.cpu_limit = number(pod_resources["limits"], "cpu");

@@ -6,6 +6,7 @@
 // Who keeps them: PodWorker, in records.json. pod_resizing.cc carries out what is planned here.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -28,6 +29,9 @@ Document resources_of(Value holder);
 bool increases_requests(Value allocated, Value desired);
 // The pod with the larger of each request: what a container holds until it has been given less counts.
 Document with_held(const Document& allocated, const std::vector<ContainerRecord>& records);
+
+// Whether a container would need another share of swap, which is not given in place; may_swap: whether one of such a pod has any.
+bool resizes_swap(Value desired, Value allocated, const std::function<bool(Value pod, Value container)>& may_swap);
 
 // What resources mean to the kernel; zero: not said. CPU in thousandths. A container without a limit has that of its pod.
 struct CpuMemory {

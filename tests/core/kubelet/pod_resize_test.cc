@@ -98,6 +98,17 @@ TEST(PodResize, takes_no_memory_that_is_in_use) {
   EXPECT_FALSE(plan_resize(before.root(), {}, {running("a", small), running("b", small)}, pod_limits(after.root())).lowers_memory);
 }
 
+TEST(PodResize, gives_no_other_share_of_swap_in_place) {
+  const std::string small = resources("100m", "64Mi"), big = resources("100m", "128Mi"), faster = resources("200m", "64Mi");
+  const std::string restarts = R"([{"resourceName":"memory","restartPolicy":"RestartContainer"}])";
+  auto all = [](Value, Value) { return true; };
+  auto none = [](Value, Value) { return false; };
+  EXPECT_TRUE(resizes_swap(pod_of(big, small).root(), pod_of(small, small).root(), all));
+  EXPECT_FALSE(resizes_swap(pod_of(big, small).root(), pod_of(small, small).root(), none));
+  EXPECT_FALSE(resizes_swap(pod_of(faster, small).root(), pod_of(small, small).root(), all));
+  EXPECT_FALSE(resizes_swap(pod_of(big, small, "", restarts).root(), pod_of(small, small, "", restarts).root(), all));
+}
+
 TEST(PodResize, keeps_what_has_been_allocated_apart_from_what_is_asked_for) {
   const std::string small = resources("100m", "64Mi"), big = resources("200m", "128Mi");
   Document before = pod_of(small, small), after = pod_of(big, small);
