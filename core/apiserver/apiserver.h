@@ -53,6 +53,7 @@ class ApiServer {
     // What other parts of the process add to /metrics. Called when somebody asks for it; what they use must outlive the ApiServer.
     std::vector<std::function<void(MetricText&)>> metrics;
     std::shared_ptr<Audit> audit;  // null: no audit log
+    std::map<std::string, std::string> flags;  // what /flagz says
     std::vector<HealthCheck> checks;  // beside the ApiServer's own: ping, log, and the objects that bootstrap() makes
   };
   ApiServer(Registry& registry, Options options);
@@ -100,7 +101,10 @@ class ApiServer {
   bool serve_discovery(RequestRef request);
   bool serve_openid(Request& request);
   bool serve_joining(Request& request);
+  bool serve_component(Request& request);
+  std::vector<std::string> all_paths() const;
   void serve_metrics(RequestRef request) const;  // metrics_page.cc
+  void serve_slis(RequestRef request) const;
   // pod_streams.cc: logs, exec, attach, port-forward
   Task<void> serve_stream(RequestRef request);
 
@@ -117,6 +121,8 @@ class ApiServer {
   Fairness fairness_;
   FlowKeeper flow_keeper_;
   std::vector<HealthCheck> checks_;
+  HealthCounts health_counts_;
+  int64_t started_us_;
   bool bootstrapped_ = false;
   size_t relayed_ = 0;  // requests being handed on to pods, services and nodes
 };

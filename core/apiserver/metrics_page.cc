@@ -78,4 +78,11 @@ void ApiServer::serve_metrics(RequestRef request) const {
   request->responder->send(200, std::move(headers), make_buffer(page.take()));
 }
 
+// How its health checks went.
+void ApiServer::serve_slis(RequestRef request) const {
+  MetricText page;
+  health_counts_.print(page);
+  request->responder->send(200, answer_headers(*request, kContentType), make_buffer(page.take()));
+}
+
 }  // namespace bramble

@@ -136,6 +136,20 @@ Result<DiscoveryAnswer> negotiate_discovery(std::string_view accept) {
   return api_not_acceptable();
 }
 
+Result<ComponentAnswer> negotiate_component(std::string_view accept, std::string_view group, std::string_view kind) {
+  if (trim(accept).empty()) return ComponentAnswer();
+  for (const Clause& c : parse_accept(accept)) {
+    const bool any = c.type == "*/*", object = any || c.type == "application/json" || c.type == "application/*" || c.type == "application/yaml";
+    if (object && c.as == kind && c.group == group && (c.version == "v1beta1" || c.version == "v1alpha1"))
+      return ComponentAnswer{c.type == "application/yaml" ? MediaType::kYaml : MediaType::kJson, c.version};
+    if (!c.converts && (any || c.type == "text/plain" || c.type == "text/*")) return ComponentAnswer();
+  }
+  StatusDetails details;
+  details.present = true;
+  return status_failure(Code::kUnsupportedMedia, 406, "NotAcceptable",
+                        "only the following media types are accepted: application/json, application/yaml, text/plain", details);
+}
+
 std::optional<size_t> first_accepted(std::string_view accept, std::span<const std::string_view> offer) {
   if (trim(accept).empty()) return 0;
   for (const Clause& c : parse_accept(accept)) {

@@ -43,6 +43,14 @@ struct DiscoveryAnswer {
 };
 Result<DiscoveryAnswer> negotiate_discovery(std::string_view accept);
 
+// Pages about this server: text (version is ""), or an object of that group and kind, which must be asked for by name in v1beta1
+// or v1alpha1. 406 when the header takes neither.
+struct ComponentAnswer {
+  MediaType type = MediaType::kJson;
+  std::string version;
+};
+Result<ComponentAnswer> negotiate_component(std::string_view accept, std::string_view group, std::string_view kind);
+
 // Of the media types on offer, the place of the one that the header prefers, its parameters aside.
 std::optional<size_t> first_accepted(std::string_view accept, std::span<const std::string_view> offer);
 

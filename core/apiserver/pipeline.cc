@@ -34,14 +34,15 @@ ApiServer::ApiServer(Registry& registry, Options options)
       request_metrics_(registry.clock()),
       part_calls_(registry.clock()),
       fairness_(registry, options_.flow_seats),
-      flow_keeper_(verbs_, registry.clock()) {
+      flow_keeper_(verbs_, registry.clock()),
+      started_us_(registry.clock().wall_us()) {
   auto passes = []() -> Status { return ok(); };
   checks_ = {{"ping", HealthCheck::kEverywhere, passes},
              {"log", HealthCheck::kEverywhere, passes}};  // a line is written where it is made: a log that blocks blocks this too
   checks_.insert(checks_.end(), options_.checks.begin(), options_.checks.end());
   auto bootstrapped = [this]() -> Status { return bootstrapped_ ? ok() : Status(Error(Code::kUnavailable, "not finished")); };
   for (const char* hook : {"poststarthook/scheduling/bootstrap-system-priority-classes", "poststarthook/rbac/bootstrap-roles", "poststarthook/start-system-namespaces-controller",
-                           "poststarthook/priority-and-fairness-config-producer"}) {
+                           "poststarthook/priority-and-fairness-config-producer", "poststarthook/priority-and-fairness-config-consumer"}) {
     checks_.push_back({hook, HealthCheck::kEverywhere, bootstrapped});
   }
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/apiserver/apiserver.h"
+#include "core/apiserver/component_pages.h"
 #include "core/apiserver/openapi_paths.h"
 #include "core/registry/api_status.h"
 #include "core/schema/protobuf.h"
@@ -104,7 +105,7 @@ void ApiServer::serve_path(RequestRef request) {
   const RequestInfo& info = request->info;
   if (!health_root(info.path).empty()) {
     if (health_root(info.path) == info.path) request->watched->counts_as(info, *request->http);
-    HealthReport report = report_health(info.path, info.query, checks_);
+    HealthReport report = report_health(info.path, info.query, checks_, health_counts_);
     return send_text(*request, report.status, std::move(report.text));
   }
   std::string_view path = without_slash(info.path);
@@ -122,20 +123,42 @@ void ApiServer::serve_path(RequestRef request) {
   if (serve_joining(*request)) return;
   if (serve_discovery(request)) return;
   if (path == "/metrics") return serve_metrics(request);
+  if (path == "/metrics/slis") return serve_slis(request);
+  if (serve_component(*request)) return;
   if (path == "/") {
     Builder b;
-    std::vector<std::string> all = discovery_.paths();
-    std::vector<std::string> health = health_paths(checks_);
-    all.insert(all.end(), health.begin(), health.end());
-    for (std::string_view own : {kOpenIdConfiguration, kOpenIdKeys, std::string_view("/metrics"), std::string_view("/openapi/v2"),
-                                 std::string_view("/openapi/v3"), std::string_view("/openapi/v3/"), std::string_view("/version")}) {
-      all.emplace_back(own);
-    }
-    std::sort(all.begin(), all.end());
-    for (const std::string& p : all) b.root().array("paths").append(p);
+    for (const std::string& p : all_paths()) b.root().array("paths").append(p);
     return request->responder->send(200, answer_headers(*request, "application/json"), make_buffer(b.dump()));
   }
   send_text(*request, 404, "404 page not found\n");
+}
+
+bool ApiServer::serve_component(Request& request) {
+  const std::string_view kind = component_kind(request.info.path);
+  if (kind.empty()) return false;
+  ComponentFacts facts{options_.git_version, started_us_, registry_.clock().wall_us(), all_paths(), options_.flags};
+  auto page = component_page(kind, request.http->header("accept"), facts);
+  if (!page.ok()) {
+    send_error(request, page.error());
+    return true;
+  }
+  std::vector<Header> headers = answer_headers(request, page->content_type);
+  if (!page->warning.empty()) headers.push_back({"warning", page->warning});
+  request.responder->send(200, std::move(headers), make_buffer(std::move(page->body)));
+  return true;
+}
+
+std::vector<std::string> ApiServer::all_paths() const {
+  std::vector<std::string> all = discovery_.paths();
+  const std::vector<std::string> health = health_paths(checks_);
+  all.insert(all.end(), health.begin(), health.end());
+  for (std::string_view own : {kOpenIdConfiguration, kOpenIdKeys, std::string_view("/flagz"), std::string_view("/metrics"),
+                               std::string_view("/metrics/slis"), std::string_view("/openapi/v2"), std::string_view("/openapi/v3"),
+                               std::string_view("/openapi/v3/"), std::string_view("/statusz"), std::string_view("/version")}) {
+    all.emplace_back(own);
+  }
+  std::sort(all.begin(), all.end());
+  return all;
 }
 
 bool ApiServer::serve_discovery(RequestRef request) {

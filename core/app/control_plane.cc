@@ -155,6 +155,7 @@ Status ControlPlane::open_api(const Credentials& credentials) {
   TRY_ASSIGN(audit_, open_audit());
   api.audit = audit_;
   api.checks = health_checks();
+  api.flags = options_.flags;
   api.metrics = {[this](MetricText& out) { print_metrics(out); }};
   api_ = std::make_unique<ApiServer>(*registry_, std::move(api));
   api_->tokens().use_node_token(options_.node_token_password);
@@ -227,8 +228,9 @@ std::vector<HealthCheck> ControlPlane::health_checks() {
     if (cache_->revision() >= store_->revision()) return ok();
     return Error(Code::kUnavailable, cat("the watch cache is at ", cache_->revision(), ", the store at ", store_->revision()));
   };
-  return {{"etcd", HealthCheck::kEverywhere, store},
-          {"etcd-readiness", HealthCheck::kReadyz, store},
+  return {{"etcd", HealthCheck::kHealthz | HealthCheck::kLivez, store},
+          {"poststarthook/storage-readiness", HealthCheck::kEverywhere, store},
+          {"poststarthook/generic-apiserver-start-informers", HealthCheck::kEverywhere, followed},
           {"informer-sync", HealthCheck::kReadyz, followed}};
 }
 

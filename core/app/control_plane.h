@@ -3,6 +3,7 @@
 // Owner's loop thread. What survives a crash is the store's business.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,6 +44,7 @@ struct ControlPlaneOptions {
   OidcOptions oidc;                  // tokens of somebody else
   std::string audit_policy_file;     // empty: no audit log
   AuditLogOptions audit_log;         // its path; empty: no audit log
+  std::map<std::string, std::string> flags;  // as /flagz shows them
   std::string host;                  // names this process in Events
   std::string own_node;              // the node in this process; no machine joins under its name; "" none
   std::string node_token_password;   // see JoinTokens

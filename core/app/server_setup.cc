@@ -267,6 +267,24 @@ Check check_registries(const std::string& path) {
   return {"registries", Check::Verdict::kGood, path_exists(path) ? path : cat(path, ", not there: each registry is asked itself"), ""};
 }
 
+// With their values; of those that hold secrets that they do.
+std::map<std::string, std::string> shown_flags(const Flags& flags) {
+  std::map<std::string, std::string> out;
+  for (const FlagSpec& spec : server_flags()) {
+    const bool secret = spec.name.find("token") != std::string_view::npos && spec.name.find("file") == std::string_view::npos;
+    std::string& value = out[std::string(spec.name)];
+    if (spec.kind == FlagSpec::Kind::kSwitch)
+      value = flags.on(spec.name) ? "true" : "false";
+    else if (spec.kind == FlagSpec::Kind::kList)
+      value = cat("[", join(flags.list(spec.name), ","), "]");
+    else if (spec.kind == FlagSpec::Kind::kNumber)
+      value = cat(flags.number(spec.name));
+    else
+      value = secret && !flags.text(spec.name).empty() ? "CLASSIFIED" : flags.text(spec.name);
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<ServerSetup> read_server_setup(const Flags& flags, const OwnAddress& is_own_address) {
@@ -295,6 +313,7 @@ Result<ServerSetup> read_server_setup(const Flags& flags, const OwnAddress& is_o
   TRY_ASSIGN(p.port, parse_port(flags, "https-listen-port"));
   p.host = s.node.name;
   if (s.agent) p.own_node = s.node.name;
+  p.flags = shown_flags(flags);
   TRY(read_api_arguments(flags, &p));
   p.secrets_encryption = flags.on("secrets-encryption");
   p.controllers = !flags.on("disable-controller-manager");

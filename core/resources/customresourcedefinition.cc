@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/resources/conditions.h"
 #include "core/resources/defaulting.h"
 #include "core/resources/field_rules.h"
 #include "core/resources/kinds.h"
@@ -102,13 +103,9 @@ void validate_conversion(Value conversion, const Path& at, FieldErrors& errors) 
 }
 
 // Schemas are not looked into.
-void validate_crd(Value o, FieldErrors& errors) {
+void validate_spec(Value spec, FieldErrors& errors) {
   const Path at("spec");
-  const Value spec = o["spec"], names = spec["names"];
-  const std::string wanted = cat(names["plural"].str(), ".", spec["group"].str());
-  if (o["metadata"]["name"].str() != wanted)
-    errors.invalid(Path("metadata").at("name"), o["metadata"]["name"].str(),
-                   "must be spec.names.plural+\".\"+spec.group");
+  const Value names = spec["names"];
   validate_group(spec["group"].str(), at.at("group"), errors);
   validate_one_of(spec["scope"].str(), {"Cluster", "Namespaced"}, at.at("scope"), true, errors);
   validate_versions(spec["versions"], at.at("versions"), errors);
@@ -118,8 +115,53 @@ void validate_crd(Value o, FieldErrors& errors) {
   validate_conversion(spec["conversion"], at.at("conversion"), errors);
 }
 
+void validate_crd(Value o, FieldErrors& errors) {
+  const Value spec = o["spec"];
+  const std::string wanted = cat(spec["names"]["plural"].str(), ".", spec["group"].str());
+  if (o["metadata"]["name"].str() != wanted)
+    errors.invalid(Path("metadata").at("name"), o["metadata"]["name"].str(), "must be spec.names.plural+\".\"+spec.group");
+  validate_spec(spec, errors);
+}
+
 void validate_status(Value o, Value, FieldErrors& errors) {
   validate_names(o["status"]["acceptedNames"], Path("status").at("acceptedNames"), errors);
+}
+
+// Objects may be stored in any version in which they once were.
+void validate_stored_versions(Value stored, Value versions, FieldErrors& errors) {
+  const Path at = Path("status").at("storedVersions");
+  if (stored.size() == 0) return errors.invalid(at, stored.is_array() ? stored : Value(), "must have at least one stored version");
+  auto contains = [](Value list, auto&& is) {
+    for (Value v : list.items())
+      if (is(v)) return true;
+    return false;
+  };
+  for (Value v : versions.items()) {
+    const std::string_view name = v["name"].str();
+    if (v["storage"].boolean() && !contains(stored, [name](Value s) { return s.str() == name; }))
+      errors.invalid(at, stored, cat("must have the storage version ", name));
+  }
+  for (size_t i = 0; i < stored.size(); ++i) {
+    const std::string_view name = stored.item(i).str();
+    if (!contains(versions, [name](Value v) { return v["name"].str() == name; }))
+      errors.invalid(at.at(i), name,
+                     cat("missing from spec.versions; ", name, " was previously a storage version, and must remain in spec.versions until a storage "
+                         "migration ensures no data remains persisted in ", name, " and removes ", name, " from status.storedVersions"));
+  }
+}
+
+void validate_change(Value o, Value old, FieldErrors& errors) {
+  const Path at("spec");
+  const Value spec = o["spec"], was = old["spec"];
+  validate_spec(spec, errors);
+  if (condition_is_true(old, "Established")) {
+    validate_immutable(spec["scope"], was["scope"], at.at("scope"), errors);
+    validate_immutable(spec["names"]["kind"], was["names"]["kind"], at.at("names").at("kind"), errors);
+  }
+  validate_immutable(spec["group"], was["group"], at.at("group"), errors);
+  validate_immutable(spec["names"]["plural"], was["names"]["plural"], at.at("names").at("plural"), errors);
+  validate_status(o, old, errors);
+  validate_stored_versions(o["status"]["storedVersions"], spec["versions"], errors);
 }
 
 // The version in which objects are stored from now on is remembered.
@@ -175,7 +217,7 @@ void crd_rules(Kind& k) {
   k.prepare_status_update = keep_spec;
   k.validate_status_update = validate_status;
   k.validate = validate_crd;
-  k.validate_update = [](Value o, Value, FieldErrors& errors) { validate_crd(o, errors); };
+  k.validate_update = validate_change;
 }
 
 }  // namespace bramble

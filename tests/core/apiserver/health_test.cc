@@ -48,11 +48,27 @@ TEST(Health, reports_as_upstream_does) {
       {"of another root", "/livez/informer-sync", "", passes, 404, "404 page not found\n"},
       {"a slash too many", "/livez/", "", passes, 404, "404 page not found\n"},
   };
+  HealthCounts counts;
   for (const Row& row : rows) {
-    HealthReport report = report_health(row.path, Query::parse(row.query), checks(row.store));
+    HealthReport report = report_health(row.path, Query::parse(row.query), checks(row.store), counts);
     EXPECT_EQ(report.status, row.status) << row.name;
     EXPECT_EQ(report.text, row.text) << row.name;
   }
+}
+
+TEST(Health, counts_what_each_page_found) {
+  HealthCounts counts;
+  for (auto store : {passes, fails, passes}) report_health("/livez", Query(), checks(store), counts);
+  report_health("/readyz", Query(), checks(fails), counts);
+  report_health("/livez/etcd", Query(), checks(fails), counts);  // not of one alone
+  MetricText text;
+  counts.print(text);
+  const std::string page = text.take();
+  for (const char* line : {"# HELP kubernetes_healthcheck [STABLE] This metric records the result of a single healthcheck.\n# TYPE kubernetes_healthcheck gauge\n",
+                           "kubernetes_healthcheck{name=\"etcd\",type=\"livez\"} 1\n", "kubernetes_healthcheck{name=\"etcd\",type=\"readyz\"} 0\n",
+                           "# TYPE kubernetes_healthchecks_total counter\n", "kubernetes_healthchecks_total{name=\"etcd\",status=\"error\",type=\"livez\"} 1\n",
+                           "kubernetes_healthchecks_total{name=\"etcd\",status=\"success\",type=\"livez\"} 2\n"})
+    EXPECT_NE(page.find(line), std::string::npos) << line << page;
 }
 
 TEST(Health, knows_its_paths) {

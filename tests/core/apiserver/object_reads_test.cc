@@ -154,7 +154,8 @@ TEST_F(ObjectReads, health_and_version_are_for_everybody) {
   EXPECT_EQ(call("GET", "/readyz?verbose")->body,
             "[+]ping ok\n[+]log ok\n[+]poststarthook/scheduling/bootstrap-system-priority-classes ok\n"
             "[+]poststarthook/rbac/bootstrap-roles ok\n[+]poststarthook/start-system-namespaces-controller ok\n"
-            "[+]poststarthook/priority-and-fairness-config-producer ok\nreadyz check passed\n");
+            "[+]poststarthook/priority-and-fairness-config-producer ok\n"
+            "[+]poststarthook/priority-and-fairness-config-consumer ok\nreadyz check passed\n");
   EXPECT_EQ(call("GET", "/livez/ping")->status, 403);  // the public role names the whole alone
   auto a = call("GET", std::string(kPods));
   EXPECT_EQ(a->status, 403);
