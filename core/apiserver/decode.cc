@@ -2,6 +2,7 @@
 
 #include "core/apiserver/go_json.h"
 #include "core/apiserver/negotiation.h"
+#include "core/base/limits.h"
 #include "core/json/yaml.h"
 #include "core/registry/api_status.h"
 #include "core/registry/object_meta.h"
@@ -71,6 +72,20 @@ OwnType own_type(const ExpectedType& expected, Value in) {
   return own;
 }
 
+// Objects within `in`, counted up to one more than may be. Managed fields have no defaults, and an object for each field.
+size_t count_objects(Value in) {
+  size_t n = 0;
+  if (in.is_object()) {
+    ++n;
+    for (auto [key, value] : in.members())
+      if (n <= limits::kObjectsInObjectMax && key != "managedFields") n += count_objects(value);
+  } else if (in.is_array()) {
+    for (Value item : in.items())
+      if (n <= limits::kObjectsInObjectMax) n += count_objects(item);
+  }
+  return n;
+}
+
 }  // namespace
 
 ExpectedType ExpectedType::of(const Kind& kind) {
@@ -108,6 +123,8 @@ Result<Decoded> decode_noting(const ExpectedType& expected, Value in, bool note,
     OwnType own = own_type(expected, in);
     if (!own.error.empty()) return Error(Code::kInvalidArgument, own.error);
   }
+  if (count_objects(in) > limits::kObjectsInObjectMax)
+    return status_failure(Code::kTooLarge, cat("Request entity is too large: it holds more than ", limits::kObjectsInObjectMax, " objects"));
   if (expected.type == nullptr) return api_internal(cat("no schema of ", expected.kind));
   DecodeNotes notes;
   TRY_ASSIGN(Builder canonical, canonicalize(*expected.type, in, note ? &notes : nullptr, from));

@@ -41,10 +41,13 @@ const std::vector<Subresource>& proxies() {
   return all;
 }
 
-// The version that objects are stored in, hashed as upstream does.
+// The version that upstream stores objects in, hashed as it does. It keeps some kinds in an older version than it shows.
 std::string storage_version_hash(const Kind& kind) {
   const Kind& stored = stored_kind(kind);
-  return base64_encode(sha256(cat(stored.group, "/", stored.version, "/", stored.kind)).substr(0, 8));
+  std::string_view version = stored.version;
+  for (std::string_view older : {"CustomResourceDefinition", "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"})
+    if (stored.kind == older) version = "v1beta1";
+  return base64_encode(sha256(cat(stored.group, "/", version, "/", stored.kind)).substr(0, 8));
 }
 
 void append_all(Mut owner, std::string_view key, const std::vector<std::string_view>& list) {

@@ -5,6 +5,8 @@
 namespace bramble {
 
 void ApiServer::serve_get(RequestRef request) {
+  if (request->info.query.flag("export"))
+    return send_error(*request, api_bad_request("the export parameter, deprecated since v1.14, is no longer supported"));
   auto version = parse_version(request->info.query.get("resourceVersion"));
   if (!version.ok()) return send_error(*request, version.error());
   Status reached = check_reached(registry_.cache(), *version);

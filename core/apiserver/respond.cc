@@ -1,6 +1,11 @@
 #include "core/apiserver/respond.h"
 
+#include <algorithm>
+#include <set>
+
 #include "core/apiserver/audit.h"
+#include "core/apiserver/pretty.h"
+#include "core/base/limits.h"
 #include "core/json/yaml.h"
 #include "core/registry/api_status.h"
 #include "core/registry/object_meta.h"
@@ -10,12 +15,49 @@ namespace bramble {
 
 namespace {
 
-// Text of a Warning header: quotes and backslashes escaped, control characters gone.
+size_t characters(std::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+std::string_view first_characters(std::string_view text, size_t most) {
+  size_t at = 0;
+  for (size_t n = 0; at < text.size(); ++at)
+    if ((text[at] & 0xc0) != 0x80 && n++ == most) break;
+  return text.substr(0, at);
+}
+
+// Text of a Warning header: quotes and backslashes escaped.
 std::string warning_text(std::string_view text) {
   std::string out;
   for (char c : text) {
     if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) out += c;
+    out += c;
+  }
+  return out;
+}
+
+bool has_control_character(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+// Each once, without those that no header can hold, in the length that is sent.
+std::vector<std::string_view> shown_warnings(const std::vector<std::string>& warnings) {
+  std::vector<std::string_view> all;
+  std::set<std::string_view> seen;
+  size_t written = 0;
+  for (const std::string& w : warnings) {
+    if (w.empty() || has_control_character(w) || !seen.insert(w).second) continue;
+    all.push_back(w);
+    written += characters(w);
+  }
+  if (written <= limits::kWarningsCharsMax) return all;
+  // It notices that it is too much with the one that is, and sends that one and those before it cut.
+  size_t whole = 0, noticed = 0, cut_length = 0;
+  while (noticed < all.size() && whole <= limits::kWarningsCharsMax) whole += characters(all[noticed++]);
+  std::vector<std::string_view> out;
+  for (size_t i = 0; i < all.size() && (i < noticed || cut_length < limits::kWarningsCharsMax); ++i) {
+    out.push_back(first_characters(all[i], limits::kWarningCharsMax));
+    cut_length += characters(out.back());
   }
   return out;
 }
@@ -26,6 +68,10 @@ void send_protobuf(Request& request, int status, const Document& object) {
   kind.type = protobuf_type(kind.api_version, kind.kind);
   if (kind.type == nullptr) return send_error(request, api_not_acceptable());
   request.responder->send(status, answer_headers(request, kProtobufType), make_buffer(protobuf_object(kind, object.root())));
+}
+
+bool is_pretty(const Request& request) {
+  return wants_pretty(request.info.query.get("pretty"), request.answer.pretty, request.http->header("user-agent"));
 }
 
 // When to come again, if the Status says so; for a refusal of ours without a Status of its own, soon.
@@ -55,19 +101,13 @@ std::vector<Header> answer_headers(const Request& request, std::string_view cont
   std::vector<Header> out = {{"content-type", std::string(content_type)}, {"cache-control", "no-cache, private"}};
   if (!request.audit_id.empty()) out.push_back({"audit-id", request.audit_id});
   if (request.last_of_connection) out.push_back({"connection", "close"});
-  std::vector<std::string> seen;
-  for (const std::string& w : request.warnings) {
-    bool again = false;
-    for (const std::string& s : seen) again = again || s == w;
-    if (again) continue;
-    seen.push_back(w);
-    out.push_back({"warning", cat("299 - \"", warning_text(w), "\"")});
-  }
+  for (std::string_view w : shown_warnings(request.warnings)) out.push_back({"warning", cat("299 - \"", warning_text(w), "\"")});
   return out;
 }
 
 void send_body(Request& request, int status, Buffer json) {
   if (request.answer.type == MediaType::kJson) {
+    if (is_pretty(request)) json = make_buffer(indented(*json));
     return request.responder->send(status, answer_headers(request, name_of(MediaType::kJson)), std::move(json));
   }
   auto parsed = Document::parse(json);
@@ -84,6 +124,8 @@ void send_error(Request& request, const Error& error) {
     CHECK(parsed.ok(), "status is not JSON");
     if (request.audit) request.audit->responded(*parsed);
     body = type == MediaType::kYaml ? to_yaml(parsed->root()) : protobuf_object(status_kind(), parsed->root());
+  } else if (is_pretty(request)) {
+    body = indented(body);
   }
   std::vector<Header> headers = answer_headers(request, name_of(type));
   if (auto seconds = retry_after_s(error)) headers.push_back({"retry-after", cat(*seconds)});

@@ -4,6 +4,7 @@
 #include "core/apiserver/apiserver.h"
 #include "core/apiserver/component_pages.h"
 #include "core/apiserver/openapi_paths.h"
+#include "core/apiserver/pretty.h"
 #include "core/registry/api_status.h"
 #include "core/schema/protobuf.h"
 
@@ -115,7 +116,7 @@ void ApiServer::serve_path(RequestRef request) {
     return send_error(*request, api_method_not_allowed());
   }
   if (path == "/version") {
-    return request->responder->send(200, answer_headers(*request, "application/json"), make_buffer(version_json(options_)));
+    return request->responder->send(200, answer_headers(*request, "application/json"), make_buffer(indented(version_json(options_))));
   }
   if (path.substr(0, 9) == "/version/") return send_error(*request, api_no_such_resource());
   if (serve_openapi(*request)) return;
@@ -128,7 +129,7 @@ void ApiServer::serve_path(RequestRef request) {
   if (path == "/") {
     Builder b;
     for (const std::string& p : all_paths()) b.root().array("paths").append(p);
-    return request->responder->send(200, answer_headers(*request, "application/json"), make_buffer(b.dump()));
+    return request->responder->send(200, answer_headers(*request, "application/json"), make_buffer(indented(b.dump())));
   }
   send_text(*request, 404, "404 page not found\n");
 }
@@ -184,7 +185,8 @@ bool ApiServer::serve_discovery(RequestRef request) {
   const DiscoveryPage* page = wanted->version.empty() ? nullptr : discovery_.aggregated(path, wanted->version);
   std::string shape = page ? cat(";g=apidiscovery.k8s.io;v=", wanted->version, ";as=APIGroupDiscoveryList") : std::string();
   if (page == nullptr) page = plain;
-  if (wanted->type == MediaType::kYaml && shape.empty()) {
+  const bool pretty = wants_pretty(request->info.query.get("pretty"), false, request->http->header("user-agent"));
+  if (shape.empty() && (wanted->type == MediaType::kYaml || (wanted->type == MediaType::kJson && pretty))) {
     send_body(*request, 200, page->json);
   } else if (wanted->type == MediaType::kProtobuf) {
     send_cached(*request, cat(kProtobufType, shape), page->etag, discovery_in_protobuf(*page));

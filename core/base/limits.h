@@ -16,6 +16,10 @@ constexpr size_t kJsonPatchOperationsMax = 10000;          // upstream's figure
 constexpr size_t kJsonPatchCopiedBytesMax = 2 * kBodyBytesMax;  // of "copy" operations together (copies that double)
 constexpr size_t kJsonPatchWalkMax = 4 * 1000 * 1000;      // members passed while finding paths: 0.1 s on a Pi 4
 constexpr int64_t kQuantityExponentMax = 100 * 1000;       // "1e100000"; upstream takes any, and burns the CPU for it
+constexpr size_t kObjectsInObjectMax = 50 * 1000;          // "{}" in a list grows a hundredfold by its defaults
+constexpr size_t kFieldErrorsMax = 1000;                   // told of one object: a list of a million bad items would fill the memory
+constexpr size_t kWarningsCharsMax = 4 * 1024;             // upstream's figures: beyond so much text of warnings each is cut to
+constexpr size_t kWarningCharsMax = 256;                   // this, and beyond as much of cut ones no more are sent
 constexpr size_t kStrictErrorsMax = 100;                   // unknown and duplicate fields told of one object
 
 // the heap

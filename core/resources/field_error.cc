@@ -1,7 +1,8 @@
 #include "core/resources/field_error.h"
 
-#include <algorithm>
+#include <set>
 
+#include "core/base/limits.h"
 #include "core/json/builder.h"
 
 namespace bramble {
@@ -51,14 +52,14 @@ void FieldErrors::invalid(const Path& at, int64_t bad_number, std::string_view d
   invalid_raw(at, cat(bad_number), detail);
 }
 void FieldErrors::invalid_raw(const Path& at, std::string_view printed_value, std::string_view detail) {
-  add({"FieldValueInvalid", at.text(), with_detail(cat("Invalid value: ", printed_value), detail)});
+  if (errors_.size() < limits::kFieldErrorsMax) add({"FieldValueInvalid", at.text(), with_detail(cat("Invalid value: ", printed_value), detail)});
 }
 void FieldErrors::required(const Path& at, std::string_view detail) {
-  add({"FieldValueRequired", at.text(), with_detail("Required value", detail)});
+  if (errors_.size() < limits::kFieldErrorsMax) add({"FieldValueRequired", at.text(), with_detail("Required value", detail)});
 }
 void FieldErrors::duplicate(const Path& at, std::string_view bad_text) { duplicate_raw(at, go_quote(bad_text)); }
 void FieldErrors::duplicate_raw(const Path& at, std::string_view printed_value) {
-  add({"FieldValueDuplicate", at.text(), cat("Duplicate value: ", printed_value)});
+  if (errors_.size() < limits::kFieldErrorsMax) add({"FieldValueDuplicate", at.text(), cat("Duplicate value: ", printed_value)});
 }
 void FieldErrors::not_supported(const Path& at, std::string_view bad_text, const std::vector<std::string_view>& valid) {
   not_supported_raw(at, go_quote(bad_text), valid);
@@ -75,34 +76,35 @@ void FieldErrors::not_supported_raw(const Path& at, std::string_view printed_val
       first = false;
     }
   }
-  add({"FieldValueNotSupported", at.text(), std::move(message)});
+  if (errors_.size() < limits::kFieldErrorsMax) add({"FieldValueNotSupported", at.text(), std::move(message)});
 }
 void FieldErrors::forbidden(const Path& at, std::string_view detail) {
-  add({"FieldValueForbidden", at.text(), with_detail("Forbidden", detail)});
+  if (errors_.size() < limits::kFieldErrorsMax) add({"FieldValueForbidden", at.text(), with_detail("Forbidden", detail)});
 }
 void FieldErrors::not_found(const Path& at, std::string_view bad_text) {
-  add({"FieldValueNotFound", at.text(), cat("Not found: ", go_quote(bad_text))});
+  if (errors_.size() < limits::kFieldErrorsMax) add({"FieldValueNotFound", at.text(), cat("Not found: ", go_quote(bad_text))});
 }
 void FieldErrors::too_long(const Path& at, size_t max_bytes) {
-  add({"FieldValueTooLong", at.text(),
+  if (errors_.size() < limits::kFieldErrorsMax) add({"FieldValueTooLong", at.text(),
        cat("Too long: may not be more than ", max_bytes, max_bytes == 1 ? " byte" : " bytes")});
 }
 void FieldErrors::too_many(const Path& at, size_t actual, size_t max) {
-  add({"FieldValueTooMany", at.text(),
+  if (errors_.size() < limits::kFieldErrorsMax) add({"FieldValueTooMany", at.text(),
        cat("Too many: ", actual, ": must have at most ", max, max == 1 ? " item" : " items")});
 }
 void FieldErrors::type_invalid(const Path& at, std::string_view bad_text, std::string_view detail) {
-  add({"FieldValueTypeInvalid", at.text(), with_detail(cat("Invalid value: ", go_quote(bad_text)), detail)});
+  if (errors_.size() < limits::kFieldErrorsMax) add({"FieldValueTypeInvalid", at.text(), with_detail(cat("Invalid value: ", go_quote(bad_text)), detail)});
 }
 void FieldErrors::internal(const Path& at, std::string_view detail) {
-  add({"InternalError", at.text(), with_detail("Internal error", detail)});
+  if (errors_.size() < limits::kFieldErrorsMax) add({"InternalError", at.text(), with_detail("Internal error", detail)});
 }
 
 Error FieldErrors::to_error(std::string_view group, std::string_view kind, std::string_view name) const {
   std::vector<std::string> texts;
+  std::set<std::string> seen;
   for (const FieldError& e : errors_) {
     std::string text = cat(e.field, ": ", e.message);
-    if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(std::move(text));
+    if (seen.insert(text).second) texts.push_back(std::move(text));
   }
   const std::string qualified = group.empty() ? std::string(kind) : cat(kind, ".", group);
   const std::string list = texts.size() == 1 ? texts[0] : cat("[", join(texts, ", "), "]");

@@ -86,6 +86,33 @@ TEST_F(ObjectReads, what_cannot_be_shown_is_406) {
   EXPECT_EQ(call("GET", std::string(kMaps), "", {{"accept", "application/vnd.kubernetes.protobuf,application/json"}})->status, 200);
 }
 
+// For people: upstream breaks lines for ?pretty, and for curl, Wget and browsers.
+TEST_F(ObjectReads, json_has_lines_for_people) {
+  call("POST", std::string(kMaps), config_map("a", R"({"x":"a \\\" {,:[1]"})"));
+  const std::string path = cat(kMaps, "/a");
+  const std::string plain = call("GET", path)->body;
+  EXPECT_EQ(plain.find('\n'), std::string::npos);
+  for (const char* client : {"curl/7.88.1", "Wget/1.21", "Mozilla/5.0 (X11)"}) {
+    const std::string body = call("GET", path, "", {{"user-agent", client}})->body;
+    EXPECT_TRUE(body.starts_with("{\n  \"kind\": \"ConfigMap\",\n  \"apiVersion\": \"v1\",\n")) << client << body;
+    EXPECT_NE(body.find("\n    \"x\": \"a \\\\\\\" {,:[1]\"\n  }\n}"), std::string::npos) << body;
+    EXPECT_TRUE(equal(Document::parse(body).value().root(), Document::parse(plain).value().root()));
+  }
+  EXPECT_EQ(call("GET", cat(path, "?pretty=false"), "", {{"user-agent", "curl/7"}})->body, plain);
+  EXPECT_NE(call("GET", cat(path, "?pretty=true"))->body, plain);
+  EXPECT_EQ(call("GET", cat(kMaps, "/none"), "", {{"user-agent", "curl/7"}})->body.substr(0, 4), "{\n  ");
+  EXPECT_NE(call("GET", cat(kMaps, "?fieldSelector=metadata.name%3Dnone&pretty=1"))->body.find("\"items\": []"), std::string::npos);
+  EXPECT_EQ(call("GET", "/version")->body.substr(0, 4), "{\n  ");
+}
+
+TEST_F(ObjectReads, export_is_no_more) {
+  call("POST", std::string(kMaps), config_map("a"));
+  auto answer = call("GET", cat(kMaps, "/a?export=true"));
+  EXPECT_EQ(answer->status, 400);
+  EXPECT_EQ(answer->json()["message"].str(), "the export parameter, deprecated since v1.14, is no longer supported");
+  EXPECT_EQ(call("GET", cat(kMaps, "/a?export=false"))->status, 200);
+}
+
 TEST_F(ObjectReads, unknown_paths_are_404_each_in_its_way) {
   struct Row {
     const char* path;

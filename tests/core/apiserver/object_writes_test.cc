@@ -5,6 +5,34 @@ namespace {
 
 using ObjectWrites = ApiTest;
 
+// As upstream: beyond 4096 characters of warnings each is cut to 256, and as many are sent as make 4096 again.
+TEST_F(ObjectWrites, warnings_have_a_limit) {
+  auto warnings = [&](std::string body) {
+    std::vector<std::string> out;
+    for (const Header& h : call("POST", cat(kMaps, "?dryRun=All"), std::move(body))->headers)
+      if (h.name == "warning") out.push_back(h.value);
+    return out;
+  };
+  std::string few = R"({"metadata":{"name":"w"})", many = few;
+  for (int i = 0; i < 3; ++i) few += cat(",\"", std::string(300, static_cast<char>('a' + i)), "\":1");
+  for (int i = 0; i < 60; ++i) many += cat(",\"u", i, std::string(297, 'x'), "\":1");
+  const auto whole = warnings(few + "}"), cut = warnings(many + "}");
+  ASSERT_EQ(whole.size(), 3u);
+  EXPECT_EQ(whole[0], cat("299 - \"unknown field \\\"", std::string(300, 'a'), "\\\"\""));
+  ASSERT_EQ(cut.size(), 16u);
+  EXPECT_EQ(cut[0], cat("299 - \"unknown field \\\"u0", std::string(239, 'x'), "\""));
+}
+
+// Defaults make a hundredfold of each "{}": memory and time of 700,000 containers.
+TEST_F(ObjectWrites, an_object_of_too_many_objects_is_refused) {
+  std::string containers = "{}";
+  for (int i = 1; i < 60000; ++i) containers += ",{}";
+  auto answer = call("POST", "/api/v1/namespaces/default/pods", cat(R"({"metadata":{"name":"p"},"spec":{"containers":[)", containers, "]}}"));
+  EXPECT_EQ(answer->status, 413);
+  EXPECT_EQ(answer->json()["reason"].str(), "RequestEntityTooLarge");
+  EXPECT_EQ(answer->json()["message"].str(), "Request entity is too large: it holds more than 50000 objects");
+}
+
 TEST_F(ObjectWrites, create_gives_uid_version_and_time) {
   auto a = call("POST", std::string(kMaps), config_map("c"));
   EXPECT_EQ(a->status, 201);
