@@ -146,6 +146,8 @@ Task<Status> Agent::start() {
   n.dns_address = facts->dns_address;
   n.domain = facts->domain;
   n.dns = facts->dns;
+  n.flannel_backend = facts->flannel_backend;
+  n.flannel_external_ip = facts->flannel_external_ip;
   n.network_policy = facts->network_policy && policy_transport_;
   open_apis();
   const int64_t begun_us = clock_.monotonic_us();
