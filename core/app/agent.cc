@@ -1,5 +1,8 @@
 #include "core/app/agent.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "core/app/control_plane.h"
 #include "core/app/host_facts.h"
 #include "core/app/version.h"
@@ -32,16 +35,67 @@ std::map<ResourceId, RemoteApi::Scope> node_scopes(const std::string& name) {
 
 std::string user_agent(std::string_view part) { return cat(part, "/", kubernetes_version(), " (linux/", node_architecture(), ") bramble/", version_text()); }
 
+Credentials credentials_of_node(const NodeCredentials& c) {
+  Credentials out;
+  out.server_ca_pem = c.server_ca_pem;
+  out.client_ca_pem = c.client_ca_pem;
+  out.kubelet_server = c.kubelet_serving;
+  return out;
+}
+
 }  // namespace
 
 Agent::Agent(AgentSetup setup, Clock& clock, Random& random) : setup_(std::move(setup)), clock_(clock), random_(random) {}
 Agent::~Agent() = default;
 
+JoinOptions Agent::join_options() const {
+  JoinOptions o;
+  o.server_url = setup_.server.text();
+  o.token = setup_.token;
+  o.node_name = setup_.node.name;
+  o.node_addresses = {setup_.node.address};
+  o.data_dir = setup_.node.data_dir;
+  o.time_floor_s = build_time_s();
+  o.resolv_conf = setup_.node.resolv_conf;
+  return o;
+}
+
+// A server that is not there yet is waited for.
+Task<Result<NodeCredentials>> Agent::join_cluster() {
+  bool told = false;
+  for (int64_t wait_ms = limits::kApiConnectMsMin;; wait_ms = std::min(limits::kApiConnectMsMax, 2 * wait_ms)) {
+    JoinOptions options = join_options();
+    auto joined = co_await join(std::move(options), clock_);
+    if (joined.ok()) co_return joined;
+    Code code = joined.error().code();
+    if (code != Code::kUnavailable && code != Code::kTimeout && code != Code::kTooManyRequests) co_return joined;
+    if (!std::exchange(told, true)) log_warning("join: ", joined.error().message(), "; tried again until it is there");
+    co_await sleep_ms(wait_ms / 2 + static_cast<int64_t>(random_.below(static_cast<uint64_t>(wait_ms))));
+  }
+}
+
+Result<std::shared_ptr<TlsClientContext>> Agent::tls_of(const CertifiedKey& key, std::string alpn) const {
+  return TlsClientContext::create({credentials_.server_ca_pem, key.certificate_pem, key.key_pem, {std::move(alpn)}, true});
+}
+
+// Connections from now on; those that stand go on with what they began with.
+Status Agent::use(const NodeCredentials& renewed) {
+  credentials_ = renewed;
+  TRY_ASSIGN(auto kubelet, tls_of(credentials_.kubelet, "h2"));
+  TRY_ASSIGN(auto proxy, tls_of(credentials_.kube_proxy, "h2"));
+  TRY_ASSIGN(auto tunnel, tls_of(credentials_.kubelet, "http/1.1"));
+  api_->use_tls(kubelet);
+  heartbeats_->use_tls(std::move(kubelet));
+  proxy_transport_->use_tls(std::move(proxy));
+  tunnel_->use_tls(std::move(tunnel));
+  return node_->use_certificates(credentials_of_node(credentials_));
+}
+
 Status Agent::open_transports() {
   auto make = [this](const CertifiedKey& key, std::string_view part, bool told) -> Result<std::unique_ptr<ApiTransport>> {
     ApiTransport::Options o;
     o.servers = [server = setup_.server] { return std::vector<Url>{server}; };
-    TRY_ASSIGN(o.tls, TlsClientContext::create({credentials_.server_ca_pem, key.certificate_pem, key.key_pem, {"h2"}, true}));
+    TRY_ASSIGN(o.tls, tls_of(key, "h2"));
     o.user_agent = user_agent(part);
     o.names.resolv_conf = setup_.node.resolv_conf;
     o.connected_log = told;
@@ -50,9 +104,6 @@ Status Agent::open_transports() {
   TRY_ASSIGN(api_, make(credentials_.kubelet, "kubelet", true));
   TRY_ASSIGN(heartbeats_, make(credentials_.kubelet, "kubelet", false));
   TRY_ASSIGN(proxy_transport_, make(credentials_.kube_proxy, "kube-proxy", false));
-  if (!credentials_.controller.certificate_pem.empty()) {
-    TRY_ASSIGN(policy_transport_, make(credentials_.controller, "bramble-controller", false));
-  }
   return ok();
 }
 
@@ -98,11 +149,6 @@ void Agent::open_apis() {
   proxy.api = proxy_transport_.get();
   proxy.manager = "kube-proxy";
   proxy_api_ = std::make_unique<RemoteApi>(std::move(proxy), clock_, random_);
-  if (!policy_transport_) return;
-  RemoteApi::Options policy;
-  policy.api = policy_transport_.get();
-  policy.manager = "bramble-controller";
-  policy_api_ = std::make_unique<RemoteApi>(std::move(policy), clock_, random_);
 }
 
 Status Agent::open_node() {
@@ -111,13 +157,9 @@ Status Agent::open_node() {
   node.store_mark = cat("authority ", sha256_hex(credentials_.server_ca_pem), "\n");
   node.pods_known = [this] { return node_api_->synced({resource_ids::kPods}); };
   node.services_known = [this] { return proxy_api_->synced({resource_ids::kServices, resource_ids::kEndpointSlices}); };
-  Credentials credentials;
-  credentials.server_ca_pem = credentials_.server_ca_pem;
-  credentials.client_ca_pem = credentials_.client_ca_pem;
-  credentials.kubelet_server = credentials_.kubelet_serving;
-  // The proxy and the DNS read the same, and the kubelet Services too: they share one copy.
+  Credentials credentials = credentials_of_node(credentials_);
+  // The proxy, network policies and the DNS read as one, and the kubelet Services too: they share one copy.
   auto clients = [this](Identity i) -> std::unique_ptr<Client> {
-    if (policy_api_ && i.user == "system:bramble-controller") return std::make_unique<RemoteClient>(*policy_api_);
     return i.user.starts_with("system:node:") ? std::make_unique<RemoteClient>(*node_api_, *proxy_api_) : std::make_unique<RemoteClient>(*proxy_api_);
   };
   TRY_ASSIGN(node_, Node::open(std::move(node), credentials, clients, clock_, random_));
@@ -127,7 +169,7 @@ Status Agent::open_node() {
 Task<Status> Agent::start() {
   Status made = make_folders(setup_.node.run_dir, 0700);
   CO_TRY(made);
-  auto credentials = load_agent_credentials(setup_.node.data_dir, setup_.node.name);
+  auto credentials = co_await join_cluster();
   CO_TRY(credentials);
   credentials_ = std::move(*credentials);
   auto quarantine = Quarantine::open(quarantine_path(setup_.node.run_dir));
@@ -146,7 +188,9 @@ Task<Status> Agent::start() {
   n.dns_address = facts->dns_address;
   n.domain = facts->domain;
   n.dns = facts->dns;
-  n.network_policy = facts->network_policy && policy_transport_;
+  n.flannel_backend = facts->flannel_backend;
+  n.flannel_external_ip = facts->flannel_external_ip;
+  n.network_policy = facts->network_policy;
   open_apis();
   const int64_t begun_us = clock_.monotonic_us();
   std::vector<ResourceId> of_node = {resource_ids::kPods, resource_ids::kNodes}, of_proxy = {resource_ids::kServices, resource_ids::kEndpointSlices};
@@ -172,15 +216,17 @@ Task<Result<std::unique_ptr<Stream>>> Agent::dial(std::string name) {
 Status Agent::open_tunnel() {
   TunnelClient::Options o;
   o.servers = [server = setup_.server] { return std::vector<Url>{server}; };
-  TRY_ASSIGN(o.tls, TlsClientContext::create({credentials_.server_ca_pem, credentials_.kubelet.certificate_pem, credentials_.kubelet.key_pem, {"http/1.1"}, true}));
+  TRY_ASSIGN(o.tls, tls_of(credentials_.kubelet, "http/1.1"));
   o.user_agent = user_agent("kubelet");
   o.names.resolv_conf = setup_.node.resolv_conf;
   o.dial = [this](std::string name) { return dial(std::move(name)); };
   tunnel_ = std::make_unique<TunnelClient>(std::move(o), random_);
+  renewal_ = std::make_unique<NodeRenewal>(credentials_, join_options(), clock_, [this](const NodeCredentials& renewed) { return use(renewed); });
   return ok();
 }
 
 void Agent::close_ports() {
+  renewal_.reset();
   tunnel_.reset();
   if (node_) node_->close_ports();
 }

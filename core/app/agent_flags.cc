@@ -17,6 +17,8 @@ static const FlagSpec kAgentFlags[] = {
     {"disable-kube-proxy", 0, "", Kind::kSwitch, "false", "Components", "no service proxy"},
     {"node-name", 0, "BRAMBLE_NODE_NAME", Kind::kText, "", "Node", "name of this node (the host's)"},
     {"node-ip", 'i', "", Kind::kText, "", "Node", "address of this node (of the default route)"},
+    {"node-external-ip", 0, "", Kind::kList, "", "Node", "addresses of this node as the world outside sees it"},
+    {"flannel-iface", 0, "", Kind::kText, "", "Node", "interface to other nodes (the one with the node's address)"},
     {"node-label", 0, "", Kind::kList, "", "Node", "labels set when the node registers"},
     {"node-taint", 0, "", Kind::kList, "", "Node", "taints set when the node registers"},
     {"private-registry", 0, "", Kind::kText, "/etc/bramble/registries.yaml", "Node", "file of registries: mirrors, rewrites, credentials, TLS"},

@@ -1,5 +1,6 @@
 #include "core/app/agent_setup.h"
 
+#include "core/app/node_flags.h"
 #include "core/base/files.h"
 
 namespace bramble {
@@ -37,6 +38,9 @@ Result<AgentSetup> read_agent_setup(const Flags& flags, const OwnAddress& is_own
   TRY_ASSIGN(s.server, read_server(flags));
   TRY_ASSIGN(s.token, read_token(flags));
   TRY(read_node(flags, is_own_address, true, &s.node, &s.follows_address));
+  s.node.external_addresses = flags.list("node-external-ip");
+  for (const std::string& address : s.node.external_addresses) TRY(check_external_address(address));
+  s.node.flannel_interface = flags.text("flannel-iface");
   return s;
 }
 

@@ -14,6 +14,8 @@ inline constexpr std::string_view kClusterFactsPath = "/v1-bramble/config";
 struct ClusterFacts {
   std::string pod_range, service_range, dns_address, domain;
   bool dns = true, network_policy = true;  // whether nodes have them
+  std::string flannel_backend = "vxlan";   // see NodeOptions
+  bool flannel_external_ip = false;
   bool operator==(const ClusterFacts&) const = default;
 };
 

@@ -173,7 +173,7 @@ Status ControlPlane::open_api(const Credentials& credentials) {
                                        cat("Request entity too large: limit is ", http.body_bytes_max)).status_json();
   long cores = sysconf(_SC_NPROCESSORS_ONLN);
   http.connection_threads = cores > 2 ? 2 : 1;
-  agents_ = std::make_unique<AgentApi>(ClusterFacts{options_.pod_range, options_.service_range, options_.dns_address, options_.domain, options_.cluster_dns, options_.network_policy}, ways_->tunnels());
+  agents_ = std::make_unique<AgentApi>(ClusterFacts{options_.pod_range, options_.service_range, options_.dns_address, options_.domain, options_.cluster_dns, options_.network_policy, options_.flannel_backend, options_.flannel_external_ip}, ways_->tunnels());
   auto listening = HttpServer::listen(std::move(http), [this](auto request, auto responder) {
     if (AgentApi::takes(request->path)) return agents_->handle(std::move(request), std::move(responder));
     return api_->handle(std::move(request), std::move(responder));

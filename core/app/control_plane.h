@@ -36,7 +36,9 @@ struct ControlPlaneOptions {
   std::string bind_address, advertise_address;
   uint16_t port = 0;
   std::string pod_range, service_range, dns_address, api_service_address, domain;
-  bool network_policy = true;        // of the nodes
+  bool network_policy = true;        // of the nodes, and so are these
+  std::string flannel_backend = "vxlan";
+  bool flannel_external_ip = false;
   int64_t time_floor_s = 0;          // see CredentialOptions
   int node_port_first = 0, node_port_last = 0;
   std::string token_file;            // static tokens; empty: none

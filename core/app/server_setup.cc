@@ -70,6 +70,8 @@ Status read_flannel(const Flags& flags, NodeOptions* node) {
 
 Status read_addresses(const Flags& flags, ServerSetup* s) {
   TRY(read_flannel(flags, &s->node));
+  s->plane.flannel_backend = s->node.flannel_backend;
+  s->plane.flannel_external_ip = s->node.flannel_external_ip;
   TRY_ASSIGN(IpPrefix pods, parse_range(flags, "cluster-cidr"));
   TRY_ASSIGN(IpPrefix services, parse_range(flags, "service-cidr"));
   TRY(check_cluster_ranges(pods, services));

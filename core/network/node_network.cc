@@ -59,6 +59,7 @@ Status NodeNetwork::start() {
 }
 
 void NodeNetwork::on_node(const Change& change) {
+  if (!change.before && !change.after) return look_soon(0);  // it is known now who is not there any more
   bool own = change.after && name_of(change.after) == options_.node_name;
   if (differs(change.before, change.after) || (own && condition_differs(change.before, change.after))) look_soon(0);
 }

@@ -7,10 +7,9 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from cluster import BINARY, run  # noqa: E402
 from lab import Lab  # noqa: E402
 
-MODULES = ["hosts", "network"]
+MODULES = ["hosts", "network", "agent"]
 
 
 def tests():
@@ -44,7 +43,7 @@ def main():
     def start():
         lab.boot()
         lab.start()
-        for host in lab.hosts[1:] if "  agent " in run([BINARY], check=False).stdout else []:
+        for host in lab.hosts[1:] if os.path.exists(f"{lab.server.state}/data/server/node-token") else []:
             host.agent().start()
         lab.wait_nodes_ready()
         lab.import_images()
