@@ -412,6 +412,9 @@ clusterrole bramble:network-policy
   read networking.k8s.io:networkpolicies
 clusterrole bramble:node-dns
   list,watch discovery.k8s.io:endpointslices
+clusterrole bramble:node-controller
+  read :namespaces,nodes,pods
+  read networking.k8s.io:networkpolicies
 clusterrole bramble:node-joiner
   create certificates.k8s.io:certificatesigningrequests
 clusterrole bramble:well-known-viewer
@@ -458,6 +461,7 @@ clusterrolebinding system:volume-scheduler ClusterRole/system:volume-scheduler U
 clusterrolebinding bramble:node-autoapprove-bootstrap ClusterRole/system:certificates.k8s.io:certificatesigningrequests:nodeclient Group:system:bootstrappers:bramble:default-node-token
 clusterrolebinding bramble:node-autoapprove-certificate-rotation ClusterRole/system:certificates.k8s.io:certificatesigningrequests:selfnodeclient Group:system:nodes
 clusterrolebinding bramble:network-policy ClusterRole/bramble:network-policy User:system:kube-proxy
+clusterrolebinding bramble:node-controller ClusterRole/bramble:node-controller User:system:bramble-controller
 clusterrolebinding bramble:node-dns ClusterRole/bramble:node-dns ServiceAccount:kube-system/kube-dns
 clusterrolebinding bramble:node-joiner ClusterRole/bramble:node-joiner Group:system:bootstrappers:bramble:default-node-token
 clusterrolebinding bramble:well-known-viewer ClusterRole/bramble:well-known-viewer Group:system:authenticated

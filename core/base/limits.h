@@ -247,6 +247,7 @@ constexpr int64_t kNodeCertificateLifeS = 365LL * 24 * 3600;    // asked for; k3
 constexpr size_t kJoinsBurst = 20;                              // requests for certificates by tokens at once
 constexpr double kJoinsPerSecond = 2;                           // after that: signing is dear on a board, and each is a write to its card
 constexpr size_t kJoinsPendingMax = 200;                        // requests of tokens that wait for a decision; beyond: 429
+constexpr int64_t kJoinRetryMsMin = 1000, kJoinRetryMsMax = 30 * 1000;  // of an agent whose server does not answer yet, doubled
 constexpr int64_t kJoinDoubtMs = 60 * 1000;                     // until the key of a name, which may be lost, is looked for again
 constexpr int64_t kJoinBootstrapTtlS = 24 * 3600;               // of a bootstrap token, unless told otherwise: kubeadm's
 

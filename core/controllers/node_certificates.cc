@@ -2,7 +2,7 @@
 // for whom RBAC lets "create certificatesigningrequests/nodeclient" or, for one's own name, "/selfnodeclient"; but only with the key
 // that the name belongs to (core/resources/node_key.h): the first key keeps it, another is denied with the reason. A node's
 // serving certificate, for its own name and addresses that are not somebody else's. And a node's parts: certificates of
-// system:kube-proxy and of the cluster DNS, for whoever is a node already.
+// system:kube-proxy, of the cluster DNS and of system:bramble-controller (network policies), for whoever is a node already.
 // Watches: certificatesigningrequests, nodes, clusterrolebindings. Writes: their approval, node key Secrets of kube-system.
 // Never: signs (csr_signing.cc). Upstream: pkg/controller/certificates/approver.
 #include <algorithm>
@@ -142,7 +142,8 @@ Plan decide_on_part(const Document& request, const AskedCertificate& asked, cons
   std::sort(groups.begin(), groups.end());
   const bool proxy = s.common_name == "system:kube-proxy" && groups.empty();
   const bool dns = s.common_name == kDnsUser && groups == std::vector<std::string>{"system:serviceaccounts", "system:serviceaccounts:kube-system"};
-  if (proxy || dns) plan.writes.push_back(approval(request, cat("Auto approving ", s.common_name, " certificate of a node.")));
+  const bool controller = s.common_name == "system:bramble-controller" && groups.empty();
+  if (proxy || dns || controller) plan.writes.push_back(approval(request, cat("Auto approving ", s.common_name, " certificate of a node.")));
   return plan;
 }
 

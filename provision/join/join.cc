@@ -93,7 +93,7 @@ Result<std::string> own_key(const std::string& data_dir, std::string_view name) 
 }
 
 struct Keys {
-  std::string kubelet, serving, proxy, dns;
+  std::string kubelet, serving, proxy, dns, controller;
 };
 
 Result<Keys> own_keys(const std::string& data_dir) {
@@ -102,6 +102,7 @@ Result<Keys> own_keys(const std::string& data_dir) {
   TRY_ASSIGN(out.serving, own_key(data_dir, "serving-kubelet"));
   TRY_ASSIGN(out.proxy, own_key(data_dir, "client-kube-proxy"));
   TRY_ASSIGN(out.dns, own_key(data_dir, "client-dns"));
+  TRY_ASSIGN(out.controller, own_key(data_dir, "client-bramble-controller"));
   return out;
 }
 
@@ -137,11 +138,12 @@ Task<Result<NodeCredentials>> gather(Attempt a, CertifiedKey kubelet, Keys keys)
   CertificateWish serving{kServingSigner, {node, {"system:nodes"}, {a.options.node_name}, a.options.node_addresses, false}, true, keys.serving};
   CertificateWish proxy{kClientSigner, {"system:kube-proxy", {}, {}, {}, false}, false, keys.proxy};
   CertificateWish dns{kClientSigner, {"system:serviceaccount:kube-system:kube-dns", {"system:serviceaccounts", "system:serviceaccounts:kube-system"}, {}, {}, false}, false, keys.dns};
+  CertificateWish controller{kClientSigner, {"system:bramble-controller", {}, {}, {}, false}, false, keys.controller};
   struct Part {
     CertificateWish* wish;
     CertifiedKey* into;
   };
-  Part parts[] = {{&serving, &out.kubelet_serving}, {&proxy, &out.kube_proxy}, {&dns, &out.dns}};
+  Part parts[] = {{&serving, &out.kubelet_serving}, {&proxy, &out.kube_proxy}, {&dns, &out.dns}, {&controller, &out.controller}};
   for (Part& part : parts) {
     Task<Result<std::string>> asking = certified(&link, *part.wish);
     auto pem = co_await asking;
@@ -224,7 +226,12 @@ Task<Result<NodeCredentials>> renew(Attempt a, NodeCredentials old) {
     if (!pem.ok()) co_return pem.error();
     kubelet.certificate_pem = std::move(*pem);
   }
-  Keys keys{old.kubelet.key_pem, old.kubelet_serving.key_pem, old.kube_proxy.key_pem, old.dns.key_pem};
+  const std::string data_dir = a.options.data_dir;
+  std::function<Result<Keys>()> make = [data_dir] { return own_keys(data_dir); };
+  Task<Result<Keys>> making = offload(std::move(make));
+  auto present = co_await making;
+  if (!present.ok()) co_return present.error();
+  Keys keys = std::move(*present);
   Task<Result<NodeCredentials>> gathering = gather(a, kubelet, keys);
   auto credentials = co_await gathering;
   if (!credentials.ok()) co_return credentials.error();
@@ -272,22 +279,26 @@ Task<Result<NodeCredentials>> join(JoinOptions options, const Clock& clock) {
     auto joined = co_await joining;
     co_return joined;
   }
-  if (now_s < (*present)->renew_at_s && serves_as(**present, a.options.node_addresses)) co_return std::move(**present);
-  NodeCredentials old = **present;
+  co_return std::move(**present);
+}
+
+Task<Result<NodeCredentials>> renew_certificates(JoinOptions options, NodeCredentials old, const Clock& clock) {
+  Attempt a;
+  auto url = server_of(options.server_url);
+  if (!url.ok()) co_return url.error();
+  a.url = std::move(*url);
+  a.machine_clock = shown_clock(clock);
+  a.options = std::move(options);
   Task<Result<NodeCredentials>> renewing = renew(a, old);
   auto renewed = co_await renewing;
-  if (renewed.ok()) co_return renewed;
-  // What there is still serves; it is asked for again while the agent runs.
-  bool away = renewed.error().code() == Code::kUnavailable || renewed.error().code() == Code::kTimeout || renewed.error().code() == Code::kTooManyRequests;
-  if (!away) co_return renewed.error();
-  log_warning("certificates: not renewed: ", renewed.error().message());
-  co_return old;
+  co_return renewed;
 }
 
 NodeRenewal::NodeRenewal(NodeCredentials now, JoinOptions options, const Clock& clock, Use use)
     : now_(std::move(now)), options_(std::move(options)), clock_(clock), use_(std::move(use)), alarm_([this] { begin(); }) {
   options_.token.clear();
-  arm(serves_as(now_, options_.node_addresses) ? now_.renew_at_s : 0);
+  arm(now_.renew_at_s);
+  if (!serves_as(now_, options_.node_addresses)) begin();
 }
 
 void NodeRenewal::arm(int64_t renew_at_s) {
@@ -304,8 +315,8 @@ void NodeRenewal::begin() {
 }
 
 Task<void> NodeRenewal::look() {
-  Task<Result<NodeCredentials>> joining = join(options_, clock_);
-  auto renewed = co_await joining;
+  Task<Result<NodeCredentials>> renewing = renew_certificates(options_, now_, clock_);
+  auto renewed = co_await renewing;
   Status used = renewed.ok() ? ok() : Status(renewed.error());
   if (renewed.ok() && renewed->kubelet.certificate_pem != now_.kubelet.certificate_pem) {
     used = use_(*renewed);

@@ -29,13 +29,17 @@ struct JoinOptions {
   std::string resolv_conf = "/etc/resolv.conf";
 };
 
-// The credentials on disk when they are of this node name and their end has not come; else a new join, which writes them. What
-// is due is renewed (with the node's own certificate), and so is a serving certificate of other addresses.
+// The credentials on disk when they are of this node name and their end has not come: then nobody is asked, and the server may be
+// away. Else a new join, which writes them. What is due is renewed while the agent runs (NodeRenewal).
 // Errors are one line that says what to do. kUnavailable and kTimeout: the server does not answer (yet), try again;
 // kTooManyRequests: too many join at once, try again; others do not go away by themselves: kInvalidArgument (URL or token
 // malformed, the answer is no cluster's), kUnauthenticated (the authority is not the token's; token wrong or expired),
 // kPermissionDenied (the name belongs to another machine, the request was denied).
 Task<Result<NodeCredentials>> join(JoinOptions options, const Clock& clock);
+
+// New certificates for the same keys, asked for with the node's own certificate, and written. Waits until a new address of the node
+// is known to the API. Errors as above.
+Task<Result<NodeCredentials>> renew_certificates(JoinOptions options, NodeCredentials old, const Clock& clock);
 
 // While the agent runs: certificates are asked for again, with the node's own certificate and the same keys, when two thirds of
 // their lives are over, and handed to who uses them. No polling: a WallAlarm. A failure is logged and tried again.

@@ -19,6 +19,7 @@ struct Pair {
 constexpr Pair kPairs[] = {{"serving-kubelet", &NodeCredentials::kubelet_serving},
                            {"client-kube-proxy", &NodeCredentials::kube_proxy},
                            {"client-dns", &NodeCredentials::dns},
+                           {"client-bramble-controller", &NodeCredentials::controller},
                            {"client-kubelet", &NodeCredentials::kubelet}};
 
 std::string path_of(const std::string& data_dir, std::string_view file) { return cat(data_dir, "/agent/", file); }
@@ -62,6 +63,8 @@ Result<std::optional<NodeCredentials>> load_node_credentials(const std::string& 
   TRY_ASSIGN(out.server_ca_pem, read_file(path_of(data_dir, "server-ca.crt")));
   TRY_ASSIGN(out.client_ca_pem, read_file(path_of(data_dir, "client-ca.crt")));
   for (const Pair& p : kPairs) {
+    const bool optional = p.member == &NodeCredentials::dns || p.member == &NodeCredentials::controller;  // of who was let in by hand
+    if (optional && !path_exists(path_of(data_dir, cat(p.name, ".crt")))) continue;
     TRY_ASSIGN(out.*p.member, read_pair(data_dir, p.name));
   }
   for (const char* name : {"server-ca.crt", "client-ca.crt"}) {
@@ -78,6 +81,7 @@ Status store_node_credentials(const std::string& data_dir, const NodeCredentials
   TRY(replace_file_durably(path_of(data_dir, "client-ca.crt"), credentials.client_ca_pem, kKeyMode));
   for (const Pair& p : kPairs) {
     const CertifiedKey& pair = credentials.*p.member;
+    if (pair.certificate_pem.empty()) continue;
     TRY(replace_file_durably(path_of(data_dir, cat(p.name, ".key")), pair.key_pem, kKeyMode));
     TRY(replace_file_durably(path_of(data_dir, cat(p.name, ".crt")), pair.certificate_pem, kKeyMode));
   }

@@ -1,5 +1,5 @@
 // NodeCredentials: the authorities, keys and certificates of an agent, under <data-dir>/agent: server-ca.crt, client-ca.crt,
-// client-kubelet, serving-kubelet, client-kube-proxy, client-dns (.crt and .key). All 0600, written atomically and durably; keys
+// client-kubelet, serving-kubelet, client-kube-proxy, client-dns, client-bramble-controller (.crt and .key). All 0600, written atomically and durably; keys
 // are made here and never leave the machine. client-kubelet.crt is written last: where it stands, the others stand too.
 // Blocking: at start, or in offload().
 #pragma once
@@ -19,6 +19,7 @@ struct NodeCredentials {
   CertifiedKey kubelet_serving;  // of the kubelet's port
   CertifiedKey kube_proxy;       // system:kube-proxy
   CertifiedKey dns;              // system:serviceaccount:kube-system:kube-dns
+  CertifiedKey controller;       // system:bramble-controller: what network policies need
   int64_t renew_at_s = 0;        // when the first of them is to be issued again: two thirds of its life are over
 };
 

@@ -173,9 +173,9 @@ TEST(DefaultRoles, are_upstreams) {
     EXPECT_EQ(o.object["metadata"]["annotations"][kAutoUpdateAnnotation].str(), "true") << o.key.text();
     EXPECT_TRUE(find_kind(o.resource.group, o.resource.version, o.resource.resource) != nullptr) << o.key.text();
   });
-  EXPECT_EQ(roles, 77u + 2 + 4) << "upstream's, metrics-server's, bramble:well-known-viewer and those by which nodes join";
-  EXPECT_EQ(bindings, 58u + 1 + 6);
-  EXPECT_EQ(rules, 328u + 2 + 8);
+  EXPECT_EQ(roles, 77u + 2 + 5) << "upstream's, metrics-server's, bramble:well-known-viewer and those by which nodes join";
+  EXPECT_EQ(bindings, 58u + 1 + 7);
+  EXPECT_EQ(rules, 328u + 2 + 10);
   EXPECT_EQ(default_cluster_role("system:basic-user")["rules"].dump(),
             R"([{"verbs":["create"],"apiGroups":["authorization.k8s.io"],"resources":["selfsubjectaccessreviews","selfsubjectrulesreviews"]},)"
             R"({"verbs":["create"],"apiGroups":["authentication.k8s.io"],"resources":["selfsubjectreviews"]}])");

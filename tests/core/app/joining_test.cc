@@ -143,6 +143,7 @@ TEST_F(JoinFlow, a_machine_gets_its_certificates) {
       {&got->kubelet, "system:node:n1", {"system:nodes"}, &client, CertificateUse::kClient},
       {&got->kubelet_serving, "system:node:n1", {"system:nodes"}, &serving, CertificateUse::kServer},
       {&got->kube_proxy, "system:kube-proxy", {}, &client, CertificateUse::kClient},
+      {&got->controller, "system:bramble-controller", {}, &client, CertificateUse::kClient},
       {&got->dns, "system:serviceaccount:kube-system:kube-dns", {"system:serviceaccounts", "system:serviceaccounts:kube-system"}, &client, CertificateUse::kClient},
   };
   for (const Case& c : cases) {
@@ -167,6 +168,8 @@ TEST_F(JoinFlow, a_machine_gets_its_certificates) {
   EXPECT_EQ(get(server, got->kube_proxy, "/api/v1/secrets"), 403);
   EXPECT_EQ(get(server, got->dns, "/apis/discovery.k8s.io/v1/endpointslices"), 200);
   EXPECT_EQ(get(server, got->dns, "/api/v1/pods"), 403);
+  EXPECT_EQ(get(server, got->controller, "/api/v1/pods"), 200);
+  EXPECT_EQ(get(server, got->controller, "/api/v1/secrets"), 403);
 
   // From now on its certificate alone counts.
   o.token.clear();
@@ -175,7 +178,7 @@ TEST_F(JoinFlow, a_machine_gets_its_certificates) {
   EXPECT_EQ(again->kubelet.certificate_pem, got->kubelet.certificate_pem);
   // Another address: the serving certificate is another one, the keys are the same.
   o.node_addresses = {"192.0.2.8"};
-  auto moved = joined(o);
+  auto moved = wait(renew_certificates(o, *again, clock));
   ASSERT_TRUE(moved.ok()) << moved.error().message();
   EXPECT_EQ(parse_certificate(moved->kubelet_serving.certificate_pem)->subject.ip_addresses, std::vector<std::string>{"192.0.2.8"});
   EXPECT_EQ(moved->kubelet.key_pem, got->kubelet.key_pem);

@@ -165,6 +165,7 @@ TEST(NodeCertificates, a_nodes_parts_are_its_proxy_and_its_dns) {
   check_reconcile(approver(), {
       {"proxy", {request(part("system:kube-proxy", {}))}, r, {approved}},
       {"dns", {request(part(dns, {"system:serviceaccounts", "system:serviceaccounts:kube-system"}))}, r, {approved}},
+      {"what network policies need", {request(part("system:bramble-controller", {}))}, r, {approved}},
       {"proxy with a group", {request(part("system:kube-proxy", {"system:masters"}))}, r, {}},
       {"dns with other groups", {request(part(dns, {"system:serviceaccounts", "system:masters"}))}, r, {}},
       {"an admin", {request(part("admin", {}))}, r, {}},
