@@ -36,6 +36,7 @@ struct ControlPlaneOptions {
   uint16_t port = 0;
   std::string pod_range, service_range, dns_address, api_service_address, domain;
   bool network_policy = true;        // of the nodes
+  int node_range_bits = limits::kPodCidrNodeBits;  // the size of each node's range of pod addresses
   int64_t time_floor_s = 0;          // see CredentialOptions
   int node_port_first = 0, node_port_last = 0;
   std::string token_file;            // static tokens; empty: none
