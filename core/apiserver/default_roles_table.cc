@@ -13,7 +13,7 @@
 // The first is the account that fills aggregated roles: it may act while the rest is being written.
 // bramble:well-known-viewer is ours: recorded clusters let every authenticated user read /.well-known. So are the roles by which
 // nodes join (bramble:node-..., system:controller:node-certificates-controller), bramble:node-dns (the resolver of each node
-// reads EndpointSlices) and bramble:network-policy (who filters packets on each node reads whom policies mean).
+// reads EndpointSlices) and bramble:node-controller (who filters packets on each node reads whom policies mean).
 // system:aggregated-metrics-reader is metrics-server's.
 #include "core/apiserver/default_roles.h"
 
@@ -407,11 +407,6 @@ controller volumeattributesclass-protection-controller
   read :persistentvolumes
   read,update storage.k8s.io:volumeattributesclasses
   record
-clusterrole bramble:network-policy
-  read :namespaces,pods
-  read networking.k8s.io:networkpolicies
-clusterrole bramble:node-dns
-  list,watch discovery.k8s.io:endpointslices
 clusterrole bramble:node-controller
   read :namespaces,nodes,pods
   read networking.k8s.io:networkpolicies
@@ -460,7 +455,6 @@ clusterrolebinding system:service-account-issuer-discovery ClusterRole/system:se
 clusterrolebinding system:volume-scheduler ClusterRole/system:volume-scheduler User:system:kube-scheduler
 clusterrolebinding bramble:node-autoapprove-bootstrap ClusterRole/system:certificates.k8s.io:certificatesigningrequests:nodeclient Group:system:bootstrappers:bramble:default-node-token
 clusterrolebinding bramble:node-autoapprove-certificate-rotation ClusterRole/system:certificates.k8s.io:certificatesigningrequests:selfnodeclient Group:system:nodes
-clusterrolebinding bramble:network-policy ClusterRole/bramble:network-policy User:system:kube-proxy
 clusterrolebinding bramble:node-controller ClusterRole/bramble:node-controller User:system:bramble-controller
 clusterrolebinding bramble:node-dns ClusterRole/bramble:node-dns ServiceAccount:kube-system/kube-dns
 clusterrolebinding bramble:node-joiner ClusterRole/bramble:node-joiner Group:system:bootstrappers:bramble:default-node-token

@@ -290,6 +290,7 @@ void ControlPlane::start() {
     o.api_port = options_.port;
     o.api_cluster_ip = options_.api_service_address;
     o.pod_network = options_.pod_range;
+    o.node_range_bits = options_.node_range_bits;
     o.dns_address = options_.cluster_dns ? options_.dns_address : "";
     o.service_lb = options_.service_lb;
     o.authorities = authorities_;

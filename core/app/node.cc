@@ -55,6 +55,7 @@ KubeletOptions kubelet_options(const NodeOptions& o) {
   KubeletOptions k;
   k.node_name = o.name;
   k.node_ip = o.address;
+  k.external_ips = o.external_addresses;
   k.cluster_dns = o.dns_address;
   k.cluster_domain = o.domain;
   k.root_dir = o.root_dir;

@@ -53,11 +53,14 @@ Status check_node_taints(const std::vector<std::string>& taints) {
 
 Status check_cluster_domain(const std::string& domain) { return judge("cluster-domain", domain, check_dns1123_subdomain(domain)); }
 
-Status check_cluster_ranges(const IpPrefix& pods, const IpPrefix& services) {
+Status check_cluster_ranges(const IpPrefix& pods, const IpPrefix& services, int node_bits) {
   if (pods.contains(services) || services.contains(pods))
     return Error(Code::kInvalidArgument, cat("flag --service-cidr: ", services.text(), " overlaps --cluster-cidr ", pods.text(), "; the two must be apart"));
-  if (pods.length > limits::kPodCidrNodeBits)
-    return Error(Code::kInvalidArgument, cat("flag --cluster-cidr: ", pods.text(), " is too small: each node takes a /", limits::kPodCidrNodeBits, " of it"));
+  if (pods.length > node_bits)
+    return Error(Code::kInvalidArgument, cat("flag --cluster-cidr: ", pods.text(), " is too small: each node takes a /", node_bits, " of it"));
+  if (node_bits > 30 || node_bits - pods.length > 16)  // as upstream's range allocator
+    return Error(Code::kInvalidArgument, cat("flag --kube-controller-manager-arg: node-cidr-mask-size ", node_bits, " of ", pods.text(), ": take one between ", pods.length, " and ",
+                                             std::min(30, pods.length + 16)));
   return ok();
 }
 

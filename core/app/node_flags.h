@@ -14,8 +14,8 @@ Status check_node_name(const std::string& name);
 Status check_node_labels(const std::vector<std::string>& labels);  // "key=value"
 Status check_node_taints(const std::vector<std::string>& taints);  // "key=value:Effect", "key:Effect"
 Status check_cluster_domain(const std::string& domain);
-// Pods and services do not overlap; there is a range for at least one node in that of the pods.
-Status check_cluster_ranges(const IpPrefix& pods, const IpPrefix& services);
+// Pods and services do not overlap; there is a range for at least one node in that of the pods, of so many bits.
+Status check_cluster_ranges(const IpPrefix& pods, const IpPrefix& services, int node_bits);
 // An IPv4 address, in its plain form.
 Result<std::string> parse_node_address(const std::string& text);
 // One by which others reach a host: neither of a loopback nor of many.

@@ -39,6 +39,7 @@ static const FlagSpec kServerFlags[] = {
     {"disable-controller-manager", 0, "", Kind::kSwitch, "false", "Components", "no controllers"},
     {"disable-kube-proxy", 0, "", Kind::kSwitch, "false", "Components", "no service proxy"},
     {"kube-apiserver-arg", 0, "", Kind::kList, "", "Components", "arguments of kube-apiserver, as NAME=VALUE: token-auth-file, oidc-..., audit-policy-file, audit-log-path, audit-log-maxage, audit-log-maxbackup, audit-log-maxsize, audit-log-format", true},
+    {"kube-controller-manager-arg", 0, "", Kind::kList, "", "Components", "arguments of kube-controller-manager, as NAME=VALUE: node-cidr-mask-size", true},
     {"node-name", 0, "BRAMBLE_NODE_NAME", Kind::kText, "", "Node", "name of this node (the host's)"},
     {"node-ip", 'i', "", Kind::kText, "", "Node", "address of this node (of the default route)"},
     {"node-external-ip", 0, "", Kind::kList, "", "Node", "addresses of this node as the world outside sees it"},

@@ -68,13 +68,29 @@ Status read_flannel(const Flags& flags, NodeOptions* node) {
   return ok();
 }
 
+// Of kube-controller-manager's many arguments the one that has a meaning here.
+Result<int> node_range_bits(const Flags& flags) {
+  int bits = limits::kPodCidrNodeBits;
+  for (const std::string& argument : flags.list("kube-controller-manager-arg")) {
+    auto parts = cut(argument, "=");
+    std::string_view name = parts ? parts->first : std::string_view(argument);
+    while (name.substr(0, 1) == "-") name.remove_prefix(1);
+    auto number = parts ? parse_int64(parts->second) : std::nullopt;
+    if ((name != "node-cidr-mask-size" && name != "node-cidr-mask-size-ipv4") || !number || *number < 8 || *number > 30)
+      return Error(Code::kInvalidArgument, cat("flag --kube-controller-manager-arg: ", go_quote(argument), " is not known; known is node-cidr-mask-size=BITS, from 8 to 30"));
+    bits = static_cast<int>(*number);
+  }
+  return bits;
+}
+
 Status read_addresses(const Flags& flags, ServerSetup* s) {
   TRY(read_flannel(flags, &s->node));
   s->plane.flannel_backend = s->node.flannel_backend;
   s->plane.flannel_external_ip = s->node.flannel_external_ip;
   TRY_ASSIGN(IpPrefix pods, parse_range(flags, "cluster-cidr"));
   TRY_ASSIGN(IpPrefix services, parse_range(flags, "service-cidr"));
-  TRY(check_cluster_ranges(pods, services));
+  TRY_ASSIGN(s->plane.node_range_bits, node_range_bits(flags));
+  TRY(check_cluster_ranges(pods, services, s->plane.node_range_bits));
   auto dns = IpPrefix::parse(flags.text("cluster-dns"));
   std::string dns_address = flags.text("cluster-dns");
   // A service range of one's own moves the default DNS address into it, as in k3s.

@@ -23,7 +23,7 @@ std::vector<Controller> all_controllers(const ControllerOptions& options) {
   all.push_back(stale_disruption_controller());
   all.push_back(node_lifecycle_controller());
   all.push_back(taint_eviction_controller());
-  all.push_back(node_ipam_controller(options.pod_network));
+  all.push_back(node_ipam_controller(options.pod_network, options.node_range_bits));
   all.push_back(resource_quota_controller());
   all.push_back(claim_protection_controller());
   all.push_back(volume_protection_controller());

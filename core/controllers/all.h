@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/base/limits.h"
 #include "core/controllers/controller.h"
 
 namespace bramble {
@@ -30,6 +31,7 @@ struct ControllerOptions {
   uint16_t api_port = 0;
   std::string api_cluster_ip;               // of the kubernetes Service: the first address of the service network
   std::string pod_network;                  // nodes get their podCIDR from here
+  int node_range_bits = limits::kPodCidrNodeBits;  // of this size
   std::string dns_address;                  // of the kube-dns Service; empty: there is none
   bool service_lb = true;                   // LoadBalancer Services get addresses of nodes
   CertificateAuthorities authorities;       // null: nothing is approved and issued
@@ -55,7 +57,7 @@ Controller disruption_controller();
 Controller stale_disruption_controller();
 Controller node_lifecycle_controller();
 Controller taint_eviction_controller();
-Controller node_ipam_controller(std::string pod_network);
+Controller node_ipam_controller(std::string pod_network, int node_bits = limits::kPodCidrNodeBits);
 Controller resource_quota_controller();
 Controller claim_protection_controller();
 Controller volume_protection_controller();

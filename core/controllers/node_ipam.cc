@@ -106,10 +106,10 @@ Plan allocate(const Snapshot& snapshot, const Network& cluster, int node_bits) {
 
 }  // namespace
 
-Controller node_ipam_controller(std::string pod_network) {
+Controller node_ipam_controller(std::string pod_network, int node_bits) {
   std::optional<Network> network = parse_network(pod_network);
   CHECK(network.has_value(), "pod network ", pod_network);  // core/app has checked the flag
-  auto step = [cluster = *network](const Snapshot& snapshot, const ObjectKey&, const Moment&) { return allocate(snapshot, cluster, limits::kPodCidrNodeBits); };
+  auto step = [cluster = *network, node_bits](const Snapshot& snapshot, const ObjectKey&, const Moment&) { return allocate(snapshot, cluster, node_bits); };
   return {"node-ipam", "node-controller", "cidrAllocator", {kNodes}, {}, keys, step, {}};
 }
 

@@ -28,6 +28,7 @@ namespace bramble {
 
 struct KubeletOptions {
   std::string node_name, node_ip;
+  std::vector<std::string> external_ips;                      // as the world outside sees the node
   std::string cluster_dns = "10.43.0.10", cluster_domain = "cluster.local";
   std::string root_dir = "/var/lib/kubelet";                  // volumes: <root>/pods/<uid>
   std::string data_dir;                                       // "<data-dir>/agent": root file systems, the shim

@@ -172,6 +172,7 @@ Document node_status(const KubeletOptions& options, const MachineFacts& m, const
     a.set("address", text);
   };
   address("InternalIP", options.node_ip);
+  for (const std::string& external : options.external_ips) address("ExternalIP", external);
   address("Hostname", options.node_name);
   s.object("daemonEndpoints").object("kubeletEndpoint").set("Port", static_cast<int64_t>(options.kubelet_port));
   Mut info = s.object("nodeInfo");

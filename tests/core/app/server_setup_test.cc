@@ -69,6 +69,8 @@ TEST_F(ServerSetupTest, refuses_values_that_cannot_be_and_names_their_flag) {
            Row{"an address of one link", "--node-ip=169.254.1.1", "can't be a link-local unicast address"},
            Row{"no address at all", "--node-ip=0.0.0.0", "can't be an all zeros address"},
            Row{"an address of another machine", "--node-ip=9.9.9.9", "--node-ip"},
+           Row{"a size of nodes' ranges that is none", "--kube-controller-manager-arg=node-cidr-mask-size=31", "--kube-controller-manager-arg"},
+           Row{"ranges too small for so large a cluster", "--cluster-cidr=172.0.0.0/7", "node-cidr-mask-size 24 of 172.0.0.0/7: take one between 7 and 23"},
            Row{"an external address that is none", "--node-external-ip=nowhere", "--node-external-ip: \"nowhere\": is not an address"},
            Row{"a backend of flannel that is not here", "--flannel-backend=wireguard-native", "--flannel-backend: \"wireguard-native\": is not known; take vxlan, host-gw or none"},
            Row{"a name that is none", "--node-name=A_B", "--node-name: \"a_b\": a lowercase RFC 1123 subdomain must consist of"},

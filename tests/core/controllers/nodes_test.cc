@@ -115,6 +115,9 @@ TEST(NodeIpam, gives_each_node_the_lowest_free_range) {
                     {R"(patch nodes a {"spec":{"podCIDR":"10.42.1.0/24","podCIDRs":["10.42.1.0/24"]}})", R"(+patch nodes c {"spec":{"podCIDR":"10.42.2.0/24")"}}});
   check_reconcile(node_ipam_controller("10.42.0.0/24"),
                   {{"used up", {node("a", "True", R"({"podCIDR":"10.42.0.0/24"})"), node("b", "True")}, {"", "nodes"}, {"event Normal CIDRNotAvailable: Node b status is now: CIDRNotAvailable"}}});
+  check_reconcile(node_ipam_controller("10.42.0.0/24", 26),
+                  {{"of another size", {node("a", "True", R"({"podCIDR":"10.42.0.64/26"})"), node("b", "True")}, {"", "nodes"},
+                    {R"(patch nodes b {"spec":{"podCIDR":"10.42.0.0/26","podCIDRs":["10.42.0.0/26"]}})"}}});
   check_reconcile(node_ipam_controller("10.42.0.0/16"),
                   {{"a node has a wide range of its own", {node("a", "True", R"({"podCIDR":"10.42.0.0/20"})"), node("b", "True")}, {"", "nodes"},
                     {R"(patch nodes b {"spec":{"podCIDR":"10.42.16.0/24","podCIDRs":["10.42.16.0/24"]}})"}}});
