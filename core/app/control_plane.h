@@ -39,7 +39,6 @@ struct ControlPlaneOptions {
   bool network_policy = true;        // of the nodes, and so are these
   std::string flannel_backend = "vxlan";
   bool flannel_external_ip = false;
-  bool network_policy = true;        // of the nodes
   int node_range_bits = limits::kPodCidrNodeBits;  // the size of each node's range of pod addresses
   int64_t time_floor_s = 0;          // see CredentialOptions
   int node_port_first = 0, node_port_last = 0;
