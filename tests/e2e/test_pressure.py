@@ -47,6 +47,8 @@ def test_eviction_by_memory(cluster):
     ns = cluster.namespace("memory")
     sleeper(cluster, ns, "victim")
     sleeper(cluster, ns, "critical", priorityClassName="system-node-critical")
+    # A pod of another test that is still going would be evicted as well.
+    until("other pods have gone", lambda: all(p["metadata"]["namespace"] == ns for p in cluster.get("/api/v1/pods")["items"]))
     with node_with(cluster, "eviction-hard=memory.available<900Ti"):
         pod = cluster.wait_pod(ns, "victim", lambda p: p["status"]["phase"] == "Failed")
         assert pod["status"]["reason"] == "Evicted", pod["status"]
