@@ -60,8 +60,10 @@ JoinOptions Agent::join_options() const {
   return o;
 }
 
-// A server that is not there yet is waited for.
+// Who has joined needs no server to begin; a server that is not there yet is waited for.
 Task<Result<NodeCredentials>> Agent::join_cluster() {
+  auto there = load_node_credentials(setup_.node.data_dir);
+  if (there.ok() && *there && node_of(**there) == setup_.node.name && clock_.wall_us() / 1000000 < (*there)->renew_at_s) co_return **there;
   bool told = false;
   for (int64_t wait_ms = limits::kApiConnectMsMin;; wait_ms = std::min(limits::kApiConnectMsMax, 2 * wait_ms)) {
     JoinOptions options = join_options();
@@ -222,6 +224,10 @@ Status Agent::open_tunnel() {
   o.dial = [this](std::string name) { return dial(std::move(name)); };
   tunnel_ = std::make_unique<TunnelClient>(std::move(o), random_);
   renewal_ = std::make_unique<NodeRenewal>(credentials_, join_options(), clock_, [this](const NodeCredentials& renewed) { return use(renewed); });
+  // The kubelet's certificate is of an address that it had: asked for again, once the API knows the one that it has.
+  auto serving = parse_certificate(credentials_.kubelet_serving.certificate_pem);
+  const std::string& address = setup_.node.address;
+  if (serving.ok() && std::find(serving->subject.ip_addresses.begin(), serving->subject.ip_addresses.end(), address) == serving->subject.ip_addresses.end()) renewal_->use_addresses({address});
   return ok();
 }
 

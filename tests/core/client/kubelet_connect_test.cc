@@ -15,7 +15,7 @@ TEST(KubeletPath, is_read_as_it_was_written) {
   log.tail_lines = 5;
   log.since_time_us = 1767323045000000;
   std::string text = path.log(log);
-  EXPECT_EQ(text, "/containerLogs/default/p/c?follow=true&timestamps=true&tailLines=5&sinceTime=2026-01-02T03%3A04%3A05.000000Z");
+  EXPECT_EQ(text, "/containerLogs/default/p/c?follow=true&timestamps=true&tailLines=5&sinceTime=2026-01-02T03%3a04%3a05.000000Z");
   auto parse = [](const std::string& target) {
     size_t mark = target.find('?');
     return parse_kubelet_path(std::string_view(target).substr(0, mark), mark == std::string::npos ? std::string_view() : std::string_view(target).substr(mark + 1));
