@@ -75,10 +75,10 @@ Result<int> node_range_bits(const Flags& flags) {
     auto parts = cut(argument, "=");
     std::string_view name = parts ? parts->first : std::string_view(argument);
     while (name.substr(0, 1) == "-") name.remove_prefix(1);
-    auto number = parts ? parse_int64(parts->second) : std::nullopt;
-    if ((name != "node-cidr-mask-size" && name != "node-cidr-mask-size-ipv4") || !number || *number < 8 || *number > 30)
+    const int64_t number = parts ? parse_int64(parts->second).value_or(0) : 0;
+    if ((name != "node-cidr-mask-size" && name != "node-cidr-mask-size-ipv4") || number < 8 || number > 30)
       return Error(Code::kInvalidArgument, cat("flag --kube-controller-manager-arg: ", go_quote(argument), " is not known; known is node-cidr-mask-size=BITS, from 8 to 30"));
-    bits = static_cast<int>(*number);
+    bits = static_cast<int>(number);
   }
   return bits;
 }
