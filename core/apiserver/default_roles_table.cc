@@ -407,6 +407,8 @@ controller volumeattributesclass-protection-controller
   read :persistentvolumes
   read,update storage.k8s.io:volumeattributesclasses
   record
+clusterrole bramble:node-dns
+  list,watch discovery.k8s.io:endpointslices
 clusterrole bramble:node-controller
   read :namespaces,nodes,pods
   read networking.k8s.io:networkpolicies

@@ -76,15 +76,17 @@ class JoinFlow : public testing::Test {
     return o;
   }
   template <class T>
-  static Task<void> keep(Task<Result<T>> task, std::optional<Result<T>>* out, Loop* loop) {
+  static Task<void> keep(Task<Result<T>> task, std::optional<Result<T>>* out, Loop* loop, const bool* waiting) {
     auto done = co_await task;
     out->emplace(std::move(done));
-    loop->stop();
+    if (*waiting) loop->stop();  // one that does not run yet would stop the next time
   }
   template <class T>
   Result<T> wait(Task<Result<T>> task) {
     std::optional<Result<T>> out;
-    tasks_.start(keep<T>(std::move(task), &out, &loop));
+    bool waiting = false;
+    tasks_.start(keep<T>(std::move(task), &out, &loop, &waiting));
+    waiting = true;
     if (!out) loop.run();
     return std::move(*out);
   }
