@@ -107,7 +107,7 @@ class Session final : public Http2Client {
   std::unordered_map<int32_t, StreamRef> streams_;
   SendQueue queue_;
   Event wanted_;
-  bool over_ = false, goaway_ = false, write_posted_ = false, writing_ = false;
+  bool over_ = false, goaway_ = false, write_posted_ = false;
   int64_t heard_us_ = 0;
   bool asked_ = false;  // a PING is on its way
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
