@@ -112,7 +112,7 @@ TEST_F(EvictionTest, what_a_container_writes_into_its_own_layer_counts) {
 }
 
 TEST_F(EvictionTest, the_kernel_tells_of_memory_that_goes) {
-  RUN({
+  auto task = []() -> Task<void> {
     // A mark that the next 64 MB cross; the node has no reason to look by itself for ten seconds.
     Cgroups::Options o;
     auto cgroups = Cgroups::open(o);
@@ -133,7 +133,8 @@ TEST_F(EvictionTest, the_kernel_tells_of_memory_that_goes) {
       co_await sleep_ms(10);
     }
     EXPECT_GT(told, 0);
-  });
+  };
+  run(task());
 }
 
 TEST_F(EvictionTest, what_is_reserved_is_kept_from_pods) {

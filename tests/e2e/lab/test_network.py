@@ -99,7 +99,7 @@ def test_network_is_put_right_after_foreign_changes(lab):
     some = pods(lab, ns)
     all_reach_all(lab, some[1:])
     host = lab.hosts[1]
-    for command in ("ip link del flannel.1", "ip neigh flush dev flannel.1 nud permanent", "ip route flush proto 98", "ip link set flannel.1 down"):
+    for command in ("ip link del flannel.1", "ip neigh flush dev flannel.1 nud permanent", "ip route flush proto 98"):
         host.run("sh", "-c", command)
         all_reach_all(lab, some[1:], 10)
 
