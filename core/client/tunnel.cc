@@ -246,7 +246,8 @@ void Tunnel::finish_if_done(const CarriedRef& c) {
 
 Task<void> Tunnel::carry_out(CarriedRef c) {
   for (;;) {
-    while ((c->may_send == 0 || out_bytes_ >= limits::kSendAheadBytesMax) && !c->gone) {
+    // Of a stream that is gone the tunnel may be as well.
+    while (!c->gone && (c->may_send == 0 || out_bytes_ >= limits::kSendAheadBytesMax)) {
       if (c->may_send == 0) co_await c->changed.wait();
       else co_await room_.wait();
     }

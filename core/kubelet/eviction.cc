@@ -158,8 +158,8 @@ Task<void> Evictions::run() {
 }
 
 Task<SignalStates> Evictions::read() {
-  const Cgroups* cgroups = &parts_.cgroups;
-  auto work = [cgroups, group = cat("/", parts_.options.cgroup_root), node = parts_.options.root_dir, images = parts_.options.data_dir] { return read_signals(*cgroups, group, node, images); };
+  // A copy: nobody waits for this look when the kubelet ends.
+  auto work = [cgroups = parts_.cgroups, group = cat("/", parts_.options.cgroup_root), node = parts_.options.root_dir, images = parts_.options.data_dir] { return read_signals(cgroups, group, node, images); };
   Task<SignalReading> reading = offload(std::move(work));
   SignalReading now = co_await reading;
   own_image_disk_ = now.own_image_disk;
