@@ -48,6 +48,7 @@ source_and_go() {
   local suite=$1 version libraries
   local root
   private_root "$suite" amd64
+  # shellcheck disable=SC2031  # apt.sh sets it in subshells only
   export APT_CONFIG=$root/apt.conf
   apt-get -qq update >>"$log" 2>&1 || return 1
   version=$(apt-cache showsrc runc 2>/dev/null | sed -n 's/^Version: //p' | sort -V | tail -n 1)
