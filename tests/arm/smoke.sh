@@ -24,7 +24,8 @@ if readelf -lW "$binary" | grep -q INTERP; then die 'is not static'; fi
 
 version=$("${emulator[@]}" "$binary" --version)
 [[ $version == 'bramble version v1.36'* ]] || die "--version says: $version"
-"${emulator[@]}" "$binary" server --help | grep -q -- --cluster-cidr || die 'server --help does not work'
+help=$("${emulator[@]}" "$binary" server --help)  # whole: a reader that ends early would end the writer
+[[ $help == *--cluster-cidr* ]] || die 'server --help does not work'
 
 dir=$(mktemp -d)
 server=
