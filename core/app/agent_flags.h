@@ -1,4 +1,4 @@
-// The flags of `bramble agent`: k3s's, as far as they have a meaning here.
+// The flags of `bramble agent`: how it joins, and what server_flags.h says of a node.
 #pragma once
 
 #include "core/app/flags.h"

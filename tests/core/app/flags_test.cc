@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "core/app/agent_flags.h"
 #include "core/app/server_flags.h"
 #include "core/base/files.h"
 
@@ -56,6 +57,26 @@ TEST_F(FlagSources, a_comma_is_part_of_a_components_argument) {
   EXPECT_EQ(read({})->list("kube-apiserver-arg"), std::vector<std::string>{"a=1,b"});
   EXPECT_EQ(read({"--kubelet-arg=system-reserved=cpu=1,memory=2", "--kubelet-arg", "x=1"})->list("kubelet-arg"), (std::vector<std::string>{"system-reserved=cpu=1,memory=2", "x=1"}));
   EXPECT_EQ(read({"--tls-san", "z,q"})->list("tls-san"), (std::vector<std::string>{"z", "q"}));
+}
+
+TEST(AgentFlags, of_the_node_are_the_servers) {
+  auto of = [](std::span<const FlagSpec> all, std::string_view name) {
+    for (const FlagSpec& s : all)
+      if (s.name == name) return s;
+    return FlagSpec{};
+  };
+  for (const char* name : {"config", "debug", "data-dir", "run-dir", "kubelet-root-dir", "pod-log-dir", "disable-kube-proxy", "node-name", "node-ip", "node-external-ip", "flannel-iface",
+                           "node-label", "node-taint", "private-registry", "disable-default-registry-endpoint", "kubelet-arg", "kube-proxy-arg", "resolv-conf", "runtime", "cgroup-root",
+                           "kubelet-port"}) {
+    FlagSpec agents = of(agent_flags(), name), servers = of(server_flags(), name);
+    EXPECT_EQ(agents.name, name);
+    EXPECT_EQ(agents.fallback, servers.fallback) << name;
+    EXPECT_EQ(agents.whole_values, servers.whole_values) << name;
+  }
+  EXPECT_TRUE(of(agent_flags(), "kubelet-arg").whole_values) << "a comma is part of it";
+  EXPECT_EQ(of(agent_flags(), "runtime").fallback, "") << "the runc that bramble carries";
+  EXPECT_EQ(of(agent_flags(), "token").help, "token to join with; not looked at once this machine has joined");
+  for (const char* name : {"cluster-cidr", "backup-dir", "kube-apiserver-arg", "agent-token", "disable-agent"}) EXPECT_EQ(of(agent_flags(), name).name, "") << name;
 }
 
 TEST_F(FlagSources, a_plus_appends_and_a_plain_key_replaces) {
